@@ -1,0 +1,166 @@
+// The vocabulary that the agent (inside every managed process) and the module share: action names, parameters,
+// replies, failure codes and the messages that travel over PM2's own bus. The only file both rooms import.
+
+/** npm package, PM2 module and prefix of every message of ours. */
+export const NAME = 'pm2-ops';
+
+/** Actions that every managed process answers, in the order `pm2 show` lists them. */
+export const ACTION_NAMES = [
+  'heapdump',
+  'disable-keepalive',
+  'enable-keepalive',
+  'drain',
+  'resume',
+  'ops-status',
+  'gc',
+  'report',
+] as const;
+export type ActionName = (typeof ACTION_NAMES)[number];
+
+/** Stable codes of failures; scripts match on them. */
+export type ErrorCode =
+  | 'E_PARAMS'
+  | 'E_MEMORY'
+  | 'E_DISK'
+  | 'E_BUSY'
+  | 'E_LAST'
+  | 'E_TIMEOUT'
+  | 'E_NO_SERVER'
+  | 'E_STATE'
+  | 'E_WRAPPER'
+  | 'E_INTERNAL';
+
+/** What an action answers when it did not do what was asked: what happened, with figures, and what to do next. */
+export interface Failure {
+  ok: false;
+  action: string;
+  code: ErrorCode;
+  message: string;
+  hint: string;
+}
+
+/** The part that every successful reply has. `ms` is how long the action took, in milliseconds. */
+export interface Success {
+  ok: true;
+  action: string;
+  pid: number;
+  ms: number;
+  [field: string]: unknown;
+}
+
+export type Reply = Success | Failure;
+
+/** How the process stands towards its clients, in an operator's words. */
+export type ServingState = 'serving' | 'draining' | 'drained' | 'no-server';
+
+/** One parameter of an action, declared as data so that validation and help come from one place. */
+export interface ParamSpec {
+  type: 'boolean' | 'milliseconds';
+  default: boolean | number;
+  /** Bounds for milliseconds. */
+  min?: number;
+  max?: number;
+  help: string;
+}
+
+export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
+  heapdump: {
+    gzip: { type: 'boolean', default: false, help: 'compress the file (.heapsnapshot.gz)' },
+    force: { type: 'boolean', default: false, help: 'dump even if memory or disk look too small' },
+    all: { type: 'boolean', default: false, help: 'every instance of the app, one after the other' },
+  },
+  'disable-keepalive': {},
+  'enable-keepalive': {},
+  drain: {
+    timeout: {
+      type: 'milliseconds',
+      default: 10_000,
+      min: 0,
+      max: 3_600_000,
+      help: 'how long requests in flight may take before they are cut',
+    },
+    force: { type: 'boolean', default: false, help: 'drain even the last instance that serves' },
+  },
+  resume: {},
+  'ops-status': {},
+  gc: {},
+  report: {},
+};
+
+/** Values of an action's parameters after validation: every declared key is present. */
+export type ParamValues = Record<string, boolean | number>;
+
+/** A server of the process as `ops-status` shows it. */
+export interface ServerInfo {
+  kind: 'http' | 'https' | 'http2' | 'net' | 'tls';
+  /** `0.0.0.0:3000`, `[::]:3000` or a socket's path. */
+  address: string;
+  listening: boolean;
+  connections: number;
+  inFlight: number;
+}
+
+/** How long the agent stays without a sign of its module, in milliseconds (design §5.8). */
+export const LEASE_MS = 60_000;
+
+/** What the module tells an agent when it loads it or welcomes one that an app loaded itself. */
+export interface AgentOptions {
+  version: string;
+  /** Folder for dumps, reports and the lease, writable by this process. */
+  stateDir: string;
+  /** File whose mtime the module renews; older than LEASE_MS means that the module is gone. */
+  leaseFile: string;
+  /** Actions that the app registered itself; ours step back for these. */
+  takenActions: string[];
+  /** PM2's `max_memory_restart` of this app in bytes, 0 if unset. */
+  maxMemoryRestart: number;
+  /** PM2's `kill_timeout` of this app in milliseconds. */
+  killTimeoutMs: number;
+  /** Newest heap dumps to keep for an app, and their total size in bytes. */
+  dumpKeep: number;
+  dumpMaxBytes: number;
+}
+
+/** Type of every message that an agent puts on the bus; PM2 delivers it as `{ process, data, at }`. */
+export const AGENT_MESSAGE = 'pm2-ops:agent';
+/** Topic of every packet from the module to an agent. */
+export const MODULE_TOPIC = 'pm2-ops:module';
+
+/** Agent → module. */
+export type AgentMessage =
+  /** An agent is up; with `nonce` it answers a ping or its own load. */
+  | {
+      kind: 'hello';
+      nonce?: string;
+      version: string;
+      pid: number;
+      state: ServingState;
+      kept: string[];
+      wrapper: boolean;
+    }
+  /** The app loaded the agent itself and waits for its options. */
+  | { kind: 'knock'; version: string; pid: number }
+  | { kind: 'state'; pid: number; state: ServingState }
+  /** May I? The coordinator decides over the instances of an app. */
+  | { kind: 'ask'; id: string; pid: number; action: ActionName; params: ParamValues; heapUsed: number }
+  /** What was granted is over. */
+  | { kind: 'done'; id: string; pid: number }
+  /** Answer to `run`. */
+  | { kind: 'reply'; nonce: string; reply: Reply }
+  | { kind: 'bye'; pid: number; reason: string };
+
+/** Module → agent, as `data` of a packet with MODULE_TOPIC. */
+export type ModuleMessage =
+  | { kind: 'ping'; nonce: string }
+  | { kind: 'welcome'; nonce: string; options: AgentOptions }
+  | { kind: 'options'; options: Partial<AgentOptions> }
+  | { kind: 'verdict'; id: string; verdict: Verdict }
+  | { kind: 'run'; nonce: string; action: ActionName; params: ParamValues }
+  | { kind: 'detach'; nonce: string };
+
+/** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */
+export type Verdict =
+  | { is: 'go' }
+  | { is: 'wait'; ms: number; reason: string }
+  | { is: 'skip'; reason: string }
+  | { is: 'refuse'; code: ErrorCode; message: string; hint: string };

@@ -1,0 +1,76 @@
+// Builds dist/: one dependency-free CommonJS file for the agent, and bundled ESM entries for everything else.
+
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const pkg = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+const out = (file) => join(root, 'dist', file);
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  define: { PM2_OPS_VERSION: JSON.stringify(pkg.version) },
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+};
+
+/** What is built: source, file in dist/, format. A room that does not exist yet is passed over. */
+const entries = [
+  {
+    source: 'module/agent/index.ts',
+    file: 'agent.cjs',
+    format: 'cjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    selfContained: true,
+  },
+  { source: 'module/agent/preload.ts', file: 'agent-preload.cjs', format: 'cjs', selfContained: true },
+  { source: 'module/attach/guard.ts', file: 'guard.cjs', format: 'cjs', minifySyntax: true },
+  { source: 'module/main.ts', file: 'main.mjs', format: 'esm' },
+  { source: 'module/cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },
+];
+
+// A CommonJS dependency inside an ESM bundle still calls require for Node's built-in modules.
+const requireForBundledCommonJs = {
+  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+};
+
+await rm(join(root, 'dist'), { recursive: true, force: true });
+await mkdir(join(root, 'dist'), { recursive: true });
+const bundledPackages = new Set();
+for (const { source, file, format, selfContained, executable, ...options } of entries) {
+  if (!existsSync(join(root, source))) continue;
+  const result = await build({
+    ...common,
+    ...options,
+    entryPoints: [source],
+    outfile: out(file),
+    format,
+    ...(format === 'esm' ? { banner: requireForBundledCommonJs } : {}),
+  });
+  const packages = Object.keys(result.metafile.inputs).flatMap(
+    (input) => input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? [],
+  );
+  if (selfContained && packages.length > 0)
+    throw new Error(`${file} must have no dependency, but bundles ${[...new Set(packages)]}`);
+  for (const name of packages) bundledPackages.add(name);
+  if (executable) await chmod(out(file), 0o755);
+}
+
+const notices = [];
+for (const name of [...bundledPackages].sort()) {
+  const folder = join(root, 'node_modules', name);
+  const { version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const file = ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt']
+    .map((f) => join(folder, f))
+    .find((f) => existsSync(f));
+  if (!file) throw new Error(`no licence text found for ${name}, which dist/ bundles`);
+  notices.push(`${name} ${version} (${license})\n\n${await readFile(file, 'utf8')}`);
+}
+await writeFile(out('THIRD_PARTY_LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`));
