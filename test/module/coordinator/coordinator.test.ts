@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Ask, createCoordinator } from '../../../module/coordinator/coordinator.ts';
+import type { ManagedProcess, PmId } from '../../../module/daemon/daemon.ts';
+import { createFleet } from '../../../module/fleet.ts';
+import type { ActionName, ParamValues, Verdict } from '../../../module/protocol.ts';
+import { waitFor } from '../../support/wait-for.ts';
+
+describe('who may drain', () => {
+  it('all but the last instance that serves, also when PM2 asks all at once', () => {
+    const { ask, verdictOf } = coordinate('web', 3);
+    for (const pmId of [0, 1, 2]) ask(pmId, 'drain');
+    assert.deepEqual(
+      [0, 1, 2].map((pmId) => verdictOf(pmId)?.is),
+      ['go', 'go', 'refuse'],
+    );
+    const last = verdictOf(2);
+    assert.ok(last?.is === 'refuse');
+    assert.equal(last.code, 'E_LAST');
+    assert.match(last.message, /none of the 2 other instances of web serves now/);
+    assert.match(last.hint, /force=true/);
+  });
+
+  it('the last one too, when forced', () => {
+    const { ask, verdictOf } = coordinate('web', 1);
+    ask(0, 'drain', { force: true });
+    assert.equal(verdictOf(0)?.is, 'go');
+  });
+
+  it('not beside a sibling that PM2 lists but that does not run, or is drained', () => {
+    const { ask, verdictOf, fleet, list } = coordinate('web', 3);
+    const [first, second, third] = list;
+    fleet.sync([first!, { ...second!, status: 'errored' }, third!]);
+    fleet.get(2)!.state = 'drained';
+    ask(0, 'drain');
+    assert.equal(verdictOf(0)?.is, 'refuse');
+  });
+
+  it('again, once a sibling serves again', () => {
+    const { ask, done, verdictOf } = coordinate('web', 2);
+    const first = ask(0, 'drain');
+    ask(1, 'drain');
+    assert.equal(verdictOf(1)?.is, 'refuse');
+    // The drain was aborted: its state never became drained.
+    done(first);
+    ask(1, 'drain');
+    assert.equal(verdictOf(1)?.is, 'go');
+  });
+});
+
+describe('who may dump', () => {
+  it('by name: the instance with the largest heap, and the others are told how', async () => {
+    const { ask, verdictOf } = coordinate('web', 3);
+    ask(0, 'heapdump', {}, { heapUsed: 10e6 });
+    ask(1, 'heapdump', {}, { heapUsed: 99e6 });
+    ask(2, 'heapdump', {}, { heapUsed: 20e6 });
+    await waitFor(() => verdictOf(1)?.is === 'go', { what: 'the largest may dump' });
+    const skipped = verdictOf(2);
+    assert.ok(skipped?.is === 'skip');
+    assert.match(skipped.reason, /instance 1 dumps.*pm2 trigger 2 heapdump.*all=true/);
+    assert.equal(verdictOf(0)?.is, 'skip');
+  });
+
+  it('an instance that was busy and asks late is told of the one that dumps', async () => {
+    const { ask, verdictOf } = coordinate('web', 3);
+    ask(0, 'heapdump');
+    ask(1, 'heapdump');
+    await waitFor(() => verdictOf(0)?.is === 'go' || verdictOf(1)?.is === 'go', { what: 'one may dump' });
+    ask(2, 'heapdump');
+    assert.equal(verdictOf(2)?.is, 'skip');
+  });
+
+  it('by id: at once, and the next one when the first is done', async () => {
+    const { ask, done, verdictOf } = coordinate('web', 2);
+    const first = ask(0, 'heapdump', {}, { addressed: 'id' });
+    ask(1, 'heapdump', {}, { addressed: 'id' });
+    assert.equal(verdictOf(0)?.is, 'go');
+    assert.equal(verdictOf(1)?.is, 'wait');
+    done(first);
+    assert.equal(verdictOf(1)?.is, 'go');
+  });
+
+  it('with all=true: everyone, one after the other, and a process that dies midway is passed over', () => {
+    const { ask, gone, verdictOf } = coordinate('web', 3);
+    for (const pmId of [0, 1, 2]) ask(pmId, 'heapdump', { all: true });
+    assert.deepEqual(
+      [0, 1, 2].map((pmId) => verdictOf(pmId)?.is),
+      ['go', 'wait', 'wait'],
+    );
+    gone(1001);
+    gone(1000);
+    assert.equal(verdictOf(2)?.is, 'go');
+  });
+
+  it('instances of different apps do not wait for each other', () => {
+    const { ask, verdictOf, fleet, list } = coordinate('web', 1);
+    fleet.sync([...list, instance('api', 7)]);
+    ask(0, 'heapdump', {}, { addressed: 'id' });
+    ask(7, 'heapdump', {}, { addressed: 'id' });
+    assert.equal(verdictOf(7)?.is, 'go');
+  });
+});
+
+describe('a question from a process that is not known', () => {
+  it('is refused, not left without an answer', () => {
+    const { ask, verdictOf } = coordinate('web', 1);
+    ask(5, 'drain');
+    const verdict = verdictOf(5);
+    assert.ok(verdict?.is === 'refuse');
+    assert.equal(verdict.code, 'E_STATE');
+  });
+});
+
+function coordinate(name: string, instances: number) {
+  const fleet = createFleet(() => true);
+  const list = Array.from({ length: instances }, (_, index) => instance(name, index));
+  fleet.sync(list);
+  for (const member of fleet.members()) member.state = 'serving';
+  const verdicts = new Map<PmId, Verdict>();
+  const coordinator = createCoordinator(fleet, (pmId, _id, verdict) => verdicts.set(pmId, verdict));
+  let asked = 0;
+  return {
+    fleet,
+    list,
+    ask(pmId: number, action: ActionName, params: ParamValues = {}, more: Partial<Ask> = {}): string {
+      const id = `ask-${asked++}`;
+      coordinator.ask(pmId, {
+        kind: 'ask',
+        id,
+        pid: 1000 + pmId,
+        action,
+        params,
+        addressed: 'unknown',
+        heapUsed: 5e6,
+        ...more,
+      });
+      return id;
+    },
+    done: coordinator.done,
+    gone: coordinator.gone,
+    verdictOf: (pmId: PmId) => verdicts.get(pmId),
+  };
+}
+
+function instance(name: string, pmId: number): ManagedProcess {
+  return {
+    pmId,
+    pid: 1000 + pmId,
+    name,
+    mode: 'cluster',
+    status: 'online',
+    isModule: false,
+    actions: [],
+    maxMemoryRestart: 0,
+    killTimeoutMs: 1600,
+  };
+}
