@@ -1,7 +1,7 @@
 // A real npm registry (verdaccio) on loopback, so that `pm2 install pm2-ops` is tested by name.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanEnvironment, npmSettings } from './environment.ts';
 import { releaseFolder, tempFolder, WORKSPACE } from './folders.ts';
@@ -64,9 +64,7 @@ export async function startRegistry(): Promise<Registry> {
 }
 
 function verdaccioBin(): string {
-  const folder = join(WORKSPACE, 'node_modules', 'verdaccio');
-  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { bin: Record<string, string> };
-  return join(folder, bin.verdaccio ?? Object.values(bin)[0]!);
+  return join(WORKSPACE, 'node_modules', 'verdaccio', 'bin', 'verdaccio');
 }
 
 async function writeConfig(folder: string): Promise<void> {

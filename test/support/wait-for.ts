@@ -32,7 +32,7 @@ export async function waitFor<T>(
     if (performance.now() - started > timeoutMs) break;
     await sleep(everyMs);
   }
-  const value = last instanceof Error ? String(last.stack) : inspect(last, { depth: 6, breakLength: 120 });
+  const value = last instanceof Error ? String(last) : inspect(last, { depth: 6, breakLength: 120 });
   throw new Error(`waited ${timeoutMs} ms for ${what}; last: ${value}${context ? `\n${await context()}` : ''}`);
 }
 
