@@ -1,6 +1,6 @@
 // Runs the tests one file at a time (the inspector port 9229 is one per host): all, or those whose path contains an argument.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,9 +15,25 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(', ')}`);
   process.exit(1);
 }
+installWorkspace();
 const { status } = spawnSync(
   process.execPath,
   ['--import', 'tsx', '--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(status ?? 1);
+
+/** Other Node and PM2 versions, a registry and instrumentation libraries: installed when missing or outdated. */
+function installWorkspace() {
+  const workspace = join(root, 'test', 'workspace');
+  const modified = (file) => statSync(join(workspace, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (modified('node_modules/.package-lock.json') >= modified('package-lock.json')) return;
+  console.log('Installing what only the tests need (test/workspace: other Node and PM2 versions, a registry) …');
+  const started = performance.now();
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: workspace,
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+  console.log(`Installed in ${Math.round((performance.now() - started) / 1000)} s.`);
+}
