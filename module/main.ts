@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const pm2File = process.argv[1] ?? '';
   const daemon = await connectDaemon(loadPm2(pm2File));
   await becomeActive(daemon, ({ pmId }) => log(`stands by: pm2-ops with id ${pmId} acts for this daemon`));
-  const fleet = createFleet(({ isModule }) => !isModule);
+  const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
   const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log });

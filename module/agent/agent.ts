@@ -145,6 +145,7 @@ export function startAgent(
   function obey(message: ModuleMessage): void {
     switch (message.kind) {
       case 'welcome':
+        if (!message.options) break;
         update(message.options);
         hello(message.nonce);
         break;

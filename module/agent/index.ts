@@ -52,7 +52,7 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
 export function knock(): void {
   const seat = takeSeat();
   if (seat.agent || seat.rest) return;
-  leaveRest(seat, new Set(), 'its module has not answered yet');
+  leaveRest(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
   if (seat.rest) knockAt(seat.rest);
 }
 

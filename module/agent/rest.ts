@@ -10,7 +10,7 @@ import {
 } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { type Channel, openChannel } from './channel.ts';
-import { readTrigger, sendReply } from './trigger.ts';
+import { readTrigger, registerAction, sendReply } from './trigger.ts';
 
 /**
  * @param names actions that are answered with `E_STATE`
@@ -45,7 +45,11 @@ export function openRest(
   return rest;
 }
 
-/** Tells a module, if there is one, that this process waits for its welcome. */
+/**
+ * Tells the module that this process waits for its welcome: one that runs hears the message, one that comes later sees
+ * the action in PM2's list.
+ */
 export function knockAt(rest: Channel): void {
+  registerAction(rest, 'ops-status');
   rest.send(AGENT_MESSAGE, { kind: 'knock', version: VERSION, pid: process.pid } satisfies AgentMessage);
 }

@@ -82,7 +82,7 @@ export function createCoordinator(
         'E_LAST',
         siblings.length === 0
           ? `${name} has one instance, and draining it would leave nobody to serve`
-          : `none of the ${siblings.length} other instances of ${name} serves now, and draining this one would leave nobody`,
+          : `${name} has ${siblings.length + 1} instances and no other one serves now; draining this one would leave nobody`,
         `add one first: pm2 scale ${name} +1 (cluster mode); or let clients wait: pm2 trigger ${pmId} drain force=true`,
       );
     }

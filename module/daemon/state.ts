@@ -70,7 +70,7 @@ export function openState(pm2Home: string): State {
     folders.add(each);
     // Another user owns some of these folders: never through a link that they may have put there.
     const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants;
-    const file = openSync(join(each, LEASE_FILE), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o644);
+    const file = openSync(join(each, LEASE_FILE), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
     try {
       const now = new Date();
       futimesSync(file, now, now);

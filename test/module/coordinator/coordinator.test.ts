@@ -17,7 +17,7 @@ describe('who may drain', () => {
     const last = verdictOf(2);
     assert.ok(last?.is === 'refuse');
     assert.equal(last.code, 'E_LAST');
-    assert.match(last.message, /none of the 2 other instances of web serves now/);
+    assert.match(last.message, /web has 3 instances and no other one serves now/);
     assert.match(last.hint, /force=true/);
   });
 
