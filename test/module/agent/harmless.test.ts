@@ -17,7 +17,7 @@ describe('the app does not notice the agent', () => {
   it('a script that has done its work ends by itself, attached or not', async () => {
     await pm2.startApp({
       name: 'job',
-      script: join(ROOT, 'test/apps/finishes.cjs'),
+      script: join(ROOT, 'test/apps/works-then-ends.cjs'),
       autorestart: false,
       env: { WORK_MS: 4_000 },
     });
