@@ -28,7 +28,7 @@ describe('actions of a managed process', () => {
     port = await freePort();
     await pm2.startApp([
       { name: 'web', script: join(ROOT, 'test/apps/inside-view.cjs'), env: { PORT: port } },
-      { name: 'job', script: join(ROOT, 'test/apps/works-then-ends.cjs'), env: { WORK_MS: 3_600_000 } },
+      { name: 'job', script: join(ROOT, 'test/apps/finishes.cjs'), env: { MS: 3_600_000 } },
     ]);
     await untilAttached(pm2, 'web');
     await untilAttached(pm2, 'job');

@@ -17,9 +17,9 @@ describe('the app does not notice the agent', () => {
   it('a script that has done its work ends by itself, attached or not', async () => {
     await pm2.startApp({
       name: 'job',
-      script: join(ROOT, 'test/apps/works-then-ends.cjs'),
+      script: join(ROOT, 'test/apps/finishes.cjs'),
       autorestart: false,
-      env: { WORK_MS: 4_000 },
+      env: { MS: 4_000 },
     });
     await untilAttached(pm2, 'job');
     const job = await waitFor(
