@@ -74,7 +74,10 @@ function readHandles(opened: (session: Session) => void): Map<unknown, object> |
       functionDeclaration: 'function (handles) { this.take(handles); }',
       arguments: [{ objectId: handles.value.objectId }],
     });
-    return found instanceof Map ? (found as Map<unknown, object>) : undefined;
+    // Not `instanceof`: it is a Map of Node's own kind (lib/internal/per_context/primordials.js, SafeMap).
+    return typeof (found as Map<unknown, object> | undefined)?.values === 'function'
+      ? (found as Map<unknown, object>)
+      : undefined;
   }
   return undefined;
 }
