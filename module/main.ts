@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
-  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log });
+  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log });
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
@@ -50,8 +50,7 @@ async function main(): Promise<void> {
         settleSoon(300);
         break;
       case 'knock':
-        // A process so young may not be in our list yet.
-        void refresh().then(() => keeper.knocked(pmId));
+        keeper.knocked(pmId, message.pid);
         break;
       case 'state':
         if (member?.process.pid === message.pid) member.state = message.state;
