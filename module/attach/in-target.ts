@@ -2,6 +2,8 @@
 // something, loads the agent, and closes the inspector once nobody is connected to it. Written as text because a
 // function's own text would carry the helpers of whatever compiled it.
 
+import type { Endpoint } from './inspector.ts';
+
 /** What the process says about itself. */
 export interface Proof {
   pid: number;
@@ -77,7 +79,7 @@ const CLOSER_MS = 2000;
 
 // Closing the inspector blocks the app for as long as anybody is connected to it. So the app itself waits, without
 // blocking, until nobody is, and closes it then; timers and reads of this neither block nor keep the app alive.
-const ARM_CLOSER = `function armCloser(require, port) {
+const ARM_CLOSER = `function armCloser(require, port, table) {
   ${HAS_CONNECTION}
   var inspector = require('node:inspector');
   var fs = require('node:fs');
@@ -91,25 +93,43 @@ const ARM_CLOSER = `function armCloser(require, port) {
     later(look, pause).unref();
     pause = Math.min(pause * 2, 100);
   }
-  function look() {
-    if (!url || inspector.url() !== url) return;
-    fs.readFile('/proc/self/net/tcp', 'latin1', function (missing, tcp) {
+  function stillOurs() { return url !== undefined && inspector.url() === url; }
+  // The end of a table shows by a short piece; asking for more would take the kernel as long as the rest did.
+  function readTable(done) {
+    fs.open('/proc/self/net/' + table, 'r', function (missing, fd) {
       if (missing) return;
-      fs.readFile('/proc/self/net/tcp6', 'latin1', function (_, tcp6) {
-        try {
-          if (inspector.url() !== url) return;
-          if (hasConnection(tcp, port) || hasConnection(tcp6 || '', port)) again();
-          else inspector.close();
-        } catch (_) {}
-      });
+      var text = '';
+      var bytes = Buffer.allocUnsafe(65536);
+      (function next() {
+        fs.read(fd, bytes, 0, bytes.length, null, function (failed, length) {
+          if (!failed) text += bytes.latin1Slice(0, length);
+          if (!failed && length >= 3800) return next();
+          fs.close(fd, function () { if (!failed) done(text); });
+        });
+      })();
+    });
+  }
+  function look() {
+    if (!stillOurs()) return;
+    readTable(function (text) {
+      try {
+        if (!stillOurs()) return;
+        if (hasConnection(text, port)) again();
+        else inspector.close();
+      } catch (_) {}
     });
   }
   again();
 }`;
 
-/** Loads a script when the app is between two events; see LoadOutcome for what it answers, as JSON. `closePort` is the
- * port of an inspector that is to be closed once it was left, null for one that stays open. */
-export function loadExpression(load: { source: string; argument: unknown }, closePort: number | null): string {
+/** The kernel's table that shows connections to a socket: those to an IPv6 one are in the other, whatever they speak. */
+function tableOf({ host }: Endpoint): 'tcp' | 'tcp6' {
+  return host.includes(':') ? 'tcp6' : 'tcp';
+}
+
+/** Loads a script when the app is between two events; see LoadOutcome for what it answers, as JSON. `closing` is
+ * where the inspector listens that is to be closed once it was left, null for one that stays open. */
+export function loadExpression(load: { source: string; argument: unknown }, closing: Endpoint | null): string {
   return `(function (fromConsole) {
   ${COUNT_FRAMES}
   ${PICK_REQUIRE}
@@ -119,7 +139,7 @@ export function loadExpression(load: { source: string; argument: unknown }, clos
   if (frames < 0) return '{"opaque":true}';
   if (frames > 1) return JSON.stringify({ busy: frames });
   var require = pickRequire(fromConsole);
-  ${closePort === null ? '' : `armCloser(require, ${closePort});`}
+  ${closing === null ? '' : `armCloser(require, ${closing.port}, ${JSON.stringify(tableOf(closing))});`}
   var module = { exports: {} };
   (function (module, exports, require) {
 ${load.source}
@@ -131,11 +151,11 @@ ${load.source}
 }
 
 /** Makes the app close its inspector as soon as nobody is connected to it. */
-export function armCloserExpression(port: number): string {
+export function armCloserExpression(closing: Endpoint): string {
   return `(function (fromConsole) {
   ${PICK_REQUIRE}
   ${ARM_CLOSER}
-  armCloser(pickRequire(fromConsole), ${port});
+  armCloser(pickRequire(fromConsole), ${closing.port}, ${JSON.stringify(tableOf(closing))});
 })(${CONSOLE_REQUIRE})`;
 }
 
@@ -144,7 +164,7 @@ const CLOSE_NOW_MS = 50;
 
 /** Closes the inspector in this very call, for an app whose event loop does not turn. To be sent and left at once: it
  * waits for the last connection to be gone, for a moment and never longer. */
-export function closeNowExpression(port: number): string {
+export function closeNowExpression(closing: Endpoint): string {
   return `(function (fromConsole) {
   ${PICK_REQUIRE}
   ${HAS_CONNECTION}
@@ -155,9 +175,7 @@ export function closeNowExpression(port: number): string {
   for (;;) {
     var held = false;
     try {
-      var tcp6 = '';
-      try { tcp6 = fs.readFileSync('/proc/self/net/tcp6', 'latin1'); } catch (_) {}
-      held = hasConnection(fs.readFileSync('/proc/self/net/tcp', 'latin1'), ${port}) || hasConnection(tcp6, ${port});
+      held = hasConnection(fs.readFileSync('/proc/self/net/${tableOf(closing)}', 'latin1'), ${closing.port});
     } catch (_) {}
     if (!held) return inspector.close();
     var took = process.hrtime(began);
