@@ -56,7 +56,17 @@ export interface KeeperParts {
   log(line: string): void;
 }
 
-export function createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log }: KeeperParts): Keeper {
+export function createKeeper({
+  daemon,
+  fleet,
+  attacher,
+  settings,
+  state,
+  source,
+  leaseMs,
+  refresh,
+  log,
+}: KeeperParts): Keeper {
   const waiting = new Map<string, (hello: Hello) => void>();
   /** By pid: when an agent that the app loaded itself announced itself, in milliseconds of Date.now(). */
   const knocks = new Map<number, number>();

@@ -36,6 +36,9 @@ async function main(): Promise<void> {
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
   const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log });
+  /** The reading of PM2's list that runs, and the one that begins after it. */
+  let current: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
@@ -86,8 +89,17 @@ async function main(): Promise<void> {
     }, ms);
   }
 
-  /** Reads PM2's list and acts on what changed; one at a time, since the daemon measures every process for it. */
-  async function refresh(): Promise<void> {
+  /** Reads PM2's list and acts on what changed: one at a time, since the daemon measures every process for it. */
+  function refresh(): Promise<void> {
+    next ??= (current ?? Promise.resolve()).then(() => {
+      current = next;
+      next = undefined;
+      return readList();
+    });
+    return next;
+  }
+
+  async function readList(): Promise<void> {
     try {
       const { added, removed } = fleet.sync(await daemon.list());
       for (const { process } of removed) coordinator.gone(process.pid);

@@ -34,6 +34,8 @@ export interface Load {
   source: string;
   /** JSON. */
   argument: unknown;
+  /** Asked in the last moment before the signal: is it still to be loaded? */
+  isWanted?(): boolean;
 }
 
 /** The points of an attempt, in order; whoever dies at any of them leaves nothing open. */
@@ -228,6 +230,7 @@ class LiveAttacher implements Attacher {
       // From here to the signal nothing may come in between.
       const process = this.fitOrFail(pid);
       if (!same(process, candidate)) throw new AttemptFailed('gone', `process ${pid} was replaced by another`, SOON_MS);
+      if (load.isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
       if (process.blind) this.writeJournal(() => this.journal.rememberSignal(process));
       signal(pid);
       signalled = true;

@@ -69,9 +69,10 @@ describe('every managed process is attached, or status says why not', () => {
       script: app('never-ready.cjs'),
       exec_mode: 'cluster',
       wait_ready: true,
-      listen_timeout: 20_000,
+      listen_timeout: 6_000,
       env: { PORT: await freePort() },
     });
+    await waitFor(async () => (await pm2.processes('never')).length === 1, { what: 'the process' });
     await untilAttached(pm2, 'never', 15_000);
     assert.equal((await pm2.process('never')).pm2_env.status, 'launching');
     await starting;
