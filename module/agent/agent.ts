@@ -65,9 +65,10 @@ export function startAgent(
 
   const channel = openChannel((message) => {
     try {
-      receive(message);
+      return receive(message);
     } catch {
       // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
+      return true;
     }
   });
   if (!channel) {
@@ -130,16 +131,18 @@ export function startAgent(
     await engine.dispose();
   }
 
-  function receive(message: unknown): void {
+  /** @returns whether the message was for us */
+  function receive(message: unknown): boolean {
     const packet = message as { topic?: unknown; data?: unknown } | null;
     if (packet?.topic === MODULE_TOPIC) {
       obey(packet.data as ModuleMessage);
-      return;
+      return true;
     }
     const trigger = readTrigger(message);
-    if (!trigger || !answered.has(trigger.action)) return;
+    if (!trigger || !answered.has(trigger.action)) return false;
     const { action, raw, addressed } = trigger;
     void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply));
+    return true;
   }
 
   function obey(message: ModuleMessage): void {
