@@ -80,14 +80,14 @@ export function newestRequest(socket: HttpSocket): IncomingMessage | undefined {
 }
 
 function activityOf(socket: HttpSocket, server: ServerInternals, started: boolean): Activity {
-  const session = sessionOf(socket);
-  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
   if (socket.parser) {
     const response = socket._httpMessage ?? undefined;
     if (response !== undefined || newestRequest(socket)?.complete === false) return { is: 'busy', response };
     // Node counts a connection as started from the moment it is open.
     return started && socket.bytesRead > 0 ? { is: 'half' } : { is: 'idle' };
   }
+  const session = sessionOf(socket);
+  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
   const kind = kindOf(server);
   if (kind === 'net' || kind === 'tls') return { is: 'raw' };
   if (kind === 'http2' || (isSecure(server) && socket._secureEstablished !== true)) return { is: 'idle' };
