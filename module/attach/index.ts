@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
 import { Guardian } from './guardian.ts';
 import { armCloserExpression, type LoadOutcome, loadExpression, type Proof } from './in-target.ts';
-import { connect, type Endpoint, InspectorError, type InspectorSession } from './inspector.ts';
+import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
 import {
@@ -78,7 +78,7 @@ const IDLE_MS = 250;
 const IDLE_POLL_MS = 2;
 const MAX_BUSY_ATTEMPTS = 3;
 /** How long the inspector may take to open, in milliseconds; 2 is usual. */
-const OPEN_MS = 400;
+const OPEN_MS = 1000;
 const OPEN_POLL_MS = 1;
 const SCAN_POLL_MS = 20;
 /** How long to look for a moment between two events, in milliseconds. */
@@ -393,13 +393,7 @@ class LiveAttacher implements Attacher {
     // Without knowing what its event loop watches, any server of the app looks like one: only the likely port is asked.
     const likely = loopFd === null ? sockets.filter(({ port }) => port === expectedPort(pid)) : sockets;
     for (const socket of likely) {
-      try {
-        const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
-        await session.close();
-        return socket;
-      } catch {
-        // A server of the app's own.
-      }
+      if (await isInspector(endpointOf(socket), ANSWER_MS)) return socket;
     }
     return null;
   }

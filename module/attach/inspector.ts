@@ -49,6 +49,16 @@ interface Answer {
   };
 }
 
+/** Whether what listens there is an inspector. Asks it, without a session, of which the app would write. */
+export async function isInspector({ host, port }: Endpoint, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<boolean> {
+  try {
+    await targetPath(host, port, timeoutMs);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Connects to the inspector that listens on a port (of this host unless told otherwise). Throws InspectorError. */
 export async function connect(
   endpoint: number | Endpoint,
