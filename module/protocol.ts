@@ -100,7 +100,8 @@ export interface ServerInfo {
   inFlight: number;
 }
 
-/** How long the agent stays without a sign of its module, in milliseconds (design §5.8). */
+/** How long the agent stays without a sign of its module, in milliseconds: longer than any restart, short enough that
+ * an uninstalled module leaves nothing behind for long. */
 export const LEASE_MS = 60_000;
 
 /** What the module tells an agent when it loads it or welcomes one that an app loaded itself. */
@@ -108,8 +109,10 @@ export interface AgentOptions {
   version: string;
   /** Folder for dumps, reports and the lease, writable by this process. */
   stateDir: string;
-  /** File whose mtime the module renews; older than LEASE_MS means that the module is gone. */
+  /** File whose mtime the module renews six times per lease. */
   leaseFile: string;
+  /** After this many milliseconds without its module the agent has taken itself out. */
+  leaseMs: number;
   /** Actions that the app registered itself; ours step back for these. */
   takenActions: string[];
   /** PM2's `max_memory_restart` of this app in bytes, 0 if unset. */
@@ -121,6 +124,9 @@ export interface AgentOptions {
   dumpMaxBytes: number;
 }
 
+/** Was an action meant for this one process? PM2 does not say for a trigger without parameters. */
+export type Addressed = 'id' | 'name' | 'unknown';
+
 /** Type of every message that an agent puts on the bus; PM2 delivers it as `{ process, data, at }`. */
 export const AGENT_MESSAGE = 'pm2-ops:agent';
 /** Topic of every packet from the module to an agent. */
@@ -128,7 +134,7 @@ export const MODULE_TOPIC = 'pm2-ops:module';
 
 /** Agent → module. */
 export type AgentMessage =
-  /** An agent is up; with `nonce` it answers a ping or its own load. */
+  /** An agent is up; with `nonce` it answers a welcome or its own load. */
   | {
       kind: 'hello';
       nonce?: string;
@@ -142,7 +148,15 @@ export type AgentMessage =
   | { kind: 'knock'; version: string; pid: number }
   | { kind: 'state'; pid: number; state: ServingState }
   /** May I? The coordinator decides over the instances of an app. */
-  | { kind: 'ask'; id: string; pid: number; action: ActionName; params: ParamValues; heapUsed: number }
+  | {
+      kind: 'ask';
+      id: string;
+      pid: number;
+      action: ActionName;
+      params: ParamValues;
+      addressed: Addressed;
+      heapUsed: number;
+    }
   /** What was granted is over. */
   | { kind: 'done'; id: string; pid: number }
   /** Answer to `run`. */
@@ -151,9 +165,8 @@ export type AgentMessage =
 
 /** Module → agent, as `data` of a packet with MODULE_TOPIC. */
 export type ModuleMessage =
-  | { kind: 'ping'; nonce: string }
+  /** Are you there? Here are your options. Answered by `hello` with the nonce. */
   | { kind: 'welcome'; nonce: string; options: AgentOptions }
-  | { kind: 'options'; options: Partial<AgentOptions> }
   | { kind: 'verdict'; id: string; verdict: Verdict }
   | { kind: 'run'; nonce: string; action: ActionName; params: ParamValues }
   | { kind: 'detach'; nonce: string };

@@ -63,6 +63,9 @@ for (const { source, file, format, selfContained, executable, ...options } of en
   if (executable) await chmod(out(file), 0o755);
 }
 
+// Loading it is all there is to it.
+await writeFile(out('agent-preload.d.cts'), 'export {};\n');
+
 const notices = [];
 for (const name of [...bundledPackages].sort()) {
   const folder = join(root, 'node_modules', name);

@@ -1,0 +1,6 @@
+// The drain engine: stops a process's servers without losing a request, and starts them again. For the injected agent
+// and for apps that import it; the process it runs in is somebody else's.
+
+export type { ServerInfo, ServingState } from '../../module/protocol.ts';
+export { type DrainOptions, type DrainResult, defaultGraceMs } from './drain.ts';
+export { createDrainEngine, type DrainEngine } from './engine.ts';

@@ -1,0 +1,30 @@
+// Takes this instance out of service: stops listening, finishes what clients have sent, and stays up.
+import type { Actions } from '../context.ts';
+import { Refusal } from '../refusal.ts';
+import { requireServer } from './server.ts';
+
+export const drain: Actions['drain'] = async (params, { engine, permission, addressed }) => {
+  const state = engine.state();
+  // Asking twice is what a script does; the answer to the second is the same.
+  if (state === 'drained') return { state, finished: 0, closed: 0, cut: 0 };
+  if (state === 'draining') {
+    throw new Refusal('E_BUSY', 'this instance is already draining', 'wait for it, or undo it: resume');
+  }
+  requireServer(engine, 'drain');
+  const grant = await permission.ask('drain', params, addressed);
+  if ('skip' in grant) return { skipped: true, reason: grant.skip };
+  try {
+    const { finished, closed, cut } = await engine.drain({ budgetMs: Number(params.timeout) });
+    const now = engine.state();
+    if (now !== 'drained') {
+      throw new Refusal(
+        'E_STATE',
+        `the drain was undone while it ran; this instance is ${now}`,
+        'to drain after all: drain',
+      );
+    }
+    return { state: now, finished, closed, cut };
+  } finally {
+    grant.done();
+  }
+};

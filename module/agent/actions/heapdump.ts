@@ -1,0 +1,121 @@
+// A heap snapshot of this process in a file that opens in Chrome DevTools. Here V8 writes it straight to disk: a stream
+// through JavaScript would hold it in memory a second time.
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { writeHeapSnapshot } from 'node:v8';
+import { createGzip } from 'node:zlib';
+import type { ParamValues } from '../../protocol.ts';
+import type { Actions } from '../context.ts';
+import { createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
+import { Refusal } from '../refusal.ts';
+import { checkDisk, checkMemory } from '../room.ts';
+
+/** Fast, and already a sixth of the size; a higher level costs time for little. */
+const GZIP_LEVEL = 1;
+
+export const heapdump: Actions['heapdump'] = async (params, context) => {
+  if (params.force !== true) checkRoom(context.options);
+  const permission = await context.permission.ask('heapdump', params, context.addressed);
+  if ('skip' in permission) return { skipped: true, reason: permission.skip };
+  try {
+    // Again: with `all=true` this instance may have waited for its siblings' dumps.
+    if (params.force !== true) checkRoom(context.options);
+    return await write(params, context.options);
+  } finally {
+    permission.done();
+  }
+};
+
+interface Room {
+  stateDir: string;
+  maxMemoryRestart: number;
+}
+
+function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
+  checkMemory(maxMemoryRestart);
+  checkDisk(orDiskRefusal(stateDir, () => folderOf(stateDir, 'dumps')));
+}
+
+async function write(params: ParamValues, options: Room & { dumpKeep: number; dumpMaxBytes: number }) {
+  const { stateDir } = options;
+  const { heapUsed } = process.memoryUsage();
+  const file = newFile(stateDir, 'dumps', params.gzip === true ? 'heapsnapshot.gz' : 'heapsnapshot');
+  const partial = orDiskRefusal(stateDir, () => createPartial(file));
+  const packed = `${file}.gz.partial`;
+  try {
+    orDiskRefusal(stateDir, () => writeHeapSnapshot(partial));
+    await checkWhole(partial);
+    if (params.gzip === true) {
+      await pipeline(
+        createReadStream(partial),
+        createGzip({ level: GZIP_LEVEL }),
+        createWriteStream(packed, { flags: 'wx', mode: 0o600 }),
+      );
+      discard(partial);
+    }
+    const bytes = await publish(params.gzip === true ? packed : partial, file);
+    pruneDumps(stateDir, options.dumpKeep, options.dumpMaxBytes);
+    return {
+      file,
+      bytes,
+      heapUsed,
+      drained: false,
+      reason: 'written in place: this instance answered nothing while V8 took the snapshot',
+    };
+  } catch (error) {
+    discard(partial);
+    discard(packed);
+    throw asDiskRefusal(stateDir, error);
+  }
+}
+
+/** A snapshot that was cut off (disk full, for one) does not end in the brace of its JSON object. */
+async function checkWhole(file: string): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, Math.max(0, size - 16));
+    if (!buffer.toString('latin1', 0, bytesRead).trimEnd().endsWith('}')) {
+      throw new Refusal(
+        'E_DISK',
+        `the snapshot is cut off after ${size} bytes; it was removed`,
+        'the disk probably filled up: make room and try again',
+      );
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+function orDiskRefusal<T>(folder: string, attempt: () => T): T {
+  try {
+    return attempt();
+  } catch (error) {
+    throw asDiskRefusal(folder, error);
+  }
+}
+
+const DISK_FAULTS = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EMFILE',
+  'ENFILE',
+  'EFBIG',
+  'EIO',
+  'ENOENT',
+  'ENOTDIR',
+]);
+
+function asDiskRefusal(folder: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !DISK_FAULTS.has(code)) return error;
+  return new Refusal(
+    'E_DISK',
+    `the dump could not be written: ${message}`,
+    `check space and permissions of ${folder}; nothing was left behind`,
+  );
+}

@@ -1,0 +1,18 @@
+// What the agent sees of its process. Reads only.
+import type { Actions } from '../context.ts';
+
+export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept }) => {
+  const { connections, inFlight } = engine.totals();
+  return {
+    state: engine.state(),
+    version: options.version,
+    servers: engine.servers(),
+    connections,
+    inFlight,
+    keepAlive: engine.keepAlive(),
+    uptime: Math.round(process.uptime()),
+    memory: process.memoryUsage(),
+    node: process.version,
+    kept,
+  };
+};

@@ -1,0 +1,208 @@
+// One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
+import { createDrainEngine } from '../../lifecycle/drain/index.ts';
+import {
+  ACTION_NAMES,
+  type ActionName,
+  type Addressed,
+  AGENT_MESSAGE,
+  type AgentMessage,
+  type AgentOptions,
+  MODULE_TOPIC,
+  type ModuleMessage,
+  type ParamValues,
+  type Reply,
+} from '../protocol.ts';
+import { VERSION } from '../version.ts';
+import { actions } from './actions/index.ts';
+import { openChannel } from './channel.ts';
+import type { Context } from './context.ts';
+import { watchLease } from './lease.ts';
+import { parseParams } from './params.ts';
+import { createPermission } from './permission.ts';
+import { failureOf, Refusal } from './refusal.ts';
+import { readTrigger, registerAction, sendReply } from './trigger.ts';
+import { isWrapper, wrapperRefusal } from './wrapper.ts';
+
+/** The latest moment at which an action has replied, in milliseconds; `drain` adds its own timeout. */
+const DEADLINES_MS: Record<ActionName, number> = {
+  heapdump: 15 * 60_000,
+  'disable-keepalive': 5_000,
+  'enable-keepalive': 5_000,
+  drain: 5_000,
+  resume: 10_000,
+  'ops-status': 5_000,
+  gc: 60_000,
+  report: 60_000,
+};
+
+export interface Agent {
+  version: string;
+  /** Answers a nonce: the proof that this process is attached. */
+  hello(nonce?: string): void;
+  /** Takes new options from a module that has come back. */
+  update(options: AgentOptions): void;
+  /** Takes everything out again: resumes, unsubscribes, stops timers. Settles when the servers are the app's own again. */
+  dispose(reason: string): Promise<void>;
+}
+
+/**
+ * Starts the agent.
+ * @param onGone it answers no more, for that reason; PM2 still lists the actions it answered
+ * @returns null in a process without an IPC channel to PM2
+ */
+export function startAgent(
+  initial: AgentOptions,
+  onGone: (answered: ReadonlySet<ActionName>, reason: string) => void,
+): Agent | null {
+  let options = initial;
+  let disposed: Promise<void> | undefined;
+  const engine = createDrainEngine();
+  const wrapper = isWrapper();
+  const answered = new Set<ActionName>(ACTION_NAMES);
+  const kept: ActionName[] = [];
+  stepBack();
+  const running = new Set<ActionName>();
+
+  const channel = openChannel((message) => {
+    try {
+      receive(message);
+    } catch {
+      // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
+    }
+  });
+  if (!channel) {
+    void engine.dispose();
+    return null;
+  }
+  const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
+  const permission = createPermission(tell);
+  const forgetState = engine.onState((state) => tell({ kind: 'state', pid: process.pid, state }));
+  let stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
+  for (const name of answered) registerAction(channel, name);
+
+  const agent: Agent = { version: VERSION, hello, update, dispose };
+  return agent;
+
+  function hello(nonce?: string): void {
+    tell({
+      kind: 'hello',
+      ...(nonce === undefined ? {} : { nonce }),
+      version: VERSION,
+      pid: process.pid,
+      state: engine.state(),
+      kept,
+      wrapper,
+    });
+  }
+
+  function update(next: AgentOptions): void {
+    options = next;
+    stepBack();
+    stopLease();
+    stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
+  }
+
+  /** An app that has an action of that name itself keeps its own. */
+  function stepBack(): void {
+    for (const name of answered) {
+      if (!options.takenActions.includes(name)) continue;
+      answered.delete(name);
+      kept.push(name);
+    }
+  }
+
+  function expire(): void {
+    dispose('its module has been gone for longer than the lease').catch(() => {});
+  }
+
+  function dispose(reason: string): Promise<void> {
+    disposed ??= leave(reason);
+    return disposed;
+  }
+
+  async function leave(reason: string): Promise<void> {
+    stopLease();
+    forgetState();
+    tell({ kind: 'bye', pid: process.pid, reason });
+    channel?.close();
+    onGone(answered, reason);
+    // An instance that was drained serves again: nobody would be left to resume it.
+    await engine.dispose();
+  }
+
+  function receive(message: unknown): void {
+    const packet = message as { topic?: unknown; data?: unknown } | null;
+    if (packet?.topic === MODULE_TOPIC) {
+      obey(packet.data as ModuleMessage);
+      return;
+    }
+    const trigger = readTrigger(message);
+    if (!trigger || !answered.has(trigger.action)) return;
+    const { action, raw, addressed } = trigger;
+    void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply));
+  }
+
+  function obey(message: ModuleMessage): void {
+    switch (message.kind) {
+      case 'welcome':
+        if (!message.options) break;
+        update(message.options);
+        hello(message.nonce);
+        break;
+      case 'verdict':
+        permission.settle(message.id, message.verdict);
+        break;
+      case 'run': {
+        const { nonce } = message;
+        void perform(message.action, message.params, 'id').then((reply) => tell({ kind: 'reply', nonce, reply }));
+        break;
+      }
+      case 'detach':
+        dispose('it was told to detach').catch(() => {});
+    }
+  }
+
+  /** Always settles, and never later than the action's deadline. */
+  async function perform(action: ActionName, raw: unknown, addressed: Addressed): Promise<Reply> {
+    const started = performance.now();
+    try {
+      if (wrapper && action !== 'ops-status') throw wrapperRefusal(action);
+      const params = parseParams(action, raw);
+      const fields = await inTime(action, params, { options, engine, permission, kept, addressed });
+      return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
+    } catch (error) {
+      return failureOf(action, error);
+    }
+  }
+
+  async function inTime(action: ActionName, params: ParamValues, context: Context): Promise<Record<string, unknown>> {
+    if (running.has(action)) {
+      throw new Refusal(
+        'E_BUSY',
+        `${action} is already running in this instance`,
+        'wait for its reply, then ask again',
+      );
+    }
+    running.add(action);
+    const work = actions[action](params, context).finally(() => running.delete(action));
+    const deadlineMs = DEADLINES_MS[action] + Number(params.timeout ?? 0);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new Refusal(
+            'E_TIMEOUT',
+            `${action} did not finish within ${deadlineMs} ms`,
+            'it goes on; look with ops-status',
+          ),
+        );
+      }, deadlineMs);
+      timer.unref();
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

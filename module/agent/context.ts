@@ -1,0 +1,20 @@
+// What an action gets to work with.
+import type { DrainEngine } from '../../lifecycle/drain/index.ts';
+import type { ActionName, Addressed, AgentOptions, ParamValues } from '../protocol.ts';
+import type { Permission } from './permission.ts';
+
+export interface Context {
+  options: AgentOptions;
+  engine: DrainEngine;
+  permission: Permission;
+  /** Names of ours that the app had already given to actions of its own. */
+  kept: string[];
+  /** Was this process meant alone, or every instance of the app? */
+  addressed: Addressed;
+}
+
+/**
+ * Every action by its name: takes validated parameters, returns the fields of its reply beside `ok`, `action`, `pid`
+ * and `ms`, and throws a Refusal where it will not.
+ */
+export type Actions = Record<ActionName, (params: ParamValues, context: Context) => Promise<Record<string, unknown>>>;

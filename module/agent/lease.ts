@@ -1,0 +1,30 @@
+// The agent lives on a lease: without a sign of its module it takes itself out again. The sign is a file's mtime, since
+// a message on the bus would reach the app's own `message` listeners every time.
+import { stat } from 'node:fs';
+
+/**
+ * Watches the lease.
+ * @param file renewed by the module six times per lease
+ * @param leaseMs the latest moment, in milliseconds since the last renewal, at which `onExpired` has been called
+ * @returns stops watching
+ */
+export function watchLease(file: string, leaseMs: number, onExpired: () => void): () => void {
+  let staleChecks = 0;
+  const check = () => {
+    stat(file, (error, stats) => {
+      const stale = error !== null || Date.now() - stats.mtimeMs > (leaseMs * 2) / 3;
+      staleChecks = stale ? staleChecks + 1 : 0;
+      // Twice, one check apart: a machine that slept wakes the app before the module has had its turn.
+      if (staleChecks >= 2) {
+        clearInterval(timer);
+        onExpired();
+      }
+    });
+  };
+  const timer = setInterval(check, leaseMs / 6);
+  timer.unref();
+  return () => {
+    staleChecks = Number.NEGATIVE_INFINITY;
+    clearInterval(timer);
+  };
+}

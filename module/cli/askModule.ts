@@ -1,0 +1,76 @@
+// Asks the module over PM2's bus and gets exactly its own answer, by a nonce (`pm2 trigger` takes any reply for its own).
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { COMMAND_REPLY, COMMAND_TOPIC } from '../commandProtocol.ts';
+import { connectDaemon, type Daemon } from '../daemon/daemon.ts';
+import { loadPm2 } from '../daemon/pm2Client.ts';
+import { MODULE_FILE } from '../daemon/state.ts';
+import { NAME } from '../protocol.ts';
+
+/** How long the module may take, in milliseconds. */
+const ANSWERS_WITHIN_MS = 10_000;
+
+/**
+ * @param action an action of the module, such as `status`
+ * @param params its parameters
+ * @throws with what to do when there is no daemon, no module, or no answer
+ */
+export async function askModule<T>(action: string, params: unknown = {}): Promise<T> {
+  const pm2Home = process.env.PM2_HOME ?? join(homedir(), '.pm2');
+  // Connecting where no daemon runs would start one.
+  if (!isDaemonUp(pm2Home)) throw new Error(`no PM2 daemon runs in ${pm2Home}; start an app first: pm2 start app.js`);
+  process.env.PM2_HOME = pm2Home;
+  const daemon = await connectDaemon(loadPm2(findPm2(pm2Home)));
+  try {
+    return await exchange<T>(daemon, action, params);
+  } finally {
+    daemon.disconnect();
+  }
+}
+
+async function exchange<T>(daemon: Daemon, action: string, params: unknown): Promise<T> {
+  const module = (await daemon.list()).find(
+    ({ isModule, name, status }) => isModule && name === NAME && status === 'online',
+  );
+  if (!module) throw new Error(`the module does not run; install it: pm2 install ${NAME}`);
+  const nonce = randomUUID();
+  return await new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`the module gave no answer within ${ANSWERS_WITHIN_MS} ms; look at: pm2 logs ${NAME}`));
+    }, ANSWERS_WITHIN_MS);
+    daemon.onBusEvent(COMMAND_REPLY, (_pmId, data) => {
+      const answer = data as { nonce: string; reply: T };
+      if (answer.nonce !== nonce) return;
+      clearTimeout(timer);
+      resolve(answer.reply);
+    });
+    daemon.sendPacket(module.pmId, COMMAND_TOPIC, { nonce, action, params }).catch(reject);
+  });
+}
+
+function isDaemonUp(pm2Home: string): boolean {
+  try {
+    process.kill(Number(readFileSync(join(pm2Home, 'pm2.pid'), 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A file of the PM2 that runs the daemon: the module wrote down which; else the `pm2` on the PATH. */
+function findPm2(pm2Home: string): string {
+  try {
+    const { pm2File } = JSON.parse(readFileSync(join(pm2Home, NAME, MODULE_FILE), 'utf8')) as { pm2File: string };
+    if (existsSync(pm2File)) return pm2File;
+  } catch {
+    // Never installed here, or of an older version.
+  }
+  try {
+    return realpathSync(execFileSync('sh', ['-c', 'command -v pm2'], { encoding: 'utf8' }).trim());
+  } catch {
+    throw new Error('pm2 was not found; is it on the PATH?');
+  }
+}

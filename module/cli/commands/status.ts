@@ -1,0 +1,53 @@
+// `pm2-ops status`: which processes are attached, which are not and why.
+import type { ProcessStatus, StatusReply } from '../../commandProtocol.ts';
+import { askModule } from '../askModule.ts';
+import type { Command } from '../command.ts';
+import { paint, table } from '../table.ts';
+
+export const status: Command = {
+  name: 'status',
+  summary: 'Shows every managed process: attached, or why not.',
+  arguments: [],
+  options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
+  async run({ values }) {
+    const reply = await askModule<StatusReply>('status');
+    console.log(values.json === true ? JSON.stringify(reply, null, 2) : render(reply));
+    return 0;
+  },
+};
+
+function render({ version, processes }: StatusReply): string {
+  if (processes.length === 0) return `pm2-ops ${version}: PM2 manages no app yet. Start one: pm2 start app.js`;
+  const attached = processes.filter((each) => each.attached).length;
+  return [
+    table(
+      ['id', 'name', 'pid', 'mode', 'pm2', 'pm2-ops', 'state', 'note'],
+      processes.map((each) => [
+        String(each.id),
+        each.name,
+        String(each.pid || '-'),
+        each.mode,
+        each.status,
+        coloured(each),
+        each.state,
+        note(each),
+      ]),
+    ),
+    `pm2-ops ${version}: ${attached} of ${processes.length} attached`,
+  ].join('\n');
+}
+
+function coloured({ attachment }: ProcessStatus): string {
+  const colours = { attached: 'green', waiting: 'yellow', skipped: 'grey' } as const;
+  return paint(colours[attachment], attachment);
+}
+
+function note({ reason, kept, wrapper }: ProcessStatus): string {
+  return [
+    reason,
+    kept && `the app's own: ${kept.join(', ')}`,
+    wrapper && 'a package manager, not the app: actions say how to start the app itself',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}

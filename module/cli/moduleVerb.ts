@@ -1,0 +1,29 @@
+// A command that is an action of the module and prints its outcome.
+import { askModule } from './askModule.ts';
+import type { Command } from './command.ts';
+
+interface Outcome {
+  ok: boolean;
+  message?: string;
+  hint?: string;
+  processes?: unknown[];
+}
+
+/** The command for an action that takes a target: a pm_id, an app's name, or `all`. */
+export function moduleVerb(name: string, summary: string): Command {
+  return {
+    name,
+    summary,
+    arguments: ['[app|id|all]'],
+    options: {},
+    async run({ positionals: [target = 'all'] }) {
+      const { ok, message, hint, processes = [] } = await askModule<Outcome>(name, target);
+      if (!ok) {
+        console.error(`pm2-ops: ${message}\n${hint}`);
+        return 1;
+      }
+      console.log(`${name}: ${processes.length} processes; look with: pm2-ops status`);
+      return 0;
+    },
+  };
+}

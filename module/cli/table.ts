@@ -1,0 +1,24 @@
+// A table for a terminal.
+import { stripVTControlCharacters } from 'node:util';
+
+/** Rows under a header, columns as wide as their widest cell; colours do not count as width. */
+export function table(header: string[], rows: string[][]): string {
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => width(row[column]))));
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell)))
+      .join('  ')
+      .trimEnd();
+  return [line(header), line(widths.map((each) => '─'.repeat(each))), ...rows.map(line)].join('\n');
+}
+
+const CODES = { green: 32, yellow: 33, grey: 90 } as const;
+
+/** Colours a text where somebody looks: on a terminal, and not with NO_COLOR (https://no-color.org). */
+export function paint(colour: keyof typeof CODES, text: string): string {
+  return process.stdout.isTTY && !process.env.NO_COLOR ? `\u001b[${CODES[colour]}m${text}\u001b[39m` : text;
+}
+
+function width(cell = ''): number {
+  return stripVTControlCharacters(cell).length;
+}

@@ -1,0 +1,179 @@
+// Decides over the instances of an app: who may drain, who may dump, and when. PM2 sends a trigger by name to every
+// instance at once; here it is made harmless.
+import type { PmId } from '../daemon/daemon.ts';
+import type { Fleet, Member } from '../fleet.ts';
+import type { AgentMessage, Verdict } from '../protocol.ts';
+
+/** A question of an agent: may I? */
+export type Ask = Extract<AgentMessage, { kind: 'ask' }>;
+
+/**
+ * How long a dump waits for its siblings to ask too, in milliseconds. PM2 sends a trigger by name to all within a few;
+ * it does not say whether it was by name or by id.
+ */
+const GATHER_MS = 200;
+
+/** How long an instance that asks late is taken to answer the same trigger by name, in milliseconds. */
+const STRAGGLER_MS = 5_000;
+
+/** How long an instance waits for its turn to dump, in milliseconds. */
+const TURN_MS = 10 * 60_000;
+
+export interface Coordinator {
+  ask(pmId: PmId, ask: Ask): void;
+  /** What was granted to an agent is over, or the agent gave up waiting. */
+  done(askId: string): void;
+  /** A process is gone; what it held is free again. */
+  gone(pid: number): void;
+}
+
+interface Question {
+  member: Member;
+  ask: Ask;
+}
+
+/** The dumps of one app: those that gather, those whose turn comes, and the one that runs. */
+interface Dumps {
+  gathering: Question[];
+  queue: Question[];
+  running: Question | undefined;
+  /** The instance chosen for a trigger by name, and until when one that asks late is told of it. */
+  chosen: { question: Question; untilMs: number } | undefined;
+}
+
+export interface CoordinatorParts {
+  fleet: Fleet;
+  /** Delivers a verdict to the agent that asked; must not throw. */
+  answer(pmId: PmId, askId: string, verdict: Verdict): void;
+  /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
+  askState(member: Member): Promise<void>;
+}
+
+export function createCoordinator({ fleet, answer, askState }: CoordinatorParts): Coordinator {
+  /** Drains granted and not yet seen in the instance's own state, by pid. */
+  const draining = new Map<number, string>();
+  const dumps = new Map<string, Dumps>();
+  let drains: Promise<void> = Promise.resolve();
+
+  return {
+    ask(pmId, ask) {
+      const member = fleet.get(pmId);
+      if (!member || member.process.pid !== ask.pid) {
+        answer(pmId, ask.id, refusal('E_STATE', 'pm2-ops does not know this process yet', 'try again in a second'));
+      } else if (ask.action === 'drain') {
+        // One after the other: each answer depends on the one before.
+        drains = drains.then(() => decideDrain({ member, ask })).catch(() => {});
+      } else if (ask.action === 'heapdump') {
+        gather({ member, ask });
+      } else {
+        answer(pmId, ask.id, { is: 'go' });
+      }
+    },
+    done(askId) {
+      finish((ask) => ask.id === askId);
+    },
+    gone(pid) {
+      finish((ask) => ask.pid === pid);
+    },
+  };
+
+  async function decideDrain(question: Question): Promise<void> {
+    // An app that listened only after its agent had come has not told since.
+    const stale = siblingsOf(question.member).filter(
+      ({ attachment, state }) => attachment.is === 'attached' && state === 'no-server',
+    );
+    await Promise.all(stale.map(askState));
+    answer(question.member.process.pmId, question.ask.id, mayDrain(question));
+  }
+
+  function mayDrain({ member, ask }: Question): Verdict {
+    const siblings = siblingsOf(member);
+    const serving = siblings.filter(isServing);
+    if (serving.length === 0 && ask.params.force !== true) {
+      const { name, pmId } = member.process;
+      return refusal(
+        'E_LAST',
+        siblings.length === 0
+          ? `${name} has one instance, and draining it would leave nobody to serve`
+          : `${name} has ${siblings.length + 1} instances and no other one serves now; draining this one would leave nobody`,
+        `add one first: pm2 scale ${name} +1 (cluster mode); or let clients wait: pm2 trigger ${pmId} drain force=true`,
+      );
+    }
+    draining.set(ask.pid, ask.id);
+    return { is: 'go' };
+  }
+
+  function siblingsOf(member: Member): Member[] {
+    return fleet.members().filter((other) => other !== member && other.process.name === member.process.name);
+  }
+
+  /** Does this sibling take requests? One that never gets an agent is believed when PM2 says online; one that boots is not. */
+  function isServing({ process, attachment, state, wrapper }: Member): boolean {
+    if (process.status !== 'online' || draining.has(process.pid) || String(process.pmId).startsWith('_old_'))
+      return false;
+    if (attachment.is === 'waiting' && (attachment.code === 'new' || attachment.code === 'booting')) return false;
+    return !wrapper && (state === 'serving' || state === 'unknown');
+  }
+
+  function gather(question: Question): void {
+    const { member, ask } = question;
+    const app = member.process.name;
+    const own = dumps.get(app) ?? { gathering: [], queue: [], running: undefined, chosen: undefined };
+    dumps.set(app, own);
+    const wait = (reason: string) => answer(member.process.pmId, ask.id, { is: 'wait', ms: TURN_MS, reason });
+    if (ask.addressed === 'id' || ask.params.all === true) {
+      wait('one dump of an app at a time');
+      own.queue.push(question);
+      nextDump(own);
+    } else if (own.chosen && Date.now() < own.chosen.untilMs) {
+      answer(member.process.pmId, ask.id, { is: 'skip', reason: whyNot(app, own.chosen.question, question) });
+    } else {
+      wait('the other instances may have been asked as well');
+      if (own.gathering.length === 0) setTimeout(() => choose(app, own), GATHER_MS).unref();
+      own.gathering.push(question);
+    }
+  }
+
+  function choose(app: string, own: Dumps): void {
+    const [largest, ...others] = own.gathering.sort((a, b) => b.ask.heapUsed - a.ask.heapUsed);
+    own.gathering = [];
+    if (!largest) return;
+    own.queue.push(largest);
+    for (const other of others) {
+      answer(other.member.process.pmId, other.ask.id, { is: 'skip', reason: whyNot(app, largest, other) });
+    }
+    // One whose event loop was blocked asks when it is free again; it was the same trigger.
+    if (others.length > 0) own.chosen = { question: largest, untilMs: Date.now() + STRAGGLER_MS };
+    nextDump(own);
+  }
+
+  function nextDump(own: Dumps): void {
+    if (own.running) return;
+    own.running = own.queue.shift();
+    if (own.running) answer(own.running.member.process.pmId, own.running.ask.id, { is: 'go' });
+  }
+
+  function finish(isMeant: (ask: { id: string; pid: number }) => boolean): void {
+    for (const [pid, id] of draining) {
+      if (isMeant({ id, pid })) draining.delete(pid);
+    }
+    for (const own of dumps.values()) {
+      own.gathering = own.gathering.filter(({ ask }) => !isMeant(ask));
+      own.queue = own.queue.filter(({ ask }) => !isMeant(ask));
+      if (own.running && isMeant(own.running.ask)) own.running = undefined;
+      nextDump(own);
+    }
+  }
+}
+
+function whyNot(app: string, largest: Question, { member }: Question): string {
+  const mb = Math.round(largest.ask.heapUsed / 2 ** 20);
+  return (
+    `instance ${largest.member.process.pmId} dumps, it has the largest heap (${mb} MB); ` +
+    `for this one: pm2 trigger ${member.process.pmId} heapdump; for all, one after the other: pm2 trigger ${app} heapdump all=true`
+  );
+}
+
+function refusal(code: 'E_LAST' | 'E_STATE', message: string, hint: string): Verdict {
+  return { is: 'refuse', code, message, hint };
+}

@@ -1,0 +1,113 @@
+// Everything said to or heard from the PM2 daemon.
+import { AGENT_MESSAGE, type AgentMessage, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
+import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
+
+/** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
+export type PmId = number | string;
+
+/** A process that PM2 manages. */
+export interface ManagedProcess {
+  pmId: PmId;
+  pid: number;
+  name: string;
+  mode: 'cluster' | 'fork';
+  /** PM2's word: online, launching, stopping, stopped, errored. */
+  status: string;
+  /** A PM2 module (ours among them), not an app. */
+  isModule: boolean;
+  /** Custom actions that PM2 lists for it. */
+  actions: { name: string; ours: boolean }[];
+  /** Bytes; 0 for none. */
+  maxMemoryRestart: number;
+  /** Milliseconds between SIGINT and SIGKILL. */
+  killTimeoutMs: number;
+}
+
+/** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
+const PM2_KILL_TIMEOUT_MS = 1_600;
+
+/** How long the daemon may take to answer, in milliseconds; it answers in tens. */
+const DAEMON_ANSWERS_WITHIN_MS = 10_000;
+
+export interface Daemon {
+  list(): Promise<ManagedProcess[]>;
+  /** Sends a message to one agent. @throws when the daemon does not know that process or it is offline */
+  send(pmId: PmId, message: ModuleMessage): Promise<void>;
+  /** Some process started, stopped, restarted or went away. */
+  onProcessEvent(listener: (event: string, pmId: PmId) => void): void;
+  onAgentMessage(listener: (pmId: PmId, name: string, message: AgentMessage) => void): void;
+  /** Anything else that somebody put on the bus under that type; `pmId` is filled in by the daemon. */
+  onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
+  /** A packet to any process, under a topic. */
+  sendPacket(pmId: PmId, topic: string, data: unknown): Promise<void>;
+  disconnect(): void;
+}
+
+interface BusPacket {
+  process: { pm_id: PmId; name: string };
+  event?: string;
+  data?: unknown;
+}
+
+/** Connects to the daemon that `client` belongs to. @throws when it does not answer */
+export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
+  await answer<unknown>('connect', (done) => client.connect((error) => done(error, undefined)));
+  const bus = await answer<Pm2Bus>('open its bus', (done) => client.launchBus(done));
+  const onBusEvent: Daemon['onBusEvent'] = (type, listener) => {
+    bus.on(type, ((packet: BusPacket) => listener(packet.process.pm_id, packet.data)) as (packet: never) => void);
+  };
+  const sendPacket: Daemon['sendPacket'] = async (pmId, topic, data) => {
+    const packet = { id: pmId, type: 'process:msg', topic, data };
+    await answer<unknown>('pass on a message', (done) => client.sendDataToProcessId(packet, done));
+  };
+
+  return {
+    async list() {
+      return (await answer<Pm2Process[]>('list its processes', (done) => client.list(done))).map(managed);
+    },
+    send: (pmId, message) => sendPacket(pmId, MODULE_TOPIC, message),
+    onProcessEvent(listener) {
+      bus.on('process:event', ((packet: BusPacket) => {
+        listener(packet.event ?? '', packet.process.pm_id);
+      }) as (packet: never) => void);
+    },
+    onAgentMessage(listener) {
+      bus.on(AGENT_MESSAGE, ((packet: BusPacket) => {
+        listener(packet.process.pm_id, packet.process.name, packet.data as AgentMessage);
+      }) as (packet: never) => void);
+    },
+    onBusEvent,
+    sendPacket,
+    disconnect: () => client.disconnect(),
+  };
+}
+
+function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
+  return {
+    pmId: pm2_env.pm_id ?? pm_id,
+    pid: pid ?? 0,
+    name,
+    mode: pm2_env.exec_mode === 'cluster_mode' ? 'cluster' : 'fork',
+    status: pm2_env.status,
+    isModule: pm2_env.pmx_module === true,
+    actions: (pm2_env.axm_actions ?? []).map(({ action_name, opts }) => ({
+      name: action_name,
+      ours: opts?.by === 'pm2-ops',
+    })),
+    maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
+    killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
+  };
+}
+
+function answer<T>(what: string, call: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`the PM2 daemon did not ${what} within ${DAEMON_ANSWERS_WITHIN_MS} ms`));
+    }, DAEMON_ANSWERS_WITHIN_MS);
+    call((error, value) => {
+      clearTimeout(timer);
+      if (error) reject(error instanceof Error ? error : new Error(String(error)));
+      else resolve(value);
+    });
+  });
+}

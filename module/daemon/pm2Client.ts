@@ -1,0 +1,46 @@
+// The PM2 client of the daemon that runs this module. A second copy is what breaks after PM2 is upgraded, and it would
+// double the install.
+import { createRequire } from 'node:module';
+
+/** A process as PM2's daemon lists it; only what we read. */
+export interface Pm2Process {
+  pid?: number;
+  pm_id: number | string;
+  name: string;
+  pm2_env: {
+    pm_id: number | string;
+    status: string;
+    exec_mode: 'cluster_mode' | 'fork_mode';
+    exec_interpreter?: string;
+    pm_exec_path?: string;
+    pmx_module?: boolean;
+    max_memory_restart?: number;
+    kill_timeout?: number;
+    axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
+  };
+}
+
+type Callback<T> = (error: Error | null, value: T) => void;
+
+/** The bus: everything that PM2's daemon publishes. */
+export interface Pm2Bus {
+  on(event: string, listener: (packet: never) => void): void;
+}
+
+/** The part of PM2's programmatic interface that we use (https://pm2.keymetrics.io/docs/usage/pm2-api/). */
+export interface Pm2Client {
+  connect(done: (error: Error | null) => void): void;
+  disconnect(): void;
+  list(done: Callback<Pm2Process[]>): void;
+  launchBus(done: Callback<Pm2Bus>): void;
+  sendDataToProcessId(packet: object, done: Callback<unknown>): void;
+}
+
+/**
+ * Loads PM2's client from the installation whose file is given.
+ * @param pm2File any file of PM2, such as `<pm2>/lib/ProcessContainerFork.js`, which is `process.argv[1]` of every
+ *   process that PM2 5 to 7 forks
+ */
+export function loadPm2(pm2File: string): Pm2Client {
+  return createRequire(pm2File)('../index.js') as Pm2Client;
+}

@@ -1,0 +1,77 @@
+// What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
+import type { ManagedProcess, PmId } from './daemon/daemon.ts';
+import type { ServingState } from './protocol.ts';
+
+/** How we stand to a process. */
+export type Attachment =
+  /** Its agent answered a nonce. */
+  | { is: 'attached'; version: string; since: number }
+  /** Not yet; tried again by itself. */
+  | { is: 'waiting'; code: string; reason: string }
+  /** Left alone, for good or until it restarts. */
+  | { is: 'skipped'; code: string; reason: string };
+
+export interface Member {
+  process: ManagedProcess;
+  attachment: Attachment;
+  /** As its agent last said; `unknown` without one. */
+  state: ServingState | 'unknown';
+  /** Action names that the app keeps for itself. */
+  kept: string[];
+  /** PM2 runs a package manager here, not the app. */
+  wrapper: boolean;
+}
+
+export interface Fleet {
+  members(): Member[];
+  get(pmId: PmId): Member | undefined;
+  /**
+   * Takes over what PM2 lists now. A process that restarted (another pid) starts anew.
+   * @returns who is new and who is gone
+   */
+  sync(processes: readonly ManagedProcess[]): { added: Member[]; removed: Member[] };
+}
+
+/** @param isApp which processes are apps to attach to (not modules) */
+export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
+  const members = new Map<PmId, Member>();
+  return {
+    members: () => [...members.values()].sort((a, b) => Number(a.process.pmId) - Number(b.process.pmId)),
+    get: (pmId) => members.get(pmId),
+    sync(processes) {
+      const added: Member[] = [];
+      const removed: Member[] = [];
+      const seen = new Set<PmId>();
+      const moved = new Map([...members.values()].map((member) => [member.process.pid, member]));
+      for (const process of processes.filter(isApp)) {
+        seen.add(process.pmId);
+        const known = members.get(process.pmId);
+        if (known && known.process.pid === process.pid) {
+          known.process = process;
+          continue;
+        }
+        // A reload renames the old process (3 becomes _old_3) and gives its id to the new one.
+        const renamed = process.pid > 0 ? moved.get(process.pid) : undefined;
+        const member = renamed ?? newcomer(process);
+        member.process = process;
+        members.set(process.pmId, member);
+        if (!renamed) added.push(member);
+        if (known && !processes.some(({ pid }) => pid === known.process.pid)) removed.push(known);
+      }
+      for (const [pmId, member] of members) {
+        if (seen.has(pmId)) continue;
+        members.delete(pmId);
+        if (member.process.pmId === pmId) removed.push(member);
+      }
+      return { added, removed };
+    },
+  };
+}
+
+function newcomer(process: ManagedProcess): Member {
+  const attachment: Attachment =
+    process.pid > 0
+      ? { is: 'waiting', code: 'new', reason: 'just seen' }
+      : { is: 'skipped', code: 'not-running', reason: `PM2 says ${process.status}` };
+  return { process, attachment, state: 'unknown', kept: [], wrapper: false };
+}

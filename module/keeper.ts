@@ -1,0 +1,276 @@
+// Keeps every managed process attached: finds those that are not, tries again with patience, and says of each why not.
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Attacher, qualify } from './attach/index.ts';
+import type { Daemon, ManagedProcess, PmId } from './daemon/daemon.ts';
+import { matches, type Settings } from './daemon/settings.ts';
+import { LEASE_FILE, type State } from './daemon/state.ts';
+import type { Fleet, Member } from './fleet.ts';
+import { ACTION_NAMES, type AgentMessage, type AgentOptions } from './protocol.ts';
+import { VERSION } from './version.ts';
+
+/** How long an agent may take to answer its nonce, in milliseconds; it takes a few when its event loop is free. */
+const HELLO_WITHIN_MS = 1_000;
+/** The first and the longest pause between two tries, in milliseconds: short while a process boots, then out of the way. */
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 5_000;
+/** Pause between two looks at a process that is too busy right now: it is to be attached within a second of being free. */
+const BUSY_RETRY_MS = 300;
+
+type Hello = Extract<AgentMessage, { kind: 'hello' }>;
+
+export interface Keeper {
+  /** Looks at one process, or at all of them, now. */
+  look(members: readonly Member[]): void;
+  /** Tells agents whose app turned out to have an action of that name itself to step back. */
+  yieldTaken(members: readonly Member[]): void;
+  /** Forgets what was tried, and looks again. */
+  retry(members: readonly Member[]): void;
+  /** Has an agent say how it stands now; settles in any case. */
+  askState(member: Member): Promise<void>;
+  /** An agent said hello. */
+  heard(pmId: PmId, hello: Hello): void;
+  /** The app loaded the agent itself and waits for a welcome. */
+  knocked(pmId: PmId): void;
+  /** The agent of a process took itself out. */
+  left(pmId: PmId, reason: string): void;
+  /** Takes the agents out; the processes stay without until they are looked at again. */
+  detach(members: readonly Member[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface KeeperParts {
+  daemon: Daemon;
+  fleet: Fleet;
+  attacher: Attacher;
+  settings: Settings;
+  state: State;
+  /** The agent's bundled source. */
+  source: string;
+  leaseMs: number;
+  log(line: string): void;
+}
+
+export function createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log }: KeeperParts): Keeper {
+  const waiting = new Map<string, (hello: Hello) => void>();
+  /** By pid: how often it was tried, and what was last logged about it. */
+  const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
+  let closed = false;
+
+  return { look, yieldTaken, retry, askState, heard, knocked, left, detach, close };
+
+  function look(members: readonly Member[]): void {
+    for (const member of members) void effort(member);
+  }
+
+  function yieldTaken(members: readonly Member[]): void {
+    for (const member of members) {
+      const unknown = takenActions(member.process).filter((name) => !member.kept.includes(name));
+      if (isAttached(member) && unknown.length > 0) welcome(member).catch(() => {});
+    }
+  }
+
+  function retry(members: readonly Member[]): void {
+    for (const member of members) {
+      forget(member.process.pid);
+      if (member.attachment.is !== 'attached') wait(member, 'new', 'just seen');
+    }
+    look(members);
+  }
+
+  async function effort(member: Member): Promise<void> {
+    const { pid } = member.process;
+    if (closed || pid <= 0 || member.attachment.is !== 'waiting') return;
+    const own = efforts.get(pid) ?? { tries: 0, said: '', busy: false };
+    efforts.set(pid, own);
+    if (own.busy) return;
+    own.busy = true;
+    clearTimeout(own.timer);
+    own.tries += 1;
+    let pauseMs: number | null = null;
+    try {
+      pauseMs = await attempt(member, own.tries);
+    } catch (error) {
+      wait(member, 'internal', `attaching failed: ${(error as Error).message}`);
+      pauseMs = LONGEST_RETRY_MS;
+    }
+    own.busy = false;
+    if (closed || fleet.get(member.process.pmId) !== member) {
+      forget(pid);
+      return;
+    }
+    say(member, own);
+    if (pauseMs === null || isAttached(member)) return;
+    own.timer = setTimeout(() => void effort(member), pauseMs);
+    own.timer.unref();
+  }
+
+  /** One try. @returns the pause before the next one in milliseconds, or null when there is to be none */
+  async function attempt(member: Member, tries: number): Promise<number | null> {
+    const { process } = member;
+    const { name, pid } = process;
+    const backoffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 1.5 ** (tries - 1));
+    if (!matches(name, settings.include)) return skip(member, 'not-included', 'not in pm2-ops:include');
+    if (matches(name, settings.exclude)) return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
+
+    // An agent of a predecessor of this module, or one that the app loaded itself, needs no inspector.
+    if (tries === 1 && process.actions.some(({ ours }) => ours)) {
+      const hello = await welcome(member).catch(() => undefined);
+      if (hello) return null;
+    }
+    if (settings.attach === 'off')
+      return skip(member, 'attach-off', 'pm2-ops:attach is off and the app does not load the agent itself');
+
+    const fitness = qualify(pid);
+    if (!fitness.fit) {
+      if (!fitness.retry) return skip(member, fitness.code, fitness.reason);
+      wait(member, fitness.code, fitness.reason);
+      return backoffMs;
+    }
+    const nonce = randomUUID();
+    const hello = expect(nonce);
+    const result = await attacher.attach(pid, { source, argument: { options: optionsFor(member), nonce } });
+    if (!result.ok) {
+      waiting.delete(nonce);
+      if (result.retryAfterMs === null) return skip(member, result.code, result.reason);
+      wait(member, result.code, result.reason);
+      return result.code === 'busy' ? Math.min(result.retryAfterMs, BUSY_RETRY_MS) : result.retryAfterMs;
+    }
+    if (!(await hello)) {
+      wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
+      return backoffMs;
+    }
+    return null;
+  }
+
+  /** Offers options to an agent that may be there. */
+  async function welcome(member: Member): Promise<Hello | undefined> {
+    const nonce = randomUUID();
+    const hello = expect(nonce);
+    await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
+    const answer = await hello;
+    return answer?.version === VERSION ? answer : undefined;
+  }
+
+  async function askState(member: Member): Promise<void> {
+    await welcome(member).catch(() => undefined);
+  }
+
+  function expect(nonce: string): Promise<Hello | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        waiting.delete(nonce);
+        resolve(undefined);
+      }, HELLO_WITHIN_MS);
+      waiting.set(nonce, (hello) => {
+        clearTimeout(timer);
+        waiting.delete(nonce);
+        resolve(hello);
+      });
+    });
+  }
+
+  function heard(pmId: PmId, hello: Hello): void {
+    const member = fleet.get(pmId);
+    if (!member || member.process.pid !== hello.pid) return;
+    member.state = hello.state;
+    member.kept = hello.kept;
+    member.wrapper = hello.wrapper;
+    if (hello.version === VERSION && hello.nonce !== undefined) {
+      member.attachment = { is: 'attached', version: hello.version, since: Date.now() };
+    }
+    if (hello.nonce !== undefined) waiting.get(hello.nonce)?.(hello);
+  }
+
+  function knocked(pmId: PmId): void {
+    const member = fleet.get(pmId);
+    if (member && !isAttached(member)) welcome(member).catch(() => {});
+  }
+
+  function left(pmId: PmId, reason: string): void {
+    const member = fleet.get(pmId);
+    if (!member || !isAttached(member)) return;
+    member.state = 'unknown';
+    member.attachment = { is: 'waiting', code: 'left', reason: `its agent took itself out: ${reason}` };
+    forget(member.process.pid);
+    look([member]);
+  }
+
+  async function detach(members: readonly Member[]): Promise<void> {
+    for (const member of members) {
+      forget(member.process.pid);
+      const attached = isAttached(member);
+      skip(member, 'detached', 'detached by hand; to have it back: pm2 trigger pm2-ops attach');
+      member.state = 'unknown';
+      if (attached) await daemon.send(member.process.pmId, { kind: 'detach', nonce: randomUUID() });
+    }
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    for (const pid of [...efforts.keys()]) forget(pid);
+    await attacher.close();
+  }
+
+  function optionsFor({ process }: Member): AgentOptions {
+    const folder = state.folderFor(uidOf(process.pid));
+    return {
+      version: VERSION,
+      stateDir: folder,
+      leaseFile: join(folder, LEASE_FILE),
+      leaseMs,
+      takenActions: takenActions(process),
+      maxMemoryRestart: process.maxMemoryRestart,
+      killTimeoutMs: process.killTimeoutMs,
+      dumpKeep: settings.dump_keep,
+      dumpMaxBytes: settings.dump_max_bytes,
+    };
+  }
+
+  function forget(pid: number): void {
+    clearTimeout(efforts.get(pid)?.timer);
+    efforts.delete(pid);
+  }
+
+  /** Logs what became of a process, once per reason. */
+  function say(member: Member, own: { said: string }): void {
+    const { name, pmId, pid } = member.process;
+    const { attachment } = member;
+    const line =
+      attachment.is === 'attached'
+        ? `attached to ${name} (id ${pmId}, pid ${pid})`
+        : `${attachment.is} ${name} (id ${pmId}, pid ${pid}): ${attachment.reason}`;
+    if (line === own.said || (attachment.is === 'waiting' && attachment.code === 'booting')) return;
+    own.said = line;
+    log(line);
+  }
+}
+
+function isAttached(member: Member): boolean {
+  return member.attachment.is === 'attached';
+}
+
+/** Names of ours under which PM2 lists an action of the app's. */
+function takenActions({ actions }: ManagedProcess): string[] {
+  const ours: readonly string[] = ACTION_NAMES;
+  return actions.filter((action) => !action.ours && ours.includes(action.name)).map(({ name }) => name);
+}
+
+function wait(member: Member, code: string, reason: string): void {
+  member.attachment = { is: 'waiting', code, reason };
+}
+
+function skip(member: Member, code: string, reason: string): null {
+  member.attachment = { is: 'skipped', code, reason };
+  return null;
+}
+
+/** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
+function uidOf(pid: number): number {
+  try {
+    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (uid !== undefined) return Number(uid);
+  } catch {}
+  return process.getuid?.() ?? 0;
+}

@@ -1,0 +1,126 @@
+// The PM2 module: one long-lived process per daemon. Wires the rooms together, nothing else.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createAttacher } from './attach/index.ts';
+import { createCoordinator } from './coordinator/coordinator.ts';
+import { becomeActive } from './daemon/active.ts';
+import { connectDaemon } from './daemon/daemon.ts';
+import { loadPm2 } from './daemon/pm2Client.ts';
+import { readSettings } from './daemon/settings.ts';
+import { MODULE_FILE, openState } from './daemon/state.ts';
+import { createFleet } from './fleet.ts';
+import { createKeeper } from './keeper.ts';
+import { createModuleActions } from './moduleActions.ts';
+import { LEASE_MS } from './protocol.ts';
+import { VERSION } from './version.ts';
+
+/** Pause between two looks at PM2's list when nothing was heard, in milliseconds: the bus may have missed something. */
+const LIST_EVERY_MS = 30_000;
+/** Pause after an event before PM2's list is read, in milliseconds: a restart is several events. */
+const SETTLE_MS = 30;
+
+const log = (line: string) => console.log(`pm2-ops: ${line}`);
+
+async function main(): Promise<void> {
+  const pm2Home = process.env.PM2_HOME ?? join(process.env.HOME ?? '/root', '.pm2');
+  const leaseMs = Number(process.env.PM2_OPS_LEASE_MS) || LEASE_MS;
+  const { settings, refused } = readSettings(pm2Home);
+  for (const line of refused) log(line);
+
+  const state = openState(pm2Home);
+  const pm2File = process.argv[1] ?? '';
+  const daemon = await connectDaemon(loadPm2(pm2File));
+  await becomeActive(daemon, ({ pmId }) => log(`stands by: pm2-ops with id ${pmId} acts for this daemon`));
+  const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
+  const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
+  const source = readFileSync(beside('agent.cjs'), 'utf8');
+  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log });
+  const coordinator = createCoordinator({
+    fleet,
+    answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
+    askState: keeper.askState,
+  });
+
+  daemon.onAgentMessage((pmId, _name, message) => {
+    const member = fleet.get(pmId);
+    switch (message.kind) {
+      case 'hello':
+        keeper.heard(pmId, message);
+        settleSoon(300);
+        break;
+      case 'knock':
+        // A process so young may not be in our list yet.
+        void refresh().then(() => keeper.knocked(pmId));
+        break;
+      case 'state':
+        if (member?.process.pid === message.pid) member.state = message.state;
+        break;
+      case 'ask':
+        coordinator.ask(pmId, message);
+        break;
+      case 'done':
+        coordinator.done(message.id);
+        break;
+      case 'bye':
+        keeper.left(pmId, message.reason);
+    }
+  });
+  daemon.onProcessEvent(() => settleSoon(SETTLE_MS));
+
+  writeFileSync(join(state.folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
+    mode: 0o600,
+  });
+  await attacher.recover();
+  state.sweep();
+  const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
+  const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
+  await refresh();
+  createModuleActions({ fleet, keeper, settings, daemon, refresh });
+  log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
+
+  let settling: NodeJS.Timeout | undefined;
+  function settleSoon(ms: number): void {
+    settling ??= setTimeout(() => {
+      settling = undefined;
+      void refresh();
+    }, ms);
+  }
+
+  /** Reads PM2's list and acts on what changed; one at a time, since the daemon measures every process for it. */
+  async function refresh(): Promise<void> {
+    try {
+      const { added, removed } = fleet.sync(await daemon.list());
+      for (const { process } of removed) coordinator.gone(process.pid);
+      if (removed.length > 0) state.sweep();
+      keeper.yieldTaken(fleet.members());
+      keeper.look(added);
+    } catch (error) {
+      log(`PM2's list could not be read: ${(error as Error).message}`);
+    }
+  }
+
+  async function leave(): Promise<void> {
+    clearInterval(renewal);
+    clearInterval(listing);
+    clearTimeout(settling);
+    await keeper.close();
+    process.exit(0);
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void leave());
+  // The daemon is gone: whoever starts it again starts us again.
+  process.once('disconnect', () => void leave());
+  process.on('message', (message) => {
+    if (message === 'shutdown') void leave();
+  });
+}
+
+/** A file of this build. */
+function beside(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+main().catch((error: unknown) => {
+  console.error(`pm2-ops: cannot start: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});

@@ -1,0 +1,150 @@
+// The actions of the module's own process: `pm2 trigger pm2-ops status`, `attach`, `detach`; the `pm2-ops` command asks
+// the same over the bus, exactly once each.
+import tx2 from 'tx2';
+import { COMMAND_REPLY, COMMAND_TOPIC, type ProcessStatus, type StatusReply } from './commandProtocol.ts';
+import type { Daemon } from './daemon/daemon.ts';
+import type { Settings } from './daemon/settings.ts';
+import type { Fleet, Member } from './fleet.ts';
+import type { Keeper } from './keeper.ts';
+import { NAME } from './protocol.ts';
+import { VERSION } from './version.ts';
+
+type ModuleReply = StatusReply | { ok: boolean; action: string; [field: string]: unknown };
+
+interface Parts {
+  fleet: Fleet;
+  keeper: Keeper;
+  settings: Settings;
+  daemon: Daemon;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
+}
+
+/** Lists the module's actions with PM2 and answers the command. */
+export function createModuleActions(parts: Parts): void {
+  const verbs: Record<string, (target: string) => Promise<ModuleReply>> = {
+    status: () => status(parts),
+    attach: (target) => attach(parts, target),
+    detach: (target) => detach(parts, target),
+  };
+  const answer = async (action: string, raw: unknown): Promise<ModuleReply> => {
+    try {
+      const target = readTarget(raw);
+      const verb = Object.hasOwn(verbs, action) ? verbs[action] : undefined;
+      if (!verb)
+        return failure(
+          action,
+          'E_PARAMS',
+          `there is no action "${action}"`,
+          `there are ${Object.keys(verbs).join(', ')}`,
+        );
+      if (target === undefined) {
+        return failure(
+          action,
+          'E_PARAMS',
+          `not understood: ${JSON.stringify(raw)}`,
+          `name one app or id: pm2 trigger ${NAME} ${action} app=web`,
+        );
+      }
+      return await verb(target);
+    } catch (error) {
+      return failure(action, 'E_INTERNAL', (error as Error).message, `look at: pm2 logs ${NAME}`);
+    }
+  };
+
+  for (const action of Object.keys(verbs)) {
+    tx2.action(action, (param: unknown, reply: (data: object) => void) => void answer(action, param).then(reply));
+  }
+  tx2.metric({
+    name: 'attached',
+    value: () => {
+      const members = parts.fleet.members();
+      return `${members.filter(({ attachment }) => attachment.is === 'attached').length}/${members.length}`;
+    },
+  });
+
+  process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
+    if (packet?.topic !== COMMAND_TOPIC) return;
+    const { nonce, action, params } = packet.data as { nonce: string; action: string; params: unknown };
+    void answer(action, params).then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
+  });
+}
+
+async function status({ fleet, settings, refresh }: Parts): Promise<StatusReply> {
+  await refresh();
+  return { ok: true, action: 'status', version: VERSION, settings, processes: fleet.members().map(row) };
+}
+
+async function attach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
+  await refresh();
+  const members = select(fleet, target);
+  if (members.length === 0) return nobody('attach', target);
+  keeper.retry(members);
+  return { ok: true, action: 'attach', processes: members.map(row) };
+}
+
+async function detach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
+  await refresh();
+  const members = select(fleet, target);
+  if (members.length === 0) return nobody('detach', target);
+  await keeper.detach(members);
+  return { ok: true, action: 'detach', processes: members.map(row) };
+}
+
+function row({ process, attachment, state, kept, wrapper }: Member): ProcessStatus {
+  return {
+    id: process.pmId,
+    name: process.name,
+    pid: process.pid,
+    mode: process.mode,
+    status: process.status,
+    attached: attachment.is === 'attached',
+    attachment: attachment.is,
+    ...(attachment.is === 'attached'
+      ? { agent: attachment.version }
+      : { code: attachment.code, reason: attachment.reason }),
+    state,
+    ...(kept.length > 0 ? { kept } : {}),
+    ...(wrapper ? { wrapper } : {}),
+  };
+}
+
+/** Processes meant by a pm_id, an app's name, or `all`. */
+function select(fleet: Fleet, target: string): Member[] {
+  return fleet
+    .members()
+    .filter(({ process }) => target === 'all' || String(process.pmId) === target || process.name === target);
+}
+
+/**
+ * Which processes? Nothing means all; else `app=web`, `id=3`, `{"app":"web"}`, or the bare name.
+ * @returns undefined when it is none of these
+ */
+function readTarget(raw: unknown): string | undefined {
+  if (raw === undefined || raw === null || raw === '') return 'all';
+  if (typeof raw === 'number') return String(raw);
+  if (typeof raw === 'object') {
+    const entries = Object.entries(raw);
+    if (entries.length === 0) return 'all';
+    const [[key, value] = []] = entries;
+    const known = entries.length === 1 && (key === 'app' || key === 'id');
+    return known && (typeof value === 'string' || typeof value === 'number') ? String(value) : undefined;
+  }
+  const text = String(raw).trim();
+  if (text.startsWith('{')) {
+    try {
+      return readTarget(JSON.parse(text));
+    } catch {
+      return undefined;
+    }
+  }
+  return /^(?:(?:app|id)=)?([^\s=]+)$/.exec(text)?.[1];
+}
+
+function nobody(action: string, target: string): ModuleReply {
+  return failure(action, 'E_PARAMS', `PM2 manages no process "${target}"`, 'look with: pm2 ls');
+}
+
+function failure(action: string, code: string, message: string, hint: string): ModuleReply {
+  return { ok: false, action, code, message, hint };
+}

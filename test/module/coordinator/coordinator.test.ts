@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Ask, createCoordinator } from '../../../module/coordinator/coordinator.ts';
+import type { ManagedProcess, PmId } from '../../../module/daemon/daemon.ts';
+import { createFleet } from '../../../module/fleet.ts';
+import type { ActionName, ParamValues, ServingState, Verdict } from '../../../module/protocol.ts';
+import { waitFor } from '../../support/wait-for.ts';
+
+describe('who may drain', () => {
+  it('all but the last instance that serves, also when PM2 asks all at once', async () => {
+    const { ask, verdict } = coordinate('web', 3);
+    for (const pmId of [0, 1, 2]) ask(pmId, 'drain');
+    const last = await verdict(2);
+    assert.deepEqual([(await verdict(0)).is, (await verdict(1)).is, last.is], ['go', 'go', 'refuse']);
+    assert.ok(last.is === 'refuse');
+    assert.equal(last.code, 'E_LAST');
+    assert.match(last.message, /web has 3 instances and no other one serves now/);
+    assert.match(last.hint, /force=true/);
+  });
+
+  it('the last one too, when forced', async () => {
+    const { ask, verdict } = coordinate('web', 1);
+    ask(0, 'drain', { force: true });
+    assert.equal((await verdict(0)).is, 'go');
+  });
+
+  it('not beside siblings that PM2 lists but that do not run, are drained, or only boot', async () => {
+    const { ask, verdict, fleet, list } = coordinate('web', 4);
+    fleet.sync(list.map((process) => (process.pmId === 1 ? { ...process, status: 'errored' } : process)));
+    fleet.get(2)!.state = 'drained';
+    fleet.get(3)!.state = 'unknown';
+    fleet.get(3)!.attachment = { is: 'waiting', code: 'booting', reason: 'Node is booting' };
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'refuse');
+  });
+
+  it('beside a sibling that cannot have an agent, when PM2 says that it is online', async () => {
+    const { ask, verdict, fleet } = coordinate('web', 2);
+    fleet.get(1)!.state = 'unknown';
+    fleet.get(1)!.attachment = { is: 'skipped', code: 'own-handler', reason: 'has its own SIGUSR1 handler' };
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'go');
+  });
+
+  it('beside a sibling that began to listen after its agent came: it is asked', async () => {
+    const { ask, verdict, fleet, now } = coordinate('web', 2);
+    fleet.get(1)!.state = 'no-server';
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'refuse');
+    now.set(1, 'serving');
+    const again = ask(0, 'drain');
+    await waitFor(async () => (await verdict(0)).is === 'go', { what: `${again} to be granted`, everyMs: 1 });
+  });
+
+  it('again, once a sibling serves again', async () => {
+    const { ask, done, verdict } = coordinate('web', 2);
+    const first = ask(0, 'drain');
+    ask(1, 'drain');
+    assert.equal((await verdict(1)).is, 'refuse');
+    // The drain was aborted: its state never became drained.
+    done(first);
+    ask(1, 'drain');
+    await waitFor(async () => (await verdict(1)).is === 'go', { what: 'the second to be granted', everyMs: 1 });
+  });
+});
+
+describe('who may dump', () => {
+  it('by name: the instance with the largest heap, and the others are told how', async () => {
+    const { ask, verdictOf } = coordinate('web', 3);
+    ask(0, 'heapdump', {}, { heapUsed: 10e6 });
+    ask(1, 'heapdump', {}, { heapUsed: 99e6 });
+    ask(2, 'heapdump', {}, { heapUsed: 20e6 });
+    await waitFor(() => verdictOf(1)?.is === 'go', { what: 'the largest may dump' });
+    const skipped = verdictOf(2);
+    assert.ok(skipped?.is === 'skip');
+    assert.match(skipped.reason, /instance 1 dumps.*pm2 trigger 2 heapdump.*all=true/);
+    assert.equal(verdictOf(0)?.is, 'skip');
+  });
+
+  it('an instance that was busy and asks late is told of the one that dumps', async () => {
+    const { ask, verdictOf } = coordinate('web', 3);
+    ask(0, 'heapdump');
+    ask(1, 'heapdump');
+    await waitFor(() => verdictOf(0)?.is === 'go' || verdictOf(1)?.is === 'go', { what: 'one may dump' });
+    ask(2, 'heapdump');
+    assert.equal(verdictOf(2)?.is, 'skip');
+  });
+
+  it('by id: at once, and the next one when the first is done', async () => {
+    const { ask, done, verdictOf } = coordinate('web', 2);
+    const first = ask(0, 'heapdump', {}, { addressed: 'id' });
+    ask(1, 'heapdump', {}, { addressed: 'id' });
+    assert.equal(verdictOf(0)?.is, 'go');
+    assert.equal(verdictOf(1)?.is, 'wait');
+    done(first);
+    assert.equal(verdictOf(1)?.is, 'go');
+  });
+
+  it('with all=true: everyone, one after the other, and a process that dies midway is passed over', () => {
+    const { ask, gone, verdictOf } = coordinate('web', 3);
+    for (const pmId of [0, 1, 2]) ask(pmId, 'heapdump', { all: true });
+    assert.deepEqual(
+      [0, 1, 2].map((pmId) => verdictOf(pmId)?.is),
+      ['go', 'wait', 'wait'],
+    );
+    gone(1001);
+    gone(1000);
+    assert.equal(verdictOf(2)?.is, 'go');
+  });
+
+  it('instances of different apps do not wait for each other', () => {
+    const { ask, verdictOf, fleet, list } = coordinate('web', 1);
+    fleet.sync([...list, instance('api', 7)]);
+    ask(0, 'heapdump', {}, { addressed: 'id' });
+    ask(7, 'heapdump', {}, { addressed: 'id' });
+    assert.equal(verdictOf(7)?.is, 'go');
+  });
+});
+
+describe('a question from a process that is not known', () => {
+  it('is refused, not left without an answer', () => {
+    const { ask, verdictOf } = coordinate('web', 1);
+    ask(5, 'heapdump');
+    const verdict = verdictOf(5);
+    assert.ok(verdict?.is === 'refuse');
+    assert.equal(verdict.code, 'E_STATE');
+  });
+});
+
+function coordinate(name: string, instances: number) {
+  const fleet = createFleet(() => true);
+  const list = Array.from({ length: instances }, (_, index) => instance(name, index));
+  fleet.sync(list);
+  for (const member of fleet.members()) {
+    member.state = 'serving';
+    member.attachment = { is: 'attached', version: '1.0.0', since: 0 };
+  }
+  const verdicts = new Map<PmId, Verdict>();
+  /** What an agent would say if it were asked. */
+  const now = new Map<PmId, ServingState>();
+  const coordinator = createCoordinator({
+    fleet,
+    answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
+    askState: async (member) => {
+      member.state = now.get(member.process.pmId) ?? member.state;
+    },
+  });
+  let asked = 0;
+  return {
+    fleet,
+    list,
+    now,
+    /** The verdict on the question of that instance; drains are decided one after the other. */
+    verdict: (pmId: PmId) => waitFor(() => verdicts.get(pmId), { what: `a verdict for ${pmId}`, everyMs: 1 }),
+    ask(pmId: number, action: ActionName, params: ParamValues = {}, more: Partial<Ask> = {}): string {
+      const id = `ask-${asked++}`;
+      coordinator.ask(pmId, {
+        kind: 'ask',
+        id,
+        pid: 1000 + pmId,
+        action,
+        params,
+        addressed: 'unknown',
+        heapUsed: 5e6,
+        ...more,
+      });
+      return id;
+    },
+    done: coordinator.done,
+    gone: coordinator.gone,
+    verdictOf: (pmId: PmId) => verdicts.get(pmId),
+  };
+}
+
+function instance(name: string, pmId: number): ManagedProcess {
+  return {
+    pmId,
+    pid: 1000 + pmId,
+    name,
+    mode: 'cluster',
+    status: 'online',
+    isModule: false,
+    actions: [],
+    maxMemoryRestart: 0,
+    killTimeoutMs: 1600,
+  };
+}
