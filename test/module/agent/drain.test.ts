@@ -103,7 +103,7 @@ describe('drain and resume', () => {
     await pm2.ok('delete', 'long');
   });
 
-  const socket = join(tempFolder(), 'app.sock');
+  const sockets = tempFolder();
   const ways: [string, (port: number) => unknown[], 'fork' | 'cluster'][] = [
     ['a port and no host', (port) => [port], 'fork'],
     ['a port and no host', (port) => [port], 'cluster'],
@@ -113,8 +113,8 @@ describe('drain and resume', () => {
     ['port 0', () => [0], 'fork'],
     ['port 0', () => [0], 'cluster'],
     ['exclusive', (port) => [{ port, exclusive: true }], 'cluster'],
-    ['a Unix socket', () => [socket], 'fork'],
-    ['a Unix socket', () => [socket], 'cluster'],
+    ['a Unix socket', () => [join(sockets, 'fork')], 'fork'],
+    ['a Unix socket', () => [join(sockets, 'cluster')], 'cluster'],
   ];
   for (const [index, [what, listenOn, mode]] of ways.entries()) {
     it(`${what} in ${mode} mode: the same address is served again`, async () => {
