@@ -19,6 +19,7 @@ onEveryNode('keep-alive', (node) => {
     assert.equal(await app.engine('keepAlive'), false);
     assert.equal(await app.engine('state'), 'serving');
     for (let i = 0; i < 3; i++) assert.equal((await get({ host, port, agent })).connection, 'close');
+    await until('all are closed', async () => (await app.engine<{ connections: number }>('totals')).connections === 0);
     assert.equal(await app.engine('enableKeepAlive'), 0);
     assert.equal((await get({ host, port, agent })).connection, 'keep-alive');
     const own = await app.run(

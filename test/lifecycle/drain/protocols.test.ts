@@ -146,6 +146,32 @@ onEveryNode('protocols', (node) => {
       assert.equal(result.closed, 1);
     });
 
+    test(`${name}: a stream that was on its way when the server asked to leave is answered`, async (t) => {
+      const app = await start(t, node, http2App, [secure ? certificate() : null]);
+      await app.run(({ vars }) => {
+        vars.server.on('session', (session: http2.ServerHttp2Session) => {
+          const { goaway } = session;
+          session.goaway = (...args: []) => {
+            goaway.apply(session, args);
+            // Busy right after: whatever the client sends meanwhile it sends before it can know.
+            process.send?.({ goaway: true });
+            for (const end = Date.now() + 200; Date.now() < end; );
+          };
+        });
+      }, []);
+      const client = await session(app, secure);
+      assert.equal(await ask(client, '/0'), 'after 0');
+      const crossing: Promise<string>[] = [];
+      app.child.on('message', (message: { goaway?: boolean }) => {
+        if (message.goaway && crossing.length === 0) crossing.push(ask(client, '/0'), ask(client, '/1'));
+      });
+      await app.load();
+      const result = await drain(app, { budgetMs: 10_000 });
+      assert.equal(crossing.length, 2);
+      assert.deepEqual(await Promise.all(crossing), ['after 0', 'after 1']);
+      assert.deepEqual(result, { finished: 2, closed: 1, cut: 0 });
+    });
+
     test(`${name}: an event stream ends cleanly in the budget's last part, what never ends is cut`, async (t) => {
       const app = await start(t, node, http2App, [secure ? certificate() : null]);
       const client = await session(app, secure);

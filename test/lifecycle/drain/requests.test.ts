@@ -46,6 +46,27 @@ onEveryNode('requests', (node) => {
     assert.deepEqual(await draining, { finished: 1, closed: 0, cut: 0 });
   });
 
+  test('what a client sends after the last response neither resets its connection nor reaches the app', async (t) => {
+    const app = await start(t, node, plainApp, []);
+    const wire = await connect({ host, port: await portOf(app), allowHalfOpen: true });
+    wire.socket.write(request('/'));
+    await wire.until((text) => text.includes('hello'));
+    await app.load();
+    const draining = drain(app, { budgetMs: 10_000 });
+    await isDraining(app);
+    wire.socket.write(request('/'));
+    await until('our side is ended', () => wire.ended);
+    const written = new Promise((done) => wire.socket.write(request('/'), done));
+    await written;
+    // A reset would come back on the next write, or instead of a clean close.
+    await new Promise((done) => wire.socket.write(request('/'), done));
+    wire.socket.end();
+    await wire.closed;
+    assert.equal(wire.error, undefined);
+    assert.deepEqual(await draining, { finished: 1, closed: 0, cut: 0 });
+    assert.equal(await app.run(({ vars }) => vars.requests, []), 2);
+  });
+
   test('an idle connection that stays silent sees an end and not a reset when its grace is over', async (t) => {
     const app = await start(t, node, plainApp, []);
     const wire = await connect({ host, port: await portOf(app) });
