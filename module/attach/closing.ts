@@ -47,10 +47,12 @@ export function inspectorSockets(
   const own = ownSockets(pid, new Set(fresh.map(({ inode }) => inode)));
   if (!own || own.size === 0) return [];
   const expected = expectedPort(pid);
+  // What it waits on right now is its event loop more surely than what it waited on then: see `spawnSync`.
+  const loop = idleness(pid).loopFd ?? loopFd;
   return fresh
     .flatMap((listener) => {
       const fd = own.get(listener.inode);
-      return fd === undefined || (loopFd !== null && loopWatches(pid, loopFd, fd)) ? [] : [{ ...listener, fd }];
+      return fd === undefined || (loop !== null && loopWatches(pid, loop, fd)) ? [] : [{ ...listener, fd }];
     })
     .sort((a, b) => Number(b.port === expected) - Number(a.port === expected));
 }

@@ -82,8 +82,10 @@ const OPEN_MS = 1000;
 const OPEN_POLL_MS = 1;
 const SCAN_POLL_MS = 20;
 /** How long to look for a moment between two events, in milliseconds. */
-const LOAD_MS = 250;
+const LOAD_MS = 100;
 const ANSWER_MS = 1000;
+/** How long a saturated app may take to give the script a turn of its own, in milliseconds; less than we wait. */
+const OWN_TURN_MS = 800;
 const CLOSE_MS = 1000;
 const LOCK_MS = 5000;
 /** How often blocked processes are looked at, in milliseconds. */
@@ -341,27 +343,22 @@ class LiveAttacher implements Attacher {
     proof: Proof,
     closing: Endpoint | null,
   ): Promise<{ value: unknown; heldMs: number }> {
-    const expression = loadExpression(load, closing);
+    const commandLineApi = !proof.builtin;
+    const evaluate = async (ownTurnMs: number | null) => {
+      const expression = loadExpression(load, { closing, ownTurnMs });
+      const evaluation = session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi, awaitPromise: true });
+      return JSON.parse(String(await orBlocked(evaluation))) as LoadOutcome;
+    };
     const deadline = performance.now() + LOAD_MS;
-    for (;;) {
-      const answer = await orBlocked(
-        session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin }),
-      );
-      const outcome = JSON.parse(String(answer)) as LoadOutcome;
-      if ('value' in outcome) return outcome;
-      if ('opaque' in outcome) {
-        throw new AttemptFailed(
-          'script-failed',
-          'the app has overridden Error so that no call stack can be read',
-          null,
-        );
-      }
-      if (performance.now() >= deadline) {
-        throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
-      }
+    let outcome = await evaluate(null);
+    while (!('value' in outcome) && performance.now() < deadline) {
       await sleep(1 + Math.random() * 10);
       await idleWithin(pid, 20);
+      outcome = await evaluate(null);
     }
+    if (!('value' in outcome)) outcome = await evaluate(OWN_TURN_MS);
+    if ('value' in outcome) return outcome;
+    throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
   }
 
   private fitOrFail(pid: number): Fit {
@@ -390,8 +387,9 @@ class LiveAttacher implements Attacher {
     listening: readonly Listener[],
   ): Promise<OwnListener | null> {
     const sockets = inspectorSockets({ pid, inodes: [], loopFd }, listening);
-    // Without knowing what its event loop watches, any server of the app looks like one: only the likely port is asked.
-    const likely = loopFd === null ? sockets.filter(({ port }) => port === expectedPort(pid)) : sockets;
+    // What looks like its event loop may be one for the moment (`spawnSync` has its own): a later descriptor than the
+    // servers'. Then, or without knowing at all, any server of the app looks like one: only the likely port is asked.
+    const likely = sockets.filter(({ port, fd }) => (loopFd !== null && fd > loopFd) || port === expectedPort(pid));
     for (const socket of likely) {
       if (await isInspector(endpointOf(socket), ANSWER_MS)) return socket;
     }

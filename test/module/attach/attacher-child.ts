@@ -16,5 +16,7 @@ const attacher = createAttacher({
     return new Promise(() => {});
   },
 });
-console.log(JSON.stringify(await attacher.attach(Number(pid), LOAD)));
-await attacher.close();
+attacher.attach(Number(pid), LOAD).then((outcome) => {
+  console.log(JSON.stringify(outcome));
+  return attacher.close();
+});

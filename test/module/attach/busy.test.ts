@@ -30,7 +30,7 @@ for (const node of NODES) {
     );
     const other = await app(IDLE, { node });
     const { attach } = attacher();
-    blocked.child.send('work');
+    blocked.child.send({});
     await until('it works', () => cpuTicks(blocked.pid) > 5);
     const blockedAttach = attachInTheEnd(attach, blocked.pid);
     const began = performance.now();

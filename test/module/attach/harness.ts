@@ -62,6 +62,7 @@ export function cleanup(action: () => Promise<void> | void): void {
   cleanups.push(action);
 }
 
+let questions = 0;
 let files = 0;
 export function file(name: string, text: string): string {
   const path = join(folder, `${++files}-${name}`);
@@ -82,8 +83,8 @@ export interface App {
   stderr(): string;
   /** All it has written to standard output. */
   stdout(): string;
-  /** Asks the app over its channel, which it answers with `process.send`. */
-  ask(message: unknown): Promise<unknown>;
+  /** Value of a global of an app that is ANSWERING. */
+  ask(name: string): Promise<{ value: unknown }>;
 }
 
 export function run(command: string, words: string[], options: SpawnOptions = {}): App {
@@ -104,16 +105,22 @@ export function run(command: string, words: string[], options: SpawnOptions = {}
     pid: child.pid!,
     stderr: () => stderr,
     stdout: () => stdout,
-    ask: (message) =>
+    ask: (name) =>
       new Promise((resolve, reject) => {
-        child.once('message', resolve);
-        child.send(message as object, (error) => error && reject(error));
+        const id = ++questions;
+        const hear = (answer: { id?: number; value: unknown }) => {
+          if (answer.id !== id) return;
+          child.off('message', hear);
+          resolve({ value: answer.value });
+        };
+        child.on('message', hear);
+        child.send({ name, id }, (error) => error && reject(error));
       }),
   };
 }
 
 /** Answers what it is asked: the value of a global, by name. */
-export const ANSWERING = `process.on('message', (name) => process.send({ value: globalThis[name] ?? null }));`;
+export const ANSWERING = `process.on('message', ({ name, id }) => id && process.send({ value: globalThis[name] ?? null, id }));`;
 
 /** Starts a Node app that says `up` once it runs. */
 export async function app(
