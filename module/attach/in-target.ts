@@ -18,8 +18,14 @@ export const PROOF = `({
   builtin: typeof process.getBuiltinModule === 'function',
 })`;
 
-/** The outcome of a load, as JSON: it ran, or the app was in the middle of something, or that could not be told. */
-export type LoadOutcome = { value: unknown; heldMs: number } | { busy: number } | { opaque: true };
+/** The outcome of a load, as JSON: it ran, or it failed, or the app was in the middle of something (or that could not be
+ * told), or it is going to run in a turn of its own. */
+export type LoadOutcome =
+  | { value: unknown; heldMs: number }
+  | { failed: string }
+  | { busy: true }
+  | { opaque: true }
+  | { pending: true };
 
 /** Nested calls of the evaluation itself where it counts: counter, wrapper, script. */
 const OWN_FRAMES = 3;
@@ -127,32 +133,58 @@ function tableOf({ host }: Endpoint): 'tcp' | 'tcp6' {
   return host.includes(':') ? 'tcp6' : 'tcp';
 }
 
+// What an app's asynchronous context leaves on whatever is created in it, such as a timer: a store (Node 20, 22) or a frame
+// (24 on). An empty call stack does not mean that there is none: V8 keeps it between two microtasks of the same request.
+const CARRIES = `function carries(timer) {
+  return Object.getOwnPropertySymbols(timer).some(function (symbol) {
+    return /^(kResourceStore|kAsyncContextFrame)$/.test(symbol.description) && timer[symbol] !== undefined;
+  });
+}
+function inSomeonesContext(require) {
+  var timers = require('node:timers');
+  var timer = timers.setTimeout(function () {}, 1e6);
+  timers.clearTimeout(timer);
+  return carries(timer);
+}`;
+
+/** Where a turn of its own leaves its outcome until it is asked for. */
+const OUTCOME = "Symbol.for('pm2-ops.outcome')";
+
 // A server at its limit is hardly ever between two events when it is looked at. Then it is asked for a turn of its own:
-// a timer that carries nothing over from the request in whose middle it was set, neither by a resource's store (Node 20,
-// 22) nor by a context frame (24 on). Where that cannot be seen to be so, or comes too late, nothing is loaded.
+// a timer that carries nothing over from the request in whose middle it was set. Where that cannot be seen to be so, or
+// comes too late, nothing is loaded. Its outcome is asked for later: V8 may take a promise for collected.
 const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(require, timeoutMs, run) {
   var hooks = require('node:async_hooks');
   var began = process.hrtime();
-  return new Promise(function (resolve, reject) {
-    var detached = parseInt(process.versions.node, 10) < 24;
-    var timer = require('node:timers').setTimeout(function () {
-      try {
-        var took = process.hrtime(began);
-        var clean = detached && hooks.executionAsyncResource() === timer && !Object.getOwnPropertySymbols(timer).some(carries);
-        if (!clean || took[0] * 1e3 + took[1] / 1e6 > timeoutMs) resolve('{"busy":0}');
-        else resolve(run());
-      } catch (error) { reject(error); }
-    }, 0);
-    function carries(symbol) {
-      if (symbol.description === 'kResourceStore') return true;
-      return symbol.description === 'kAsyncContextFrame' && timer[symbol] !== undefined;
+  var turn = {};
+  Object.defineProperty(process, ${OUTCOME}, { value: turn, configurable: true });
+  var detached = parseInt(process.versions.node, 10) < 24;
+  var timer = require('node:timers').setTimeout(function () {
+    var took = process.hrtime(began);
+    if (took[0] * 1e3 + took[1] / 1e6 > timeoutMs) {
+      if (process[${OUTCOME}] === turn) delete process[${OUTCOME}];
+      return;
     }
-    Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
-      if (symbol.description === 'kResourceStore') delete timer[symbol];
-      if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }
-    });
+    if (!detached || carries(timer) || hooks.executionAsyncResource() !== timer) turn.outcome = '{"busy":true}';
+    else try {
+      turn.outcome = run();
+    } catch (error) {
+      turn.outcome = JSON.stringify({ failed: String((error && error.stack) || error) });
+    }
+  }, 0);
+  Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
+    if (symbol.description === 'kResourceStore') delete timer[symbol];
+    if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }
   });
+  return '{"pending":true}';
 }`;
+
+/** Takes the outcome of a turn of its own: LoadOutcome as JSON, undefined as long as it has not come. */
+export const OUTCOME_EXPRESSION = `(function () {
+  var turn = process[${OUTCOME}];
+  if (turn && turn.outcome !== undefined) delete process[${OUTCOME}];
+  return turn && turn.outcome;
+})()`;
 
 export interface LoadOptions {
   /** Where the inspector listens that is to be closed once it was left; null for one that stays open. */
@@ -161,8 +193,7 @@ export interface LoadOptions {
   ownTurnMs: number | null;
 }
 
-/** Loads a script when the app is between two events; see LoadOutcome for what it answers, as JSON or, with a turn of its
- * own, a promise of that. */
+/** Loads a script when the app is between two events; answers a LoadOutcome as JSON. */
 export function loadExpression(
   load: { source: string; argument: unknown },
   { closing, ownTurnMs }: LoadOptions,
@@ -171,6 +202,7 @@ export function loadExpression(
   ${COUNT_FRAMES}
   ${PICK_REQUIRE}
   ${ARM_CLOSER}
+  ${CARRIES}
   ${IN_A_TURN_OF_ITS_OWN}
   var frames = countFrames();
   var require = pickRequire(fromConsole);
@@ -185,9 +217,9 @@ ${load.source}
     var took = process.hrtime(began);
     return JSON.stringify({ value: value === undefined ? null : value, heldMs: took[0] * 1e3 + took[1] / 1e6 });
   }
-  if (frames === 1) return load();
+  if (frames === 1 && !inSomeonesContext(require)) return load();
   ${ownTurnMs === null ? '' : `return inOwnTurn(require, ${ownTurnMs}, load);`}
-  return frames < 0 ? '{"opaque":true}' : JSON.stringify({ busy: frames });
+  return frames < 0 ? '{"opaque":true}' : '{"busy":true}';
 })(${CONSOLE_REQUIRE})`;
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
 import { Guardian } from './guardian.ts';
 import { idleness } from './idleness.ts';
-import { armCloserExpression, type LoadOutcome, loadExpression, type Proof } from './in-target.ts';
+import { armCloserExpression, type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof } from './in-target.ts';
 import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
@@ -86,6 +86,7 @@ const LOAD_MS = 100;
 const ANSWER_MS = 1000;
 /** How long a saturated app may take to give the script a turn of its own, in milliseconds; less than we wait. */
 const OWN_TURN_MS = 800;
+const OUTCOME_POLL_MS = 5;
 const CLOSE_MS = 1000;
 const LOCK_MS = 5000;
 /** How often blocked processes are looked at, in milliseconds. */
@@ -346,19 +347,34 @@ class LiveAttacher implements Attacher {
     const commandLineApi = !proof.builtin;
     const evaluate = async (ownTurnMs: number | null) => {
       const expression = loadExpression(load, { closing, ownTurnMs });
-      const evaluation = session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi, awaitPromise: true });
-      return JSON.parse(String(await orBlocked(evaluation))) as LoadOutcome;
+      const answer = await orBlocked(session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi }));
+      return JSON.parse(String(answer)) as LoadOutcome;
     };
-    const deadline = performance.now() + LOAD_MS;
+    const until = performance.now() + LOAD_MS;
     let outcome = await evaluate(null);
-    while (!('value' in outcome) && performance.now() < deadline) {
+    while (!('value' in outcome) && performance.now() < until) {
       await sleep(1 + Math.random() * 10);
       await idleWithin(pid, 20);
       outcome = await evaluate(null);
     }
-    if (!('value' in outcome)) outcome = await evaluate(OWN_TURN_MS);
+    if (!('value' in outcome)) outcome = await this.ownTurn(session, await evaluate(OWN_TURN_MS));
     if ('value' in outcome) return outcome;
+    if ('failed' in outcome)
+      throw new AttemptFailed('script-failed', `the script failed: ${outcome.failed}`, RARELY_MS);
     throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
+  }
+
+  /** Waits for what a turn of its own brings, if one was granted. */
+  private async ownTurn(session: InspectorSession, granted: LoadOutcome): Promise<LoadOutcome> {
+    const deadline = performance.now() + ANSWER_MS;
+    let outcome = granted;
+    while ('pending' in outcome) {
+      if (performance.now() >= deadline) throw new AttemptFailed(...BLOCKED);
+      await sleep(OUTCOME_POLL_MS);
+      const answer = await orBlocked(session.evaluate(OUTCOME_EXPRESSION, { timeoutMs: ANSWER_MS }));
+      if (typeof answer === 'string') outcome = JSON.parse(answer) as LoadOutcome;
+    }
+    return outcome;
   }
 
   private fitOrFail(pid: number): Fit {

@@ -13,8 +13,6 @@ export interface EvaluateOptions {
   timeoutMs?: number;
   /** Offers the console's helpers to the expression, `require` among them. */
   commandLineApi?: boolean;
-  /** Waits for a promise that the expression returns, and takes its value. */
-  awaitPromise?: boolean;
 }
 
 export interface InspectorSession {
@@ -103,12 +101,12 @@ export async function connect(
     socket.on('error', (error) => reject(new InspectorError('unreachable', error.message)));
   });
 
-  const request = (id: number, expression: string, commandLineApi: boolean, awaitPromise = false) =>
+  const request = (id: number, expression: string, commandLineApi: boolean) =>
     JSON.stringify({
       id,
       method: 'Runtime.evaluate',
       // Silent: a person's debugger that pauses on exceptions is not to stop the app because of us.
-      params: { expression, returnByValue: true, silent: true, includeCommandLineAPI: commandLineApi, awaitPromise },
+      params: { expression, returnByValue: true, silent: true, includeCommandLineAPI: commandLineApi },
     });
   const close = () => {
     // Not the closing handshake: it would wait for a blocked app.
@@ -117,7 +115,7 @@ export async function connect(
   };
   return {
     close,
-    evaluate(expression, { timeoutMs = DEFAULT_TIMEOUT_MS, commandLineApi = false, awaitPromise = false } = {}) {
+    evaluate(expression, { timeoutMs = DEFAULT_TIMEOUT_MS, commandLineApi = false } = {}) {
       return new Promise((resolve, reject) => {
         const id = ++nextId;
         const timer = setTimeout(() => {
@@ -132,7 +130,7 @@ export async function connect(
             reject(error);
           }
         });
-        if (socket.readyState === socket.OPEN) socket.send(request(id, expression, commandLineApi, awaitPromise));
+        if (socket.readyState === socket.OPEN) socket.send(request(id, expression, commandLineApi));
         else waiting.get(id)?.(new InspectorError('disconnected', 'the connection is closed'));
       });
     },
