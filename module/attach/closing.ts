@@ -77,6 +77,9 @@ export async function prove(session: InspectorSession, pid: number, timeoutMs: n
 export type Closing =
   /** It listens no more. */
   | 'closed'
+  /** It was closed before the app's event loop turned, which still has the signal's second message: Node asks both V8, to
+   * interrupt what runs, and the event loop to open the inspector (src/inspector_agent.cc, RequestIoThreadStart). */
+  | 'may-reopen'
   /** What listens there is no inspector of this process. */
   | 'not-an-inspector'
   /** Somebody is connected, or the app does not answer. */
@@ -99,10 +102,12 @@ export async function closeInspector(
     }
   };
   if (await closedWithin(armed ? ARMED_MS : 0)) return 'closed';
+  let forced = false;
+  const done = () => (forced && isAlive({ pid, startTime }) ? 'may-reopen' : 'closed');
   for (let attempt = 0; performance.now() < deadline; attempt++) {
     // Somebody's debugger has found it meanwhile: theirs until they leave.
     if (connectionsTo(pid, socket.port) > 0) {
-      if (await closedWithin(50)) return 'closed';
+      if (await closedWithin(50)) return done();
       continue;
     }
     try {
@@ -113,6 +118,7 @@ export async function closeInspector(
         if (attempt === 0 && !armed) {
           await session.evaluate(armCloserExpression(socket), { timeoutMs: ARMED_MS, commandLineApi: true });
         } else {
+          forced = true;
           await session.evaluateAndLeave(closeNowExpression(socket), { commandLineApi: true });
         }
       } finally {
@@ -121,9 +127,9 @@ export async function closeInspector(
     } catch (error) {
       if (error instanceof InspectorError && error.code === 'no-inspector') return 'not-an-inspector';
     }
-    if (await closedWithin(attempt === 0 && !armed ? ARMED_MS : CLOSED_NOW_MS)) return 'closed';
+    if (await closedWithin(attempt === 0 && !armed ? ARMED_MS : CLOSED_NOW_MS)) return done();
   }
-  return isClosed() ? 'closed' : 'open';
+  return isClosed() ? done() : 'open';
 }
 
 /** Follows one signalled process until it owes nothing: its inspector was seen closed, or it is gone. */
@@ -167,6 +173,7 @@ export class Pursuit {
     if (!socket) return this.isOver();
     const closing = await closeInspector(this.debt, socket, { armed: false, timeoutMs });
     if (closing === 'not-an-inspector') this.notAnInspector(socket);
+    if (closing === 'may-reopen') this.seen = null;
     return closing === 'closed';
   }
 }

@@ -281,8 +281,8 @@ class LiveAttacher implements Attacher {
     const timeoutMs = this.abort.signal.aborted ? CLOSE_MS / 2 : CLOSE_MS;
     const closed: Closing = await closeInspector(debt, socket, { armed, timeoutMs });
     // One that does not answer now gets its script when it does.
-    const unanswered = failure instanceof AttemptFailed && failure.outcome.code === 'blocked';
-    if (closed === 'open') this.follow(debt, unanswered ? load : null);
+    const unanswered = failure instanceof AttemptFailed && ['blocked', 'busy'].includes(failure.outcome.code);
+    if (closed === 'open' || closed === 'may-reopen') this.follow(debt, unanswered ? load : null);
     else {
       await this.settle(debt);
       await this.step('closed', pid);
