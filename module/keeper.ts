@@ -17,8 +17,8 @@ const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 /** How long an agent that the app loaded itself has to answer its welcome before a live attach, in milliseconds. */
 const KNOCK_MS = 5_000;
-/** Pause between two looks at a process that is too busy right now: it is to be attached within a second of being free. */
-const BUSY_RETRY_MS = 300;
+/** A pause that is longer than this, in milliseconds, follows a try for which the inspector was opened. */
+const LONGEST_QUIET_MS = 1_000;
 
 type Hello = Extract<AgentMessage, { kind: 'hello' }>;
 
@@ -160,7 +160,9 @@ export function createKeeper({
       if (result.code === 'unwanted') return isAttached(member) ? null : HELLO_WITHIN_MS;
       if (result.retryAfterMs === null) return skip(member, result.code, result.reason);
       wait(member, result.code, result.reason);
-      return result.code === 'busy' ? Math.min(result.retryAfterMs, BUSY_RETRY_MS) : result.retryAfterMs;
+      // Each look at a process in the middle of its requests has cost it five lines in its log.
+      const growth = result.code === 'busy' && result.retryAfterMs > LONGEST_QUIET_MS ? 2 ** Math.min(tries, 5) : 1;
+      return result.retryAfterMs * growth;
     }
     if (!(await inTime(nonce, hello))) {
       wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
