@@ -1,6 +1,6 @@
 // Runs the tests one file at a time (the inspector port 9229 is one per host): all, or those whose path contains an argument.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,7 +18,7 @@ if (files.length === 0) {
 installWorkspace();
 const { status } = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
+  ['--import', 'tsx', '--test', '--test-concurrency=1', '--test-timeout=300000', '--test-reporter=spec', ...files],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(status ?? 1);
@@ -26,8 +26,10 @@ process.exit(status ?? 1);
 /** Other Node and PM2 versions, a registry and instrumentation libraries: installed when missing or outdated. */
 function installWorkspace() {
   const workspace = join(root, 'test', 'workspace');
-  const modified = (file) => statSync(join(workspace, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (modified('node_modules/.package-lock.json') >= modified('package-lock.json')) return;
+  const lock = readFileSync(join(workspace, 'package-lock.json'));
+  // A copy of the lock that was installed: times of files say nothing after a checkout.
+  const installed = join(workspace, 'node_modules', '.installed-lock.json');
+  if (existsSync(installed) && readFileSync(installed).equals(lock)) return;
   console.log('Installing what only the tests need (test/workspace: other Node and PM2 versions, a registry) …');
   const started = performance.now();
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
@@ -35,5 +37,6 @@ function installWorkspace() {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(installed, lock);
   console.log(`Installed in ${Math.round((performance.now() - started) / 1000)} s.`);
 }

@@ -1,6 +1,6 @@
 // app-template as its reader would have it after `npm ci && npm run build`.
 
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanEnvironment } from './environment.ts';
 import { ROOT } from './folders.ts';
@@ -11,8 +11,13 @@ const TEMPLATE = join(ROOT, 'app-template');
 /** Installs and builds the template unless that was done since its files changed. */
 export async function ensureTemplateBuilt(onOutput?: (text: string) => void): Promise<void> {
   const options = { cwd: TEMPLATE, env: cleanEnvironment(), timeoutMs: 180_000, ...(onOutput ? { onOutput } : {}) };
-  if (modified('node_modules/.package-lock.json') < modified('package-lock.json'))
+  const lock = readFileSync(join(TEMPLATE, 'package-lock.json'));
+  // A copy of the lock that was installed: times of files say nothing after a checkout.
+  const installed = join(TEMPLATE, 'node_modules', '.installed-lock.json');
+  if (!existsSync(installed) || !readFileSync(installed).equals(lock)) {
     await runOk('npm', ['ci', '--no-audit', '--no-fund'], options);
+    writeFileSync(installed, lock);
+  }
   const sources = ['tsconfig.json', ...readdirSync(join(TEMPLATE, 'src')).map((file) => join('src', file))];
   if (modified('dist/server.js') < Math.max(...sources.map(modified))) await runOk('npm', ['run', 'build'], options);
 }
