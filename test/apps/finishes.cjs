@@ -1,3 +1,4 @@
-// A script that does its work and ends by itself: nothing may keep it alive.
-const work = setInterval(() => {}, 1000);
-setTimeout(() => clearInterval(work), Number(process.env.WORK_MS ?? 2000));
+// A script that works for a while (MS) and then ends by itself, because nothing is left to do.
+console.log('finishing script begins');
+setTimeout(() => console.log('finishing script is done'), Number(process.env.MS ?? 1500));
+process.on('exit', (code) => console.log(`finishing script exits with ${code}`));

@@ -1,9 +1,11 @@
-// A plain HTTP service, CommonJS, with no signal handling of its own.
+// A plain HTTP service, CommonJS, with no signal handling of its own. `/?ms=500` answers after 500 ms; `/stream?ms=500`
+// sends its head at once and its body after 500 ms. PORT may also be the path of a Unix socket.
 const http = require('node:http');
 
 http
   .createServer((req, res) => {
-    const ms = Number(new URL(req.url, 'http://x').searchParams.get('ms') ?? 0);
-    setTimeout(() => res.end(`pid ${process.pid}\n`), ms);
+    const url = new URL(req.url, 'http://localhost');
+    if (url.pathname === '/stream') res.write('begun ');
+    setTimeout(() => res.end(`pid ${process.pid}\n`), Number(url.searchParams.get('ms') ?? 0));
   })
-  .listen(Number(process.env.PORT));
+  .listen(process.env.PORT, () => process.send?.('ready'));

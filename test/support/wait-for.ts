@@ -49,11 +49,15 @@ export async function within<T>(timeoutMs: number, what: string, promise: Promis
   }
 }
 
-/** A TCP port that was free a moment ago. */
+const given = new Set<number>();
+
+/** A TCP port that was free a moment ago, and a different one each time. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, host, resolve));
   const { port } = server.address() as { port: number };
   await new Promise((resolve) => server.close(resolve));
+  if (given.has(port)) return freePort(host);
+  given.add(port);
   return port;
 }
