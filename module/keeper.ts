@@ -27,6 +27,8 @@ export interface Keeper {
   yieldTaken(members: readonly Member[]): void;
   /** Forgets what was tried, and looks again. */
   retry(members: readonly Member[]): void;
+  /** Has an agent say how it stands now; settles in any case. */
+  askState(member: Member): Promise<void>;
   /** An agent said hello. */
   heard(pmId: PmId, hello: Hello): void;
   /** The app loaded the agent itself and waits for a welcome. */
@@ -56,7 +58,7 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
   let closed = false;
 
-  return { look, yieldTaken, retry, heard, knocked, left, detach, close };
+  return { look, yieldTaken, retry, askState, heard, knocked, left, detach, close };
 
   function look(members: readonly Member[]): void {
     for (const member of members) void effort(member);
@@ -149,6 +151,10 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
     await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
     const answer = await hello;
     return answer?.version === VERSION ? answer : undefined;
+  }
+
+  async function askState(member: Member): Promise<void> {
+    await welcome(member).catch(() => undefined);
   }
 
   function expect(nonce: string): Promise<Hello | undefined> {

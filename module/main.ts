@@ -36,8 +36,10 @@ async function main(): Promise<void> {
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
   const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log });
-  const coordinator = createCoordinator(fleet, (pmId, id, verdict) => {
-    daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
+  const coordinator = createCoordinator({
+    fleet,
+    answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
+    askState: keeper.askState,
   });
 
   daemon.onAgentMessage((pmId, _name, message) => {

@@ -1,2 +1,6 @@
-export interface DrainEngine { state(): any; servers(): any[]; totals(): any; keepAlive(): boolean; disableKeepAlive(): number; enableKeepAlive(): number; drain(o:any): Promise<any>; resume(): Promise<string[]>; dispose(): Promise<void>; onState(l: (s: any)=>void): ()=>void }
-export function createDrainEngine(): DrainEngine { let st='serving'; const ls:any[]=[]; const set=(x:string)=>{st=x;ls.forEach(l=>l(x))}; return { state:()=>st, servers:()=>[], totals:()=>({connections:0,inFlight:0}), keepAlive:()=>true, disableKeepAlive:()=>0, enableKeepAlive:()=>0, drain:async()=>{set('draining');set('drained');return {finished:0,closed:0,cut:0}}, resume:async()=>{set('serving');return ['x']}, dispose:async()=>{}, onState:(l)=>{ls.push(l);return ()=>{}} } }
+// The drain engine: stops a process's servers without losing a request, and starts them again. For the injected agent
+// and for apps that import it; the process it runs in is somebody else's.
+
+export type { ServerInfo, ServingState } from '../../module/protocol.ts';
+export { type DrainOptions, type DrainResult, defaultGraceMs } from './drain.ts';
+export { createDrainEngine, type DrainEngine } from './engine.ts';

@@ -1,4 +1,589 @@
-export interface Attacher { attach(pid:number, load:any): Promise<any>; recover(): Promise<void>; close(): Promise<void> }
-export function qualify(pid:number): any { return {fit:true} }
-import { writeFileSync, readFileSync } from 'node:fs';
-export function createAttacher(o:any): Attacher { return { async attach(){ return {ok:false, code:'stub', reason:'stub', retryAfterMs:null} }, async recover(){}, async close(){} } }
+// Gets a script into a running Node process: opens its inspector by a signal, proves who is there, loads the script at a
+// moment when the app is idle, leaves, and sees the inspector closed. What must never happen on the way, whoever dies at
+// whichever point, is in the files beside this one; here is the order.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
+import { Guardian } from './guardian.ts';
+import { armCloserExpression, type LoadOutcome, loadExpression, type Proof } from './in-target.ts';
+import { connect, InspectorError, type InspectorSession } from './inspector.ts';
+import { type Debt, Journal, same } from './journal.ts';
+import { acquireLock } from './lock.ts';
+import {
+  connectionsTo,
+  idleness,
+  isAlive,
+  type Listener,
+  listeners,
+  ownerOf,
+  ownSockets,
+  type ProcessId,
+  readStat,
+} from './proc.ts';
+import { type Fit, qualify } from './qualify.ts';
+import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
+
+export { connect, InspectorError, type InspectorSession } from './inspector.ts';
+export { type Fit, qualify } from './qualify.ts';
+export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';
+
+/** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */
+export interface Load {
+  source: string;
+  /** JSON. */
+  argument: unknown;
+}
+
+/** The points of an attempt, in order; whoever dies at any of them leaves nothing open. */
+export type Step =
+  | 'locked'
+  | 'journaled'
+  | 'guarded'
+  | 'signalled'
+  | 'opened'
+  | 'connected'
+  | 'proven'
+  | 'loaded'
+  | 'left'
+  | 'closed';
+
+export interface AttacherOptions {
+  /** Folder of the journal; made (0700) when it is missing. */
+  stateDir: string;
+  /** Path of the built guard. */
+  guardScript: string;
+  log(line: string): void;
+  /** Hears what became of a load for which `attach` had answered `blocked`. */
+  onLate?(pid: number, outcome: Attached | NotAttached): void;
+  /** For tests: called at every point of an attempt. */
+  onStep?(step: Step, pid: number): void | Promise<void>;
+}
+
+export interface Attacher {
+  /** Loads a script into a process. Never throws. Attempts are made one after the other; one that finds its process
+   * blocked does not hold the next. */
+  attach(pid: number, load: Load): Promise<Attached | NotAttached>;
+  /** To be called once, before the first attach: closes what a predecessor that died has left open. */
+  recover(): Promise<void>;
+  /** Ends within about a second: what is under way is finished or given up, what is still owed is left to the guard. */
+  close(): Promise<void>;
+}
+
+/** How long to wait for an idle moment before the signal, in milliseconds, and how often not to be put off. */
+const IDLE_MS = 250;
+const IDLE_POLL_MS = 2;
+const MAX_BUSY_ATTEMPTS = 3;
+/** How long the inspector may take to open, in milliseconds; 2 is usual. */
+const OPEN_MS = 400;
+const OPEN_POLL_MS = 2;
+/** How long to look for a moment between two events, in milliseconds. */
+const LOAD_MS = 250;
+const ANSWER_MS = 1000;
+const CLOSE_MS = 1000;
+const LOCK_MS = 5000;
+/** How often blocked processes are looked at, in milliseconds. */
+const WATCH_MS = 25;
+const LATE_RETRY_MS = 500;
+const RECOVER_MS = 1000;
+const CLOSING_MS = 1000;
+/** Waits before another attempt, in milliseconds. */
+const SOON_MS = 250;
+const LATER_MS = 2000;
+const RARELY_MS = 30_000;
+const OLDEST_NODE = 20;
+
+/** A signalled process that has not opened its inspector yet, and what to load when it does. */
+interface Waiting {
+  pursuit: Pursuit;
+  load: Load | null;
+  /** Being served right now. */
+  busy: boolean;
+  /** When to look after it again, in milliseconds of performance.now(). */
+  nextMs: number;
+  /** Who waits for the outcome. */
+  outcome: PromiseWithResolver<Attached | NotAttached | null>;
+}
+
+interface PromiseWithResolver<T> {
+  promise: Promise<T>;
+  resolve(value: T): void;
+}
+
+export function createAttacher(options: AttacherOptions): Attacher {
+  return new LiveAttacher(options);
+}
+
+class LiveAttacher implements Attacher {
+  private readonly journal: Journal;
+  private readonly guardian: Guardian;
+  private readonly abort = new AbortController();
+  /** Ends with the attempt that is last in line. */
+  private queue: Promise<unknown> = Promise.resolve();
+  private readonly waiting = new Map<number, Waiting>();
+  private watchTimer: NodeJS.Timeout | null = null;
+  private readonly busyAttempts = new Map<number, { id: ProcessId; count: number }>();
+
+  constructor(private readonly options: AttacherOptions) {
+    this.journal = new Journal(options.stateDir);
+    this.guardian = new Guardian(options.guardScript, this.journal.path);
+  }
+
+  async attach(pid: number, load: Load): Promise<Attached | NotAttached> {
+    try {
+      // Waiting for an idle moment takes long for busy processes: before their turn, and not at the others' expense.
+      const process = this.fitOrFail(pid);
+      if (!this.waiting.has(pid)) await this.awaitIdle(process);
+      return await this.inTurn(() => this.attempt(process, load));
+    } catch (error) {
+      return asNotAttached(error);
+    }
+  }
+
+  async recover(): Promise<void> {
+    for (const debt of this.journal.owed) {
+      if (!isAlive(debt)) this.journal.settle(debt);
+      else if (!this.waiting.has(debt.pid)) this.follow(debt, null);
+    }
+    const settled = Promise.all([...this.waiting.values()].map(({ outcome }) => outcome.promise));
+    await Promise.race([settled, sleep(RECOVER_MS, undefined, { ref: false })]);
+  }
+
+  async close(): Promise<void> {
+    this.abort.abort();
+    await Promise.race([this.queue, sleep(CLOSING_MS, undefined, { ref: false })]);
+    if (this.watchTimer) clearInterval(this.watchTimer);
+    this.watchTimer = null;
+    this.guardian.dismiss();
+  }
+
+  /** Runs attempts one after the other. */
+  private inTurn<T>(attempt: () => Promise<T>): Promise<T> {
+    const turn = this.queue.then(() => {
+      if (this.abort.signal.aborted) throw closing();
+      return attempt();
+    });
+    this.queue = turn.catch(() => {});
+    return turn;
+  }
+
+  private async attempt(candidate: Fit, load: Load): Promise<Attached | NotAttached> {
+    const began = performance.now();
+    const late = this.waiting.get(candidate.pid);
+    if (late && same(late.pursuit.debt, candidate)) return this.joinWaiting(late, load);
+    // While it waited for its turn, it may have become another process, or one with its own handler.
+    const process = this.fitOrFail(candidate.pid);
+    const { loopFd } = idleness(process.pid);
+    const open = await this.openAlready(process, loopFd);
+    if (open) return this.loadIntoOpen(process, open, load, began);
+    if (process.blind && this.journal.wasSignalledOnce(process)) {
+      throw new AttemptFailed(
+        'signalled-before',
+        'its signal handlers cannot be read, so it gets one SIGUSR1 in its life, and has had it: restart it to attach again',
+        null,
+      );
+    }
+    const guardReady = this.guardian.ready();
+    guardReady.catch(() => {});
+    const lock = await acquireLock(LOCK_MS, this.abort.signal);
+    if (!lock) {
+      if (this.abort.signal.aborted) throw closing();
+      throw new AttemptFailed('lock-held', 'another pm2-ops on this host is attaching', LATER_MS);
+    }
+    try {
+      await this.step('locked', process.pid);
+      return await this.attachLocked(process, load, began, guardReady);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  private async attachLocked(
+    candidate: Fit,
+    load: Load,
+    began: number,
+    guardReady: Promise<void>,
+  ): Promise<Attached | NotAttached> {
+    const { pid } = candidate;
+    await this.failIfPortTaken(pid);
+    try {
+      await guardReady;
+    } catch (error) {
+      throw new AttemptFailed('no-guard', `no signal without the guard: ${(error as Error).message}`, RARELY_MS);
+    }
+    await this.awaitIdle(candidate);
+    const debt = this.debtFor(candidate);
+    this.writeJournal(() => this.journal.owe(debt));
+    await this.step('journaled', pid);
+    let signalled = false;
+    try {
+      await this.guardian.owe(debt);
+      await this.step('guarded', pid);
+      if (this.abort.signal.aborted) throw closing();
+      // From here to the signal nothing may come in between.
+      const process = this.fitOrFail(pid);
+      if (!same(process, candidate)) throw new AttemptFailed('gone', `process ${pid} was replaced by another`, SOON_MS);
+      if (process.blind) this.writeJournal(() => this.journal.rememberSignal(process));
+      signal(pid);
+      signalled = true;
+    } finally {
+      if (!signalled) await this.settle(debt);
+    }
+    await this.step('signalled', pid);
+
+    const socket = await this.awaitOpen(debt);
+    if (!socket) return this.notOpened(debt, load);
+    await this.step('opened', pid);
+    return this.serve(debt, socket, load, began);
+  }
+
+  /** Loads through the inspector that the signal has opened, leaves and closes it. */
+  private async serve(debt: Debt, socket: Listener, load: Load | null, began: number): Promise<Attached | NotAttached> {
+    const { pid } = debt;
+    let loaded: { value: unknown; heldMs: number } | null = null;
+    let failure: unknown = null;
+    let armed = false;
+    try {
+      const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
+      try {
+        await this.step('connected', pid);
+        const proof = await this.proveOrFail(session, pid);
+        await this.step('proven', pid);
+        if (load) loaded = await this.load(session, pid, load, proof, socket.port);
+        await this.step('loaded', pid);
+        armed = true;
+      } catch (error) {
+        failure = error;
+        armed = await this.armCloser(session, error, socket.port);
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      failure ??= error;
+    }
+    await this.step('left', pid);
+    const timeoutMs = this.abort.signal.aborted ? CLOSE_MS / 2 : CLOSE_MS;
+    const closed: Closing = await closeInspector(debt, socket, { armed, timeoutMs });
+    // One that does not answer now gets its script when it does.
+    const unanswered = failure instanceof AttemptFailed && failure.outcome.code === 'blocked';
+    if (closed === 'open') this.follow(debt, unanswered ? load : null);
+    else {
+      await this.settle(debt);
+      await this.step('closed', pid);
+    }
+    if (loaded) return { ok: true, ...loaded, ms: performance.now() - began, port: socket.port };
+    if (!isAlive(debt)) return notAttached('gone', `process ${pid} ended while it was being attached`, null);
+    return asNotAttached(failure);
+  }
+
+  /** After a failed load: what the app was not told then, it is told now. Not a stranger, and not one who hangs. */
+  private async armCloser(session: InspectorSession, error: unknown, port: number): Promise<boolean> {
+    const code = error instanceof AttemptFailed ? error.outcome.code : null;
+    if (code === 'wrong-peer' || code === 'blocked') return false;
+    try {
+      await session.evaluate(armCloserExpression(port), { timeoutMs: SOON_MS, commandLineApi: true });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Loads through an inspector that somebody else opened, which stays open. */
+  private async loadIntoOpen(process: Fit, socket: Listener, load: Load, began: number): Promise<Attached> {
+    const { pid } = process;
+    const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
+    try {
+      await this.step('connected', pid);
+      const proof = await this.proveOrFail(session, pid);
+      await this.step('proven', pid);
+      const loaded = await this.load(session, pid, load, proof, null);
+      await this.step('loaded', pid);
+      return { ok: true, ...loaded, ms: performance.now() - began, port: socket.port };
+    } catch (error) {
+      const { outcome } = error instanceof AttemptFailed ? error : { outcome: null };
+      const someoneElse = connectionsTo(pid, socket.port) > 1;
+      if (someoneElse && (outcome?.code === 'busy' || outcome?.code === 'blocked')) {
+        throw new AttemptFailed('paused', 'looks paused in a debugger', RARELY_MS);
+      }
+      throw error;
+    } finally {
+      await session.close();
+    }
+  }
+
+  private async proveOrFail(session: InspectorSession, pid: number): Promise<Proof> {
+    const proof = await orBlocked(prove(session, pid, ANSWER_MS));
+    if (!proof) throw new AttemptFailed('wrong-peer', 'another process answers on its inspector port', LATER_MS);
+    if (Number.parseInt(proof.version.slice(1), 10) < OLDEST_NODE) {
+      throw new AttemptFailed('old-node', `runs Node ${proof.version}; ${OLDEST_NODE} is the oldest supported`, null);
+    }
+    return proof;
+  }
+
+  /** Evaluates the script between two events of the app, never inside one. */
+  private async load(
+    session: InspectorSession,
+    pid: number,
+    load: Load,
+    proof: Proof,
+    closePort: number | null,
+  ): Promise<{ value: unknown; heldMs: number }> {
+    const expression = loadExpression(load, closePort);
+    const deadline = performance.now() + LOAD_MS;
+    for (;;) {
+      const answer = await orBlocked(
+        session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin }),
+      );
+      const outcome = JSON.parse(String(answer)) as LoadOutcome;
+      if ('value' in outcome) return outcome;
+      if ('opaque' in outcome) {
+        throw new AttemptFailed(
+          'script-failed',
+          'the app has overridden Error so that no call stack can be read',
+          null,
+        );
+      }
+      if (performance.now() >= deadline) {
+        throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
+      }
+      await sleep(1 + Math.random() * 10);
+      await idleWithin(pid, 20);
+    }
+  }
+
+  private fitOrFail(pid: number): Fit {
+    const verdict = qualify(pid);
+    if (verdict.fit) return verdict;
+    throw new AttemptFailed(verdict.code, verdict.reason, verdict.retry ? SOON_MS : null);
+  }
+
+  /** Fails for a process that is never idle, unless it has been put off often enough: V8 runs us in its loops too. */
+  private async awaitIdle(process: Fit): Promise<void> {
+    if (await idleWithin(process.pid, IDLE_MS)) {
+      this.busyAttempts.delete(process.pid);
+      return;
+    }
+    const before = this.busyAttempts.get(process.pid);
+    const count = before && same(before.id, process) ? before.count + 1 : 1;
+    for (const [pid, { id }] of this.busyAttempts) if (!isAlive(id)) this.busyAttempts.delete(pid);
+    this.busyAttempts.set(process.pid, { id: process, count });
+    if (count <= MAX_BUSY_ATTEMPTS) throw new AttemptFailed('busy', `was never idle for ${IDLE_MS} ms`, SOON_MS);
+  }
+
+  /** The inspector that this process has open without us, if any. */
+  private async openAlready(process: Fit, loopFd: number | null): Promise<Listener | null> {
+    const { pid } = process;
+    const sockets = inspectorSockets({ pid, inodes: [], loopFd });
+    // Without knowing what its event loop watches, any server of the app looks like one: only the likely port is asked.
+    const likely = loopFd === null ? sockets.filter(({ port }) => port === expectedPort(pid)) : sockets;
+    for (const socket of likely) {
+      try {
+        const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
+        await session.close();
+        return socket;
+      } catch {
+        // A server of the app's own.
+      }
+    }
+    return null;
+  }
+
+  /** A taken port would make the app write errors. */
+  private async failIfPortTaken(pid: number): Promise<void> {
+    const port = expectedPort(pid);
+    if (port === 0) return;
+    const taken = () => listeners(pid).find((listener) => listener.port === port);
+    let listener = taken();
+    // One of those we wait for may just have opened it.
+    const deadline = performance.now() + CLOSE_MS;
+    while (listener && this.isOurs(listener) && performance.now() < deadline) {
+      await sleep(OPEN_POLL_MS);
+      listener = taken();
+    }
+    if (!listener) return;
+    const owner = ownerOf(listener.inode) ?? 'another program';
+    throw new AttemptFailed('port-taken', `${owner} listens on the inspector's port ${port}`, LATER_MS);
+  }
+
+  private isOurs({ inode }: Listener): boolean {
+    return [...this.waiting.keys()].some((pid) => ownSockets(pid, new Set([inode]))?.size);
+  }
+
+  private debtFor({ pid, startTime }: Fit): Debt {
+    const inodes = new Set(listeners(pid).map(({ inode }) => inode));
+    const own = ownSockets(pid, inodes);
+    return { pid, startTime, inodes: [...(own?.keys() ?? inodes)], loopFd: idleness(pid).loopFd };
+  }
+
+  private async awaitOpen(debt: Debt): Promise<Listener | null> {
+    const deadline = performance.now() + OPEN_MS;
+    while (isAlive(debt)) {
+      const [socket] = inspectorSockets(debt);
+      if (socket) return socket;
+      if (performance.now() >= deadline || this.abort.signal.aborted) return null;
+      await sleep(OPEN_POLL_MS);
+    }
+    return null;
+  }
+
+  private async notOpened(debt: Debt, load: Load): Promise<NotAttached> {
+    if (!isAlive(debt)) {
+      await this.settle(debt);
+      return notAttached('gone', `process ${debt.pid} ended while it was being attached`, null);
+    }
+    this.follow(debt, load);
+    return blocked();
+  }
+
+  /** Keeps an eye on a signalled process until it owes nothing. */
+  private follow(debt: Debt, load: Load | null): Waiting {
+    let resolve: Waiting['outcome']['resolve'] = () => {};
+    const promise = new Promise<Attached | NotAttached | null>((settle) => {
+      resolve = settle;
+    });
+    const waiting: Waiting = {
+      pursuit: new Pursuit(debt),
+      load,
+      busy: false,
+      nextMs: 0,
+      outcome: { promise, resolve },
+    };
+    this.waiting.set(debt.pid, waiting);
+    if (!this.abort.signal.aborted) {
+      this.watchTimer ??= setInterval(() => this.watch(), WATCH_MS).unref();
+    }
+    return waiting;
+  }
+
+  private watch(): void {
+    for (const waiting of this.waiting.values()) {
+      if (waiting.busy || performance.now() < waiting.nextMs) continue;
+      const socket = waiting.pursuit.find();
+      if (waiting.pursuit.isOver()) {
+        waiting.busy = true;
+        void this.endWaiting(waiting, null);
+      } else if (socket && this.mayAnswer(waiting.pursuit, socket)) {
+        waiting.busy = true;
+        this.inTurn(() => this.serveLate(waiting))
+          .catch((error: unknown) => {
+            if (!this.abort.signal.aborted) this.options.log(`attach: ${String(error)}`);
+          })
+          .finally(() => {
+            waiting.busy = false;
+            waiting.nextMs = performance.now() + LATE_RETRY_MS;
+          });
+      }
+    }
+    if (this.waiting.size === 0 && this.watchTimer) {
+      clearInterval(this.watchTimer);
+      this.watchTimer = null;
+    }
+  }
+
+  /** Whether it is worth a turn: blocked in the kernel it would not answer, and a person's debugger is waited out. */
+  private mayAnswer({ debt: { pid } }: Pursuit, { port }: Listener): boolean {
+    if (connectionsTo(pid, port) > 0) return false;
+    return idleness(pid).idle || readStat(pid)?.state === 'R';
+  }
+
+  /** Its inspector has opened at last. */
+  private async serveLate(waiting: Waiting): Promise<void> {
+    const { debt } = waiting.pursuit;
+    const lock = await acquireLock(LOCK_MS, this.abort.signal);
+    try {
+      const socket = lock && waiting.pursuit.find();
+      if (!socket) return;
+      if (waiting.load) {
+        await this.endWaiting(waiting, await this.serve(debt, socket, waiting.load, performance.now()));
+      } else if (await waiting.pursuit.close(CLOSE_MS)) await this.endWaiting(waiting, null);
+    } finally {
+      await lock?.release();
+    }
+  }
+
+  private async endWaiting(waiting: Waiting, outcome: Attached | NotAttached | null): Promise<void> {
+    const { debt } = waiting.pursuit;
+    // It may be followed anew, when its inspector could not be closed.
+    if (this.waiting.get(debt.pid) === waiting) {
+      this.waiting.delete(debt.pid);
+      await this.settle(debt);
+    }
+    waiting.outcome.resolve(outcome);
+    if (outcome && waiting.load) this.options.onLate?.(debt.pid, outcome);
+  }
+
+  /** Another attempt at a process that still has to answer the first signal: it gets no second one. */
+  private async joinWaiting(waiting: Waiting, load: Load): Promise<Attached | NotAttached> {
+    waiting.load = load;
+    return blocked();
+  }
+
+  private async settle(debt: Debt): Promise<void> {
+    try {
+      this.journal.settle(debt);
+    } catch (error) {
+      this.options.log(`attach: cannot write the journal: ${(error as Error).message}`);
+    }
+    await this.guardian.paid(debt.pid);
+  }
+
+  private writeJournal(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      throw new AttemptFailed('no-journal', `no signal without the journal: ${(error as Error).message}`, RARELY_MS);
+    }
+  }
+
+  private async step(step: Step, pid: number): Promise<void> {
+    await this.options.onStep?.(step, pid);
+  }
+}
+
+async function idleWithin(pid: number, ms: number): Promise<boolean> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    if (idleness(pid).idle) return true;
+    if (performance.now() >= deadline) return false;
+    await sleep(IDLE_POLL_MS);
+  }
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') throw new AttemptFailed('gone', `process ${pid} is gone`, null);
+    throw new AttemptFailed('no-permission', `cannot signal the process: ${message}`, null);
+  }
+}
+
+/** No answer within the deadline means that its event loop is blocked. */
+async function orBlocked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof InspectorError && error.code === 'timeout') throw new AttemptFailed(...BLOCKED);
+    throw error;
+  }
+}
+
+const BLOCKED = ['blocked', 'its event loop is blocked; it is attached as soon as it answers', LATER_MS] as const;
+
+function blocked(): NotAttached {
+  return notAttached(...BLOCKED);
+}
+
+function closing(): AttemptFailed {
+  return new AttemptFailed('closing', 'the module is going down', null);
+}
+
+function asNotAttached(error: unknown): NotAttached {
+  if (error instanceof AttemptFailed) return error.outcome;
+  if (error instanceof InspectorError) {
+    if (error.code === 'exception')
+      return notAttached('script-failed', `the script failed: ${error.message}`, RARELY_MS);
+    return notAttached('connection', `the inspector's connection failed: ${error.message}`, LATER_MS);
+  }
+  return notAttached('internal', `unexpected: ${error instanceof Error ? error.stack : String(error)}`, RARELY_MS);
+}

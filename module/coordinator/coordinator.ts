@@ -41,16 +41,19 @@ interface Dumps {
   chosen: { question: Question; untilMs: number } | undefined;
 }
 
-/**
- * @param answer delivers a verdict to the agent that asked; must not throw
- */
-export function createCoordinator(
-  fleet: Fleet,
-  answer: (pmId: PmId, askId: string, verdict: Verdict) => void,
-): Coordinator {
+export interface CoordinatorParts {
+  fleet: Fleet;
+  /** Delivers a verdict to the agent that asked; must not throw. */
+  answer(pmId: PmId, askId: string, verdict: Verdict): void;
+  /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
+  askState(member: Member): Promise<void>;
+}
+
+export function createCoordinator({ fleet, answer, askState }: CoordinatorParts): Coordinator {
   /** Drains granted and not yet seen in the instance's own state, by pid. */
   const draining = new Map<number, string>();
   const dumps = new Map<string, Dumps>();
+  let drains: Promise<void> = Promise.resolve();
 
   return {
     ask(pmId, ask) {
@@ -58,7 +61,8 @@ export function createCoordinator(
       if (!member || member.process.pid !== ask.pid) {
         answer(pmId, ask.id, refusal('E_STATE', 'pm2-ops does not know this process yet', 'try again in a second'));
       } else if (ask.action === 'drain') {
-        answer(pmId, ask.id, mayDrain({ member, ask }));
+        // One after the other: each answer depends on the one before.
+        drains = drains.then(() => decideDrain({ member, ask })).catch(() => {});
       } else if (ask.action === 'heapdump') {
         gather({ member, ask });
       } else {
@@ -73,8 +77,17 @@ export function createCoordinator(
     },
   };
 
+  async function decideDrain(question: Question): Promise<void> {
+    // An app that listened only after its agent had come has not told since.
+    const stale = siblingsOf(question.member).filter(
+      ({ attachment, state }) => attachment.is === 'attached' && state === 'no-server',
+    );
+    await Promise.all(stale.map(askState));
+    answer(question.member.process.pmId, question.ask.id, mayDrain(question));
+  }
+
   function mayDrain({ member, ask }: Question): Verdict {
-    const siblings = fleet.members().filter((other) => other !== member && other.process.name === member.process.name);
+    const siblings = siblingsOf(member);
     const serving = siblings.filter(isServing);
     if (serving.length === 0 && ask.params.force !== true) {
       const { name, pmId } = member.process;
@@ -90,10 +103,15 @@ export function createCoordinator(
     return { is: 'go' };
   }
 
-  /** Does this sibling take requests? One without an agent is believed when PM2 says online. */
-  function isServing({ process, state, wrapper }: Member): boolean {
+  function siblingsOf(member: Member): Member[] {
+    return fleet.members().filter((other) => other !== member && other.process.name === member.process.name);
+  }
+
+  /** Does this sibling take requests? One that never gets an agent is believed when PM2 says online; one that boots is not. */
+  function isServing({ process, attachment, state, wrapper }: Member): boolean {
     if (process.status !== 'online' || draining.has(process.pid) || String(process.pmId).startsWith('_old_'))
       return false;
+    if (attachment.is === 'waiting' && (attachment.code === 'new' || attachment.code === 'booting')) return false;
     return !wrapper && (state === 'serving' || state === 'unknown');
   }
 

@@ -37,6 +37,8 @@ export interface LoadStats {
 }
 
 export interface Load {
+  /** The two figures that cost nothing to ask for often. */
+  counts(): { requests: number; failed: number };
   /** What happened since the start, or since the last `phase`. */
   stats(): LoadStats;
   /** Closes the books and opens new ones: what happened up to now. */
@@ -105,6 +107,7 @@ export function startLoad(options: LoadOptions): Load {
   const all = Promise.all(Array.from({ length: clients }, client));
 
   return {
+    counts: () => ({ requests: books.requests, failed: books.failed }),
     stats: () => books.stats(),
     phase() {
       const stats = books.stats();

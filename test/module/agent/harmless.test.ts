@@ -19,7 +19,7 @@ describe('the app does not notice the agent', () => {
       name: 'job',
       script: join(ROOT, 'test/apps/finishes.cjs'),
       autorestart: false,
-      env: { WORK_MS: 4_000 },
+      env: { MS: 4_000 },
     });
     await untilAttached(pm2, 'job');
     const job = await waitFor(

@@ -3,48 +3,64 @@ import { describe, it } from 'node:test';
 import { type Ask, createCoordinator } from '../../../module/coordinator/coordinator.ts';
 import type { ManagedProcess, PmId } from '../../../module/daemon/daemon.ts';
 import { createFleet } from '../../../module/fleet.ts';
-import type { ActionName, ParamValues, Verdict } from '../../../module/protocol.ts';
+import type { ActionName, ParamValues, ServingState, Verdict } from '../../../module/protocol.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 describe('who may drain', () => {
-  it('all but the last instance that serves, also when PM2 asks all at once', () => {
-    const { ask, verdictOf } = coordinate('web', 3);
+  it('all but the last instance that serves, also when PM2 asks all at once', async () => {
+    const { ask, verdict } = coordinate('web', 3);
     for (const pmId of [0, 1, 2]) ask(pmId, 'drain');
-    assert.deepEqual(
-      [0, 1, 2].map((pmId) => verdictOf(pmId)?.is),
-      ['go', 'go', 'refuse'],
-    );
-    const last = verdictOf(2);
-    assert.ok(last?.is === 'refuse');
+    const last = await verdict(2);
+    assert.deepEqual([(await verdict(0)).is, (await verdict(1)).is, last.is], ['go', 'go', 'refuse']);
+    assert.ok(last.is === 'refuse');
     assert.equal(last.code, 'E_LAST');
     assert.match(last.message, /web has 3 instances and no other one serves now/);
     assert.match(last.hint, /force=true/);
   });
 
-  it('the last one too, when forced', () => {
-    const { ask, verdictOf } = coordinate('web', 1);
+  it('the last one too, when forced', async () => {
+    const { ask, verdict } = coordinate('web', 1);
     ask(0, 'drain', { force: true });
-    assert.equal(verdictOf(0)?.is, 'go');
+    assert.equal((await verdict(0)).is, 'go');
   });
 
-  it('not beside a sibling that PM2 lists but that does not run, or is drained', () => {
-    const { ask, verdictOf, fleet, list } = coordinate('web', 3);
-    const [first, second, third] = list;
-    fleet.sync([first!, { ...second!, status: 'errored' }, third!]);
+  it('not beside siblings that PM2 lists but that do not run, are drained, or only boot', async () => {
+    const { ask, verdict, fleet, list } = coordinate('web', 4);
+    fleet.sync(list.map((process) => (process.pmId === 1 ? { ...process, status: 'errored' } : process)));
     fleet.get(2)!.state = 'drained';
+    fleet.get(3)!.state = 'unknown';
+    fleet.get(3)!.attachment = { is: 'waiting', code: 'booting', reason: 'Node is booting' };
     ask(0, 'drain');
-    assert.equal(verdictOf(0)?.is, 'refuse');
+    assert.equal((await verdict(0)).is, 'refuse');
   });
 
-  it('again, once a sibling serves again', () => {
-    const { ask, done, verdictOf } = coordinate('web', 2);
+  it('beside a sibling that cannot have an agent, when PM2 says that it is online', async () => {
+    const { ask, verdict, fleet } = coordinate('web', 2);
+    fleet.get(1)!.state = 'unknown';
+    fleet.get(1)!.attachment = { is: 'skipped', code: 'own-handler', reason: 'has its own SIGUSR1 handler' };
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'go');
+  });
+
+  it('beside a sibling that began to listen after its agent came: it is asked', async () => {
+    const { ask, verdict, fleet, now } = coordinate('web', 2);
+    fleet.get(1)!.state = 'no-server';
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'refuse');
+    now.set(1, 'serving');
+    const again = ask(0, 'drain');
+    await waitFor(async () => (await verdict(0)).is === 'go', { what: `${again} to be granted`, everyMs: 1 });
+  });
+
+  it('again, once a sibling serves again', async () => {
+    const { ask, done, verdict } = coordinate('web', 2);
     const first = ask(0, 'drain');
     ask(1, 'drain');
-    assert.equal(verdictOf(1)?.is, 'refuse');
+    assert.equal((await verdict(1)).is, 'refuse');
     // The drain was aborted: its state never became drained.
     done(first);
     ask(1, 'drain');
-    assert.equal(verdictOf(1)?.is, 'go');
+    await waitFor(async () => (await verdict(1)).is === 'go', { what: 'the second to be granted', everyMs: 1 });
   });
 });
 
@@ -104,7 +120,7 @@ describe('who may dump', () => {
 describe('a question from a process that is not known', () => {
   it('is refused, not left without an answer', () => {
     const { ask, verdictOf } = coordinate('web', 1);
-    ask(5, 'drain');
+    ask(5, 'heapdump');
     const verdict = verdictOf(5);
     assert.ok(verdict?.is === 'refuse');
     assert.equal(verdict.code, 'E_STATE');
@@ -115,13 +131,27 @@ function coordinate(name: string, instances: number) {
   const fleet = createFleet(() => true);
   const list = Array.from({ length: instances }, (_, index) => instance(name, index));
   fleet.sync(list);
-  for (const member of fleet.members()) member.state = 'serving';
+  for (const member of fleet.members()) {
+    member.state = 'serving';
+    member.attachment = { is: 'attached', version: '1.0.0', since: 0 };
+  }
   const verdicts = new Map<PmId, Verdict>();
-  const coordinator = createCoordinator(fleet, (pmId, _id, verdict) => verdicts.set(pmId, verdict));
+  /** What an agent would say if it were asked. */
+  const now = new Map<PmId, ServingState>();
+  const coordinator = createCoordinator({
+    fleet,
+    answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
+    askState: async (member) => {
+      member.state = now.get(member.process.pmId) ?? member.state;
+    },
+  });
   let asked = 0;
   return {
     fleet,
     list,
+    now,
+    /** The verdict on the question of that instance; drains are decided one after the other. */
+    verdict: (pmId: PmId) => waitFor(() => verdicts.get(pmId), { what: `a verdict for ${pmId}`, everyMs: 1 }),
     ask(pmId: number, action: ActionName, params: ParamValues = {}, more: Partial<Ask> = {}): string {
       const id = `ask-${asked++}`;
       coordinator.ask(pmId, {

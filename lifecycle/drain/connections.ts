@@ -1,0 +1,129 @@
+// Which connections are open right now and what each is doing. Computed when asked: nothing is counted per request.
+
+import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
+import tls from 'node:tls';
+import { attempt } from './guard.ts';
+import {
+  activeHandles,
+  bySymbol,
+  connectionsList,
+  type HttpSocket,
+  isServer,
+  type ResponseInternals,
+  type ServerInternals,
+  sessionOf,
+  streamsOf,
+} from './internals.ts';
+import { isSecure, kindOf } from './servers.ts';
+
+/** What a connection is doing. */
+export type Activity =
+  /** A response is owed or a request body still arriving. */
+  | { is: 'busy'; response: ResponseInternals | undefined }
+  /** Part of a request's head has arrived. */
+  | { is: 'half' }
+  /** Between two requests, or before the first. */
+  | { is: 'idle' }
+  | { is: 'http2'; session: ServerHttp2Session; streams: number }
+  | { is: 'websocket'; close: (code: number) => void }
+  /** Upgraded by another library than ws. */
+  | { is: 'upgraded' }
+  /** Of a plain net or tls server: its protocol is not known to us. */
+  | { is: 'raw' };
+
+export interface Connection {
+  socket: HttpSocket;
+  server: ServerInternals;
+  activity: Activity;
+}
+
+/** Every open connection that belongs to a server which `wanted` accepts. */
+export function openConnections(
+  servers: Iterable<ServerInternals>,
+  wanted: (server: ServerInternals) => boolean = () => true,
+): Connection[] {
+  const sockets = new Map<HttpSocket, ServerInternals>();
+  const started = new Set<HttpSocket>();
+  const wrapped = new Set<object>();
+  const add = (socket: HttpSocket, server: ServerInternals) => {
+    if (!socket.destroyed) sockets.set(socket, server);
+    if (socket._parent) wrapped.add(socket._parent);
+  };
+  for (const server of servers) {
+    if (!wanted(server)) continue;
+    const list = connectionsList(server);
+    for (const { socket } of attempt(() => list?.all() ?? [], [])) if (socket) add(socket, server);
+    for (const { socket } of attempt(() => list?.active() ?? [], [])) if (socket) started.add(socket);
+  }
+  for (const owner of attempt(activeHandles, []) as HttpSocket[]) {
+    const server = owner.server;
+    if (!server || sockets.has(owner) || wrapped.has(owner) || owner.destroyed) continue;
+    if (!isServer(server) || !wanted(server)) continue;
+    add(isSecure(server) ? (secureSocket(owner) ?? owner) : owner, server);
+  }
+  const connections: Connection[] = [];
+  for (const [socket, server] of sockets)
+    connections.push({ socket, server, activity: activityOf(socket, server, started.has(socket)) });
+  return connections;
+}
+
+/** Requests and streams that this connection has not answered yet. */
+export function inFlightOn({ activity }: Connection): number {
+  if (activity.is === 'http2') return activity.streams;
+  return activity.is === 'busy' ? 1 : 0;
+}
+
+/** The request whose head was the last to be read on this connection, until its response is finished. */
+export function newestRequest(socket: HttpSocket): IncomingMessage | undefined {
+  return socket.parser?.incoming ?? undefined;
+}
+
+function activityOf(socket: HttpSocket, server: ServerInternals, started: boolean): Activity {
+  const session = sessionOf(socket);
+  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
+  if (socket.parser) {
+    const response = socket._httpMessage ?? undefined;
+    if (response !== undefined || newestRequest(socket)?.complete === false) return { is: 'busy', response };
+    // Node counts a connection as started from the moment it is open.
+    return started && socket.bytesRead > 0 ? { is: 'half' } : { is: 'idle' };
+  }
+  const kind = kindOf(server);
+  if (kind === 'net' || kind === 'tls') return { is: 'raw' };
+  if (kind === 'http2' || (isSecure(server) && socket._secureEstablished !== true)) return { is: 'idle' };
+  const websocket = bySymbol(socket, 'websocket') as { close?: (code: number) => void } | null | undefined;
+  if (typeof websocket?.close === 'function') return { is: 'websocket', close: websocket.close.bind(websocket) };
+  return { is: 'upgraded' };
+}
+
+const secureSockets = new WeakMap<object, HttpSocket>();
+
+/** The TLSSocket over an accepted TCP socket. Node keeps no reference that way: only the TCP socket's first `close`
+ * listener leads there, `() => this.destroy()` (lib/internal/tls/wrap.js, TLSSocket#_wrapHandle), so it is called once with
+ * `destroy` replaced by a function that looks who it is. */
+function secureSocket(tcp: HttpSocket): HttpSocket | undefined {
+  const known = secureSockets.get(tcp);
+  if (known !== undefined) return known;
+  const first = tcp.listeners('close')[0];
+  if (first === undefined || !/^\(\)\s*=>\s*this\.destroy\(\)$/.test(String(first))) return undefined;
+  const prototype = tls.TLSSocket.prototype;
+  const own = Object.getOwnPropertyDescriptor(prototype, 'destroy');
+  let found: HttpSocket | undefined;
+  Object.defineProperty(prototype, 'destroy', {
+    configurable: true,
+    writable: true,
+    value(this: HttpSocket) {
+      found = this;
+      return this;
+    },
+  });
+  try {
+    first.call(tcp);
+  } finally {
+    if (own === undefined) delete (prototype as { destroy?: unknown }).destroy;
+    else Object.defineProperty(prototype, 'destroy', own);
+  }
+  if (found?._parent !== tcp) return undefined;
+  secureSockets.set(tcp, found);
+  return found;
+}

@@ -1,0 +1,227 @@
+// The drain itself, from the moment the servers have stopped listening: finish what is in flight, tell the rest
+// goodbye, and be gone the moment nothing is left or the budget is.
+
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { type Connection, inFlightOn } from './connections.ts';
+import {
+  answerUnavailable,
+  closeUpgraded,
+  closeWebSocket,
+  cutSession,
+  endEventStream,
+  endEventStreams,
+  endPolitely,
+  isLeaving,
+  sayGoaway,
+  streamsEvents,
+} from './farewell.ts';
+import { attempt, guarded, ignoreErrors, subscribe } from './guard.ts';
+import { type HttpSocket, type ServerInternals, streamsOf } from './internals.ts';
+
+/** What a drain did. */
+export interface DrainResult {
+  /** Responses completed while it ran. */
+  finished: number;
+  /** Idle or long connections that were ended politely. */
+  closed: number;
+  /** Requests that were cut off when the budget ended. */
+  cut: number;
+}
+
+export interface DrainOptions {
+  /** The drain is over after this many milliseconds, whatever is left. */
+  budgetMs: number;
+  /** How long an idle connection may take to send its next request, in milliseconds. Default: see `defaultGraceMs`. */
+  graceMs?: number;
+}
+
+/** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself
+ * closes it 1 s later. */
+const LONGEST_GRACE_MS = 6_000;
+/** How often we look, in milliseconds; less often where looking takes long. */
+const LOOK_EVERY_MS = 15;
+const LOOK_SHARE = 10;
+
+/** Idle connections get all the time that the budget allows, up to 6 s: after that nobody has reason to use them. */
+export function defaultGraceMs(budgetMs: number): number {
+  return Math.min(LONGEST_GRACE_MS, budgetMs - lastPartMs(budgetMs));
+}
+
+/** The budget's last part, in milliseconds: 10 %, between 50 ms and 1 s. Streams that never end by themselves end here. */
+export function lastPartMs(budgetMs: number): number {
+  return Math.min(budgetMs, 1_000, Math.max(50, budgetMs / 10));
+}
+
+/** The very last part, in milliseconds, in which what is still unanswered is told so instead of being cut silently. */
+function lastWordMs(budgetMs: number): number {
+  return Math.min(50, budgetMs / 20);
+}
+
+/** One drain. Starts looking with `run`. */
+export class Drain {
+  readonly #look: () => Connection[];
+  readonly #owns: (server: ServerInternals) => boolean;
+  readonly #startedAt: number;
+  #budgetMs: number;
+  #graceMs: number;
+  readonly #result: DrainResult = { finished: 0, closed: 0, cut: 0 };
+  /** Idle and raw connections: since when (milliseconds) nothing has happened, and how many bytes had passed. */
+  #quiet = new Map<HttpSocket, { since: number; bytes: number }>();
+  readonly #watched = new WeakSet<object>();
+  readonly #undo: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+  #resolve: (result: DrainResult) => void = () => {};
+  readonly done: Promise<DrainResult>;
+
+  constructor(
+    look: () => Connection[],
+    owns: (server: ServerInternals) => boolean,
+    { budgetMs, graceMs }: DrainOptions,
+  ) {
+    this.#look = look;
+    this.#owns = owns;
+    this.#startedAt = now();
+    this.#budgetMs = budgetMs;
+    this.#graceMs = Math.min(graceMs ?? defaultGraceMs(budgetMs), budgetMs - lastPartMs(budgetMs));
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#undo.push(
+      subscribe<{ server: ServerInternals }>('http.server.response.finish', ({ server }) => {
+        if (this.#owns(server)) this.#result.finished++;
+      }),
+    );
+  }
+
+  /** Milliseconds until the budget is used up. */
+  get leftMs(): number {
+    return this.#startedAt + this.#budgetMs - now();
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** A second caller with less time: the earlier end wins. */
+  shorten(budgetMs: number): void {
+    const endsInMs = Math.min(this.leftMs, budgetMs);
+    this.#budgetMs = now() + endsInMs - this.#startedAt;
+    this.#graceMs = Math.min(this.#graceMs, this.#budgetMs - lastPartMs(this.#budgetMs));
+  }
+
+  /** Looks again and again until nothing is left or the budget is used up. */
+  run(): void {
+    if (this.#over) return;
+    const started = now();
+    const left = attempt(() => this.#step(this.#look()), 1);
+    if (left === 0 || this.leftMs <= 0) {
+      if (left > 0) attempt(() => this.#cutOff(), undefined);
+      this.stop();
+      return;
+    }
+    const pauseMs = Math.max(LOOK_EVERY_MS, (now() - started) * LOOK_SHARE);
+    this.#timer = setTimeout(
+      guarded(() => this.run()),
+      Math.max(1, Math.min(pauseMs, this.leftMs)),
+    );
+    this.#timer.unref();
+  }
+
+  /** Ends the drain with what it has done so far. */
+  stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    for (const undo of this.#undo.splice(0)) attempt(undo, undefined);
+    this.#quiet.clear();
+    this.#resolve({ ...this.#result });
+  }
+
+  /** Does for every connection what is due; returns how many are left. */
+  #step(connections: Connection[]): number {
+    const quiet = this.#quiet;
+    this.#quiet = new Map();
+    for (const connection of connections) attempt(() => this.#advance(connection, quiet), undefined);
+    return connections.length;
+  }
+
+  #advance({ socket, activity }: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {
+    const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
+    if (activity.is === 'http2') {
+      this.#watch(activity.session);
+      if (!isLeaving(activity.session)) {
+        sayGoaway(activity.session);
+        this.#result.closed++;
+      }
+      if (inLastPart) endEventStreams(activity.session);
+      return;
+    }
+    if (isLeaving(socket)) return;
+    if (activity.is === 'busy') {
+      const { response } = activity;
+      if (response === undefined) return;
+      if (inLastPart && response._header !== null && streamsEvents(response)) {
+        endEventStream(socket, response);
+        this.#result.closed++;
+      } else if (response._header === null && this.leftMs <= lastWordMs(this.#budgetMs)) {
+        answerUnavailable(socket);
+        this.#result.cut++;
+      }
+      return;
+    }
+    if (activity.is === 'websocket') {
+      closeWebSocket(socket, activity.close);
+      this.#result.closed++;
+    } else if (activity.is === 'upgraded' && !inLastPart) {
+      closeUpgraded(socket);
+    } else if (activity.is !== 'half') {
+      const bytes = activity.is === 'raw' ? socket.bytesRead + socket.bytesWritten : 0;
+      const before = quiet.get(socket);
+      const entry = before?.bytes === bytes ? before : { since: now(), bytes };
+      this.#quiet.set(socket, entry);
+      const enough = activity.is !== 'upgraded' && now() - entry.since >= this.#graceMs;
+      if (!enough && !inLastPart) return;
+      endPolitely(socket);
+      this.#result.closed++;
+    }
+  }
+
+  /** The budget is used up. */
+  #cutOff(): void {
+    for (const connection of this.#look()) {
+      const { socket, activity } = connection;
+      attempt(() => {
+        if (activity.is === 'http2') this.#result.cut += cutSession(activity.session);
+        else if (!isLeaving(socket)) {
+          if (activity.is === 'half' || socket.writableLength > 0) this.#result.cut++;
+          else if (inFlightOn(connection) > 0) this.#result.cut++;
+          else this.#result.closed++;
+        }
+        socket.on('error', ignoreErrors);
+        socket.destroy();
+      }, undefined);
+    }
+  }
+
+  /** HTTP/2 has no channel that tells of a finished response on every Node version. */
+  #watch(session: ServerHttp2Session): void {
+    if (this.#watched.has(session)) return;
+    this.#watched.add(session);
+    const onStream = guarded((stream: ServerHttp2Stream) => {
+      stream.once(
+        'close',
+        guarded(() => {
+          if (!this.#over && stream.rstCode === 0) this.#result.finished++;
+        }),
+      );
+    });
+    session.on('stream', onStream);
+    this.#undo.push(() => session.off('stream', onStream));
+    for (const stream of attempt(() => streamsOf(session), [])) onStream(stream);
+  }
+}
+
+function now(): number {
+  return performance.now();
+}

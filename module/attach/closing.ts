@@ -1,0 +1,165 @@
+// Closing what a signal has opened, and seeing from outside that it is closed. The module does it after each attach, a
+// successor does it for a module that died, and so does the guard: all of them by this file.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
+import { connect, InspectorError, type InspectorSession } from './inspector.ts';
+import type { Debt } from './journal.ts';
+import {
+  connectionsTo,
+  idleness,
+  isAlive,
+  type Listener,
+  listeners,
+  loopWatches,
+  nodeOptions,
+  ownSockets,
+  readStatus,
+} from './proc.ts';
+
+const DEFAULT_PORT = 9229;
+const POLL_MS = 2;
+/** A healthy app closes within a few milliseconds; after this many its event loop is taken for blocked. */
+const ARMED_MS = 300;
+const CLOSED_NOW_MS = 200;
+/** An app that idles this long without an inspector after the signal does not owe us one any more, in milliseconds. */
+const VOID_MS = 1000;
+
+/** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
+export function expectedPort(pid: number): number {
+  let port = DEFAULT_PORT;
+  for (const word of nodeOptions(pid)) {
+    const [, value] = /^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d+)$/.exec(word) ?? [];
+    if (value !== undefined) port = Number(value);
+  }
+  return port;
+}
+
+/** Sockets of a process that may be its inspector's: it listens there, has not done so before, and its own event loop
+ * does not watch them. The likeliest first. */
+export function inspectorSockets({ pid, inodes, loopFd }: Omit<Debt, 'startTime'>): Listener[] {
+  const fresh = listeners(pid).filter(({ inode }) => !inodes.includes(inode));
+  const own = ownSockets(pid, new Set(fresh.map(({ inode }) => inode)));
+  if (!own || own.size === 0) return [];
+  const expected = expectedPort(pid);
+  return fresh
+    .filter(({ inode }) => {
+      const fd = own.get(inode);
+      return fd !== undefined && (loopFd === null || !loopWatches(pid, loopFd, fd));
+    })
+    .sort((a, b) => Number(b.port === expected) - Number(a.port === expected));
+}
+
+/** Where to connect for a socket that listens. */
+export function endpointOf({ host, port }: Listener): { host: string; port: number } {
+  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
+  if (/^[0:]+$/.test(host)) return { host: '::1', port };
+  return { host, port };
+}
+
+export function isListening(pid: number, inode: string): boolean {
+  return listeners(pid).some((listener) => listener.inode === inode);
+}
+
+/** What the peer says about itself, once it is certain that it is this process; null when it is another. */
+export async function prove(session: InspectorSession, pid: number, timeoutMs: number): Promise<Proof | null> {
+  const proof = (await session.evaluate(PROOF, { timeoutMs })) as Partial<Proof> | undefined;
+  const expected = readStatus(pid)?.innerPid;
+  if (expected === undefined || proof?.pid !== expected) return null;
+  return { pid: expected, version: String(proof.version), builtin: proof.builtin === true };
+}
+
+export type Closing =
+  /** It listens no more. */
+  | 'closed'
+  /** What listens there is no inspector of this process. */
+  | 'not-an-inspector'
+  /** Somebody is connected, or the app does not answer. */
+  | 'open';
+
+/** Gets an inspector closed and sees that it is. `armed` when the app was told already and only has to be watched. */
+export async function closeInspector(
+  { pid, startTime }: Debt,
+  socket: Listener,
+  { armed, timeoutMs }: { armed: boolean; timeoutMs: number },
+): Promise<Closing> {
+  const deadline = performance.now() + timeoutMs;
+  const isClosed = () => !isListening(pid, socket.inode) || !isAlive({ pid, startTime });
+  const closedWithin = async (ms: number) => {
+    const until = Math.min(deadline, performance.now() + ms);
+    for (;;) {
+      if (isClosed()) return true;
+      if (performance.now() >= until) return false;
+      await sleep(POLL_MS);
+    }
+  };
+  if (await closedWithin(armed ? ARMED_MS : 0)) return 'closed';
+  for (let attempt = 0; performance.now() < deadline; attempt++) {
+    // Somebody's debugger has found it meanwhile: theirs until they leave.
+    if (connectionsTo(pid, socket.port) > 0) {
+      if (await closedWithin(50)) return 'closed';
+      continue;
+    }
+    try {
+      const session = await connect(endpointOf(socket), { timeoutMs: Math.max(50, deadline - performance.now()) });
+      try {
+        if (!(await prove(session, pid, ARMED_MS))) return 'not-an-inspector';
+        // The first time without holding the app at all, then at once: its event loop may be blocked for long.
+        if (attempt === 0 && !armed) {
+          await session.evaluate(armCloserExpression(socket.port), { timeoutMs: ARMED_MS, commandLineApi: true });
+        } else {
+          await session.evaluateAndLeave(closeNowExpression(socket.port), { commandLineApi: true });
+        }
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      if (error instanceof InspectorError && error.code === 'no-inspector') return 'not-an-inspector';
+    }
+    if (await closedWithin(attempt === 0 && !armed ? ARMED_MS : CLOSED_NOW_MS)) return 'closed';
+  }
+  return isClosed() ? 'closed' : 'open';
+}
+
+/** Follows one signalled process until it owes nothing: its inspector was seen closed, or it is gone. */
+export class Pursuit {
+  /** Sockets that turned out to be something else. */
+  private readonly others = new Set<string>();
+  private idleSinceMs: number | null = null;
+  private seen: Listener | null = null;
+
+  constructor(readonly debt: Debt) {}
+
+  /** The inspector's socket, if it is open by now. */
+  find(): Listener | null {
+    const [socket] = inspectorSockets(this.debt).filter(({ inode }) => !this.others.has(inode));
+    if (socket) this.seen = socket;
+    return socket ?? null;
+  }
+
+  notAnInspector(socket: Listener): void {
+    this.others.add(socket.inode);
+    if (this.seen?.inode === socket.inode) this.seen = null;
+  }
+
+  /** Whether nothing is owed any more, as far as looking can tell. Call it repeatedly. */
+  isOver(): boolean {
+    if (!isAlive(this.debt)) return true;
+    if (this.find()) return false;
+    // It was open, and somebody has closed it.
+    if (this.seen) return true;
+    // The signal reached it long ago, or was never sent: an idle app would have opened by now.
+    if (!idleness(this.debt.pid).idle) this.idleSinceMs = null;
+    else this.idleSinceMs ??= performance.now();
+    return this.idleSinceMs !== null && performance.now() - this.idleSinceMs >= VOID_MS;
+  }
+
+  /** Closes it if it is open; true when nothing is owed any more. */
+  async close(timeoutMs: number): Promise<boolean> {
+    const socket = this.find();
+    if (!socket) return this.isOver();
+    const closing = await closeInspector(this.debt, socket, { armed: false, timeoutMs });
+    if (closing === 'not-an-inspector') this.notAnInspector(socket);
+    return closing === 'closed';
+  }
+}

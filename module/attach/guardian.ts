@@ -1,0 +1,126 @@
+// The module's side of the guard: started with the first signal of a batch, told of every debt, dismissed when idle.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { basename } from 'node:path';
+import type { Debt } from './journal.ts';
+import { readLink } from './proc.ts';
+
+const READY_MS = 3000;
+const IDLE_MS = 5000;
+
+interface Running {
+  pipe: Socket;
+}
+
+export class Guardian {
+  private running: Promise<Running> | null = null;
+  private idleTimer: NodeJS.Timeout | null = null;
+  private readonly owed = new Map<number, Debt>();
+
+  constructor(
+    private readonly script: string,
+    private readonly journalPath: string,
+  ) {}
+
+  /** Starts it, if it is not running yet. Rejects when it does not come up. */
+  async ready(): Promise<void> {
+    this.stayAwake();
+    if (!this.running) {
+      const starting: Promise<Running> = this.start(() => {
+        if (this.running === starting) this.running = null;
+      });
+      this.running = starting;
+    }
+    await this.running;
+  }
+
+  /** Resolves when the guard has it in its pipe, so that it survives us from then on. */
+  async owe(debt: Debt): Promise<void> {
+    await this.ready();
+    this.owed.set(debt.pid, debt);
+    await this.tell(`owe ${JSON.stringify(debt)}\n`);
+  }
+
+  async paid(pid: number): Promise<void> {
+    this.owed.delete(pid);
+    if (this.running) await this.tell(`paid ${pid}\n`).catch(() => {});
+    this.stayAwake();
+  }
+
+  /** Ends the pipe: the guard leaves, or first closes what is still owed. */
+  dismiss(): void {
+    if (this.idleTimer) clearTimeout(this.idleTimer);
+    this.idleTimer = null;
+    this.running?.then(
+      ({ pipe }) => pipe.end(),
+      () => {},
+    );
+    this.running = null;
+  }
+
+  private async tell(line: string): Promise<void> {
+    const running = await this.running;
+    if (!running) throw new Error('the guard is gone');
+    await new Promise<void>((resolve, reject) => {
+      running.pipe.write(line, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  private stayAwake(): void {
+    if (this.idleTimer) clearTimeout(this.idleTimer);
+    this.idleTimer = setTimeout(() => {
+      if (this.owed.size === 0) this.dismiss();
+    }, IDLE_MS);
+    this.idleTimer.unref();
+  }
+
+  private start(onEnd: () => void): Promise<Running> {
+    return new Promise((resolve, reject) => {
+      const { child, pipe } = launch([process.execPath, '--max-old-space-size=32', this.script, this.journalPath]);
+      const forget = (error: Error) => {
+        clearTimeout(timer);
+        onEnd();
+        reject(error);
+      };
+      const timer = setTimeout(() => {
+        pipe.destroy();
+        forget(new Error(`the guard did not start within ${READY_MS} ms`));
+      }, READY_MS);
+      child.once('error', forget);
+      pipe.on('error', forget);
+      const output = child.stdout as Socket;
+      output.once('data', () => {
+        clearTimeout(timer);
+        // One that was killed leaves its debts to the next.
+        for (const debt of this.owed.values()) pipe.write(`owe ${JSON.stringify(debt)}\n`);
+        resolve({ pipe });
+      });
+      // Its output ends with it, whoever its parent is.
+      output.once('close', () => forget(new Error('the guard has ended')));
+      child.unref();
+      pipe.unref();
+      output.unref();
+    });
+  }
+}
+
+/** Starts a process that is no child of ours: PM2 ends the module together with all its descendants, by SIGKILL in the
+ * end. Where pid 1 is itself Node (PM2 in a container), orphans would stay zombies, so there it is our child. */
+function launch(command: string[]): { child: ChildProcess; pipe: Socket } {
+  const environment: NodeJS.ProcessEnv = { ...process.env };
+  // Made for the module, not for a helper of it.
+  delete environment.NODE_OPTIONS;
+  delete environment.NODE_CHANNEL_FD;
+  const options = { cwd: '/', env: environment, detached: true } as const;
+  const [program = '', ...words] = command;
+  if (/^(node|bun)/.test(basename(readLink('/proc/1/exe') ?? ''))) {
+    const child = spawn(program, words, { ...options, stdio: ['pipe', 'pipe', 'ignore'] });
+    return { child, pipe: child.stdin as Socket };
+  }
+  const child = spawn('/bin/sh', ['-c', '"$@" <&3 3<&- &', 'sh', ...command], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+  });
+  return { child, pipe: child.stdio[3] as Socket };
+}

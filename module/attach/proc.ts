@@ -1,0 +1,235 @@
+// What Linux tells about a process in /proc: read, never asked, so that looking cannot disturb anyone.
+
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+
+/** A process, told apart from a later one with the same pid. `startTime` is in clock ticks since boot. */
+export interface ProcessId {
+  pid: number;
+  startTime: number;
+}
+
+export interface Stat {
+  /** `R`, `S`, `D`, `T`, `t`, `Z`, … */
+  state: string;
+  parent: number;
+  startTime: number;
+}
+
+/** The file's text, or null when the process is gone or hides it. */
+export function read(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return null;
+  }
+}
+
+export function readLink(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** Null when there is no such process, or only its zombie. */
+export function readStat(pid: number): Stat | null {
+  const text = read(`/proc/${pid}/stat`);
+  // The name in the second field may hold spaces and parentheses.
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state, parent] = fields ?? [];
+  const startTime = Number(fields?.[19]);
+  if (!state || !Number.isSafeInteger(startTime) || state === 'Z' || state === 'X' || state === 'x') return null;
+  return { state, parent: Number(parent), startTime };
+}
+
+/** Whether this very process (not a later one with its pid) is alive. */
+export function isAlive({ pid, startTime }: ProcessId): boolean {
+  return readStat(pid)?.startTime === startTime;
+}
+
+/** Changes with every boot of the host, so that pids of an earlier one are not taken for today's. */
+export function bootId(): string {
+  return read('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+}
+
+/** Age of a process in milliseconds. */
+export function ageMs(startTime: number): number {
+  const uptimeSeconds = Number(read('/proc/uptime')?.split(' ')[0] ?? Number.NaN);
+  // Clock ticks are 100 a second on every Linux that Node runs on.
+  return Math.max(0, uptimeSeconds * 1000 - startTime * 10);
+}
+
+export interface Status {
+  /** Bit n-1 is set when signal n is caught. */
+  caught: bigint;
+  /** The pid as the process itself sees it, in its own pid namespace. */
+  innerPid: number;
+  uid: number;
+}
+
+export function readStatus(pid: number): Status | null {
+  const text = read(`/proc/${pid}/status`);
+  const field = (name: string) => text?.match(new RegExp(`^${name}:\\s*(.*)$`, 'm'))?.[1]?.split(/\s+/);
+  const caught = field('SigCgt')?.[0];
+  if (!caught) return null;
+  return {
+    caught: BigInt(`0x${caught}`),
+    innerPid: Number(field('NSpid')?.at(-1) ?? pid),
+    uid: Number(field('Uid')?.[0]),
+  };
+}
+
+/** The words a process was started with that Node reads as its options. Incomplete: PM2 overwrites the command line
+ * with a title, so its environment (what PM2 puts there, and NODE_OPTIONS) counts as well. */
+export function nodeOptions(pid: number): string[] {
+  const words = (read(`/proc/${pid}/cmdline`) ?? '').split('\0');
+  const script = words.findIndex((word, index) => index > 0 && !word.startsWith('-'));
+  const options = words.slice(1, script < 0 ? undefined : script);
+  for (const variable of (read(`/proc/${pid}/environ`) ?? '').split('\0')) {
+    const [, value] = /^(?:NODE_OPTIONS|node_args)=(.*)$/s.exec(variable) ?? [];
+    if (value) options.push(...value.split(/[\s,]+/));
+  }
+  return options.filter(Boolean);
+}
+
+/** Where `epoll_wait` and `epoll_pwait(2)` stand in the system call tables. */
+const EPOLL_WAITS: Partial<Record<NodeJS.Architecture, string[]>> = {
+  x64: ['232', '281', '441'],
+  arm64: ['22', '441'],
+};
+
+export interface Idleness {
+  idle: boolean;
+  /** Descriptor of the epoll instance the event loop waits on, where the kernel tells. */
+  loopFd: number | null;
+}
+
+/** Whether the main thread waits for events right now, as an event loop with nothing to do does. Where the kernel
+ * does not show the system call, sleeping has to do. */
+export function idleness(pid: number): Idleness {
+  const call = read(`/proc/${pid}/syscall`);
+  if (call === null || call === '') return { idle: readStat(pid)?.state === 'S', loopFd: null };
+  const [number, fd] = call.split(' ');
+  const idle = (EPOLL_WAITS[process.arch] ?? []).includes(number ?? '');
+  return { idle, loopFd: idle ? Number(fd) : null };
+}
+
+export interface Listener {
+  host: string;
+  port: number;
+  inode: string;
+}
+
+const TCP_LISTEN = '0A';
+const TCP_TIME_WAIT = '06';
+
+/** All TCP sockets that listen in the network of a process. */
+export function listeners(pid: number): Listener[] {
+  return ['tcp', 'tcp6'].flatMap((file) =>
+    // The kernel lists the listening sockets first: a host with thousands of connections costs nothing here.
+    rows(`/proc/${pid}/net/${file}`, (row) => row.state === TCP_LISTEN).map(({ local, inode }) => ({
+      ...parseAddress(local),
+      inode,
+    })),
+  );
+}
+
+/** How many connections a port of this process's network has, whatever is at their other ends. */
+export function connectionsTo(pid: number, port: number): number {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return ['tcp', 'tcp6']
+    .flatMap((file) => rows(`/proc/${pid}/net/${file}`))
+    .filter(
+      ({ local, state, inode }) =>
+        local.endsWith(suffix) && state !== TCP_LISTEN && state !== TCP_TIME_WAIT && inode !== '0',
+    ).length;
+}
+
+interface Row {
+  local: string;
+  state: string;
+  inode: string;
+}
+
+/** Rows of a socket table, up to the first that is not wanted when `wanted` is given. */
+function rows(path: string, wanted?: (row: Row) => boolean): Row[] {
+  const found: Row[] = [];
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return found;
+  }
+  try {
+    const chunk = Buffer.allocUnsafe(16_384);
+    let rest = '';
+    for (let first = true; ; ) {
+      const length = readSync(fd, chunk, 0, chunk.length, null);
+      if (length === 0) return found;
+      const lines = (rest + chunk.toString('latin1', 0, length)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (first) {
+          first = false;
+          continue;
+        }
+        const fields = line.trim().split(/\s+/);
+        const row = { local: fields[1] ?? '', state: fields[3] ?? '', inode: fields[9] ?? '' };
+        if (wanted && !wanted(row)) return found;
+        found.push(row);
+      }
+    }
+  } catch {
+    return found;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** `0100007F:240D` is 127.0.0.1, port 9229: words of 32 bits, each in the byte order of the machine (little-endian). */
+function parseAddress(text: string): { host: string; port: number } {
+  const [address = '', port = '0'] = text.split(':');
+  const bytes = Buffer.from(address, 'hex');
+  bytes.swap32();
+  const host =
+    bytes.length === 4
+      ? bytes.join('.')
+      : Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16)).join(':');
+  return { host, port: Number.parseInt(port, 16) };
+}
+
+/** Descriptors of a process that are one of these sockets: inode → descriptor. Null when they cannot be read. */
+export function ownSockets(pid: number, inodes: ReadonlySet<string>): Map<string, number> | null {
+  const own = new Map<string, number>();
+  if (inodes.size === 0) return own;
+  try {
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      const [, inode] = /^socket:\[(\d+)\]$/.exec(readLink(`/proc/${pid}/fd/${fd}`) ?? '') ?? [];
+      if (inode && inodes.has(inode)) own.set(inode, Number(fd));
+    }
+    return own;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether the epoll instance `loopFd` of a process watches its descriptor `fd`. */
+export function loopWatches(pid: number, loopFd: number, fd: number): boolean {
+  return new RegExp(`^tfd:\\s*${fd}\\s`, 'm').test(read(`/proc/${pid}/fdinfo/${loopFd}`) ?? '');
+}
+
+/** "nginx (pid 812)" for whoever holds a socket, as far as we may look. */
+export function ownerOf(inode: string): string | null {
+  try {
+    for (const entry of readdirSync('/proc')) {
+      const pid = Number(entry);
+      if (pid > 0 && ownSockets(pid, new Set([inode]))?.size) {
+        return `${read(`/proc/${pid}/comm`)?.trim() ?? 'a process'} (pid ${pid})`;
+      }
+    }
+  } catch {
+    // Only a name for a message.
+  }
+  return null;
+}

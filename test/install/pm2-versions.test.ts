@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ROOT } from '../support/folders.ts';
+import { startLoad } from '../support/load.ts';
+import { packModule } from '../support/package.ts';
+import { type Pm2, type Pm2Version, startPm2 } from '../support/pm2.ts';
+import { untilAttached } from '../support/status.ts';
+import { ensureTemplateBuilt } from '../support/template.ts';
+import { freePort } from '../support/wait-for.ts';
+
+for (const version of ['5', '6', '7'] satisfies Pm2Version[]) {
+  describe(`under PM2 ${version}`, () => {
+    let pm2: Pm2;
+    let port: number;
+
+    before(async () => {
+      [pm2, port] = await Promise.all([startPm2({ pm2: version }), freePort(), ensureTemplateBuilt()]);
+    });
+
+    after(() => pm2?.kill());
+
+    it('ecosystem.config.js starts the template, the module attaches to it, and a reload drops no request', async () => {
+      await pm2.okWith({ cwd: ROOT, env: { PORT: String(port) } }, 'start', 'ecosystem.config.js');
+      const workers = await pm2.processes('web');
+      assert.ok(workers.every(({ pm2_env }) => pm2_env.status === 'online' && pm2_env.exec_mode === 'cluster_mode'));
+      await pm2.ok('install', await packModule());
+      await untilAttached(pm2, 'web');
+      assert.equal((await pm2.process('pm2-ops')).pm2_env.pmx_module, true);
+
+      const load = startLoad({ port, clients: 16, pauseMs: [0, 10] });
+      await pm2.ok('reload', 'web');
+      const seen = await load.stop();
+      assert.deepEqual(seen.failures, {});
+      const replaced = await untilAttached(pm2, 'web');
+      assert.equal(replaced.length, workers.length);
+      assert.ok(replaced.every(({ pid }) => !workers.some((worker) => worker.pid === pid)));
+    });
+  });
+}

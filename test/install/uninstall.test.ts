@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { app } from '../support/folders.ts';
+import { get, startLoad } from '../support/load.ts';
+import { packModule } from '../support/package.ts';
+import { type Pm2, startPm2 } from '../support/pm2.ts';
+import { untilAttached } from '../support/status.ts';
+import { freePort, waitFor } from '../support/wait-for.ts';
+
+const LEASE_MS = 6_000;
+
+describe('without its module', () => {
+  let pm2: Pm2;
+  let port: number;
+  let untouched: Record<string, unknown>;
+  const traces = async () => JSON.parse((await get({ port, path: '/traces' })).body) as Record<string, unknown>;
+
+  before(async () => {
+    [pm2, port] = await Promise.all([startPm2({ env: { PM2_OPS_LEASE_MS: String(LEASE_MS) } }), freePort()]);
+    await pm2.startApp({ name: 'web', script: app('traces.cjs'), env: { PORT: port } });
+    untouched = await traces();
+    await pm2.ok('install', await packModule());
+    await untilAttached(pm2, 'web');
+  });
+
+  after(() => pm2?.kill());
+
+  it('a restart of the module within the lease is seamless: the same agent, not attached anew', async () => {
+    const opened = () => pm2.logs('web').match(/Debugger listening/g)?.length;
+    assert.equal(opened(), 1);
+    const { pid } = await pm2.process('web');
+    await pm2.ok('restart', 'pm2-ops');
+    const [attached] = await untilAttached(pm2, 'web');
+    assert.equal(attached?.pid, pid);
+    assert.equal(opened(), 1);
+    assert.equal((await pm2.triggerOne('web', 'ops-status')).ok, true);
+  });
+
+  it('pm2 uninstall leaves the apps serving, and within the lease nothing of ours but the stub', async () => {
+    const { pid } = await pm2.process('web');
+    const load = startLoad({ port, clients: 8, pauseMs: [0, 20] });
+    await pm2.ok('uninstall', 'pm2-ops');
+    assert.deepEqual(await pm2.processes('pm2-ops'), []);
+    const reply = await waitFor(
+      async () => {
+        const value = await pm2.triggerOne('web', 'ops-status', undefined, 10_000);
+        return value.ok === false && value;
+      },
+      { what: 'the stub in web', timeoutMs: LEASE_MS * 2, everyMs: 500 },
+    );
+    assert.equal(reply.code, 'E_STATE');
+    assert.equal((await pm2.triggerOne('web', 'drain')).code, 'E_STATE');
+    const seen = await load.stop();
+    assert.deepEqual(seen.failures, {});
+    assert.deepEqual(Object.keys(seen.servedBy), [String(pid)]);
+    assert.deepEqual(await traces(), untouched);
+  });
+});
