@@ -16,7 +16,8 @@ import { median, round } from './support/stats.ts';
 
 const options = readOptions('bench:footprint', {
   processes: { default: 20, help: 'attached processes, half of them cluster workers' },
-  seconds: { default: 60, help: 'length of each of the two measurements' },
+  seconds: { default: 60, help: 'length of each measurement' },
+  rounds: { default: 3, help: 'measurements with pm2-ops, each of a new module process that has attached all of them' },
   settle: { default: 15, help: 'seconds to rest after everything has started' },
 });
 
@@ -26,27 +27,41 @@ async function main(): Promise<void> {
   say(`${options.processes} idle processes`);
   const fleet = await startIdleFleet(options.processes);
   const { pm2 } = fleet;
+  const pidsOf = async (name: string) => [(await pm2.process(name)).pid];
+  const measure = async <Name extends string>(of: Record<Name, number[]>) => {
+    await sleep(options.settle * 1000);
+    return costs(of, options.seconds);
+  };
+  const others = async () => ({
+    emptyModule: await pidsOf('empty-module'),
+    daemon: [pm2.daemonPid()],
+    apps: (await fleet.processes()).map(({ pid }) => pid),
+  });
   try {
-    const apps = (await fleet.processes()).map(({ pid }) => pid);
-    const daemon = [pm2.daemonPid()];
-    await install(empty, 'empty-module');
-    say(`${options.settle} + ${options.seconds} s without pm2-ops`);
-    await sleep(options.settle * 1000);
-    const emptyModule = [(await pm2.process('empty-module')).pid];
-    const without = await costs({ emptyModule, daemon, apps }, options.seconds);
+    await pm2.okWith({ timeoutMs: 120_000 }, 'install', empty);
+    await pm2.online('empty-module');
+    say('without pm2-ops');
+    const without = await measure(await others());
 
-    await install(tarball, 'pm2-ops');
-    await fleet.untilAnswered((await fleet.processes()).map(({ pm_id }) => pm_id));
-    say(`${options.settle} + ${options.seconds} s with pm2-ops`);
-    await sleep(options.settle * 1000);
-    const module = [(await pm2.process('pm2-ops')).pid];
-    const attached = await costs({ module, emptyModule, daemon, apps }, options.seconds);
+    const rounds: Record<'module' | 'emptyModule' | 'daemon' | 'apps', Cost[]>[] = [];
+    for (let round = 1; round <= options.rounds; round++) {
+      if (round === 1) await pm2.okWith({ timeoutMs: 120_000 }, 'install', tarball);
+      else {
+        await pm2.ok('stop', 'pm2-ops');
+        await fleet.restart();
+        await pm2.ok('start', 'pm2-ops');
+      }
+      await fleet.untilAnswered((await fleet.processes()).map(({ pm_id }) => pm_id));
+      say(`with pm2-ops, round ${round} of ${options.rounds}`);
+      rounds.push(await measure({ module: await pidsOf('pm2-ops'), ...(await others()) }));
+    }
 
+    const over = (pick: (of: (typeof rounds)[number]) => Cost[]) => typical(rounds.flatMap(pick));
     const figures = {
-      module: sum(attached.module),
-      emptyModule: sum(attached.emptyModule),
-      daemon: { without: sum(without.daemon), with: sum(attached.daemon) },
-      app: { without: typical(without.apps), with: typical(attached.apps) },
+      module: over(({ module }) => module),
+      emptyModule: over(({ emptyModule }) => emptyModule),
+      daemon: { without: typical(without.daemon), with: over(({ daemon }) => daemon) },
+      app: { without: typical(without.apps), with: over(({ apps }) => apps) },
     };
     report({
       name: 'footprint',
@@ -54,13 +69,13 @@ async function main(): Promise<void> {
       options,
       sections: [
         {
-          title: `Idle for ${options.seconds} s, ${options.processes} processes (CPU in percent of one core)`,
-          head: ['process', 'RSS', 'CPU', 'RSS without', 'CPU without', ''],
+          title: `Idle for ${options.seconds} s, ${options.processes} processes attached (CPU in percent of one core)`,
+          head: ['process', 'RSS', 'at most', 'CPU', 'RSS without', 'CPU without', ''],
           rows: [
             row("pm2-ops' module", figures.module),
-            row('a module that does nothing', figures.emptyModule, sum(without.emptyModule)),
+            row('a module that does nothing', figures.emptyModule, typical(without.emptyModule)),
             row("PM2's daemon", figures.daemon.with, figures.daemon.without),
-            row('one app, median', figures.app.with, figures.app.without),
+            row('one app', figures.app.with, figures.app.without),
           ],
         },
       ],
@@ -73,11 +88,6 @@ async function main(): Promise<void> {
   } finally {
     await fleet.kill();
   }
-
-  async function install(file: string, name: string): Promise<void> {
-    await pm2.okWith({ timeoutMs: 120_000 }, 'install', file);
-    await pm2.online(name);
-  }
 }
 
 async function packEmptyModule(): Promise<string> {
@@ -89,31 +99,27 @@ async function packEmptyModule(): Promise<string> {
   return join(destination, 'empty-module-1.0.0.tgz');
 }
 
-function sum(of: Cost[]): Cost {
-  return {
-    rssMb: round(
-      of.reduce((total, { rssMb }) => total + rssMb, 0),
-      1,
-    ),
-    cpuPercent: round(
-      of.reduce((total, { cpuPercent }) => total + cpuPercent, 0),
-      3,
-    ),
-  };
-}
-
-/** Memory by the median, CPU by the mean: a single idle app uses less than the kernel counts. */
+/** Memory by the median, CPU by the mean: an idle app uses less in a minute than what the kernel counts. */
 function typical(of: Cost[]): Cost {
   return {
     rssMb: round(median(of.map(({ rssMb }) => rssMb)), 1),
+    rssMaxMb: round(Math.max(...of.map(({ rssMaxMb }) => rssMaxMb)), 1),
     cpuPercent: round(of.reduce((total, { cpuPercent }) => total + cpuPercent, 0) / of.length, 3),
   };
 }
 
 function row(what: string, now: Cost, before?: Cost): string[] {
-  const cells = (cost: Cost | undefined) =>
-    cost ? [`${cost.rssMb.toFixed(1)} MB`, `${cost.cpuPercent.toFixed(2)} %`] : ['', ''];
-  return [what, ...cells(now), ...cells(before), ''];
+  const mb = (value: number) => `${value.toFixed(1)} MB`;
+  const percent = (value: number) => `${value.toFixed(2)} %`;
+  return [
+    what,
+    mb(now.rssMb),
+    mb(now.rssMaxMb),
+    percent(now.cpuPercent),
+    before ? mb(before.rssMb) : '',
+    before ? percent(before.cpuPercent) : '',
+    '',
+  ];
 }
 
 main().catch((error: unknown) => {

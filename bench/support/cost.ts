@@ -2,13 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from './stats.ts';
 
 /** Linux counts CPU time in ticks of 10 ms. */
 const TICK_MS = 10;
 
 export interface Cost {
-  /** Memory at the end, in MB (as PM2 counts them: 2 ** 20 bytes). */
+  /** Resident memory over the time, in MB (2 ** 20 bytes, as PM2 counts): garbage collection moves it. */
   rssMb: number;
+  rssMaxMb: number;
   /** Of one core, in percent over the whole time. */
   cpuPercent: number;
 }
@@ -33,12 +35,19 @@ export async function costs<Name extends string>(
   seconds: number,
 ): Promise<Record<Name, Cost[]>> {
   const entries = Object.entries(pids) as [Name, number[]][];
-  const before = new Map(entries.flatMap(([, of]) => of).map((pid) => [pid, cpuMs(pid)]));
-  await sleep(seconds * 1000);
-  return Object.fromEntries(
-    entries.map(([name, of]) => [
-      name,
-      of.map((pid) => ({ rssMb: rssMb(pid), cpuPercent: (cpuMs(pid) - before.get(pid)!) / (seconds * 10) })),
-    ]),
-  ) as Record<Name, Cost[]>;
+  const all = entries.flatMap(([, of]) => of);
+  const cpuBefore = new Map(all.map((pid) => [pid, cpuMs(pid)]));
+  const memory = new Map(all.map((pid) => [pid, [rssMb(pid)]]));
+  const began = performance.now();
+  while (performance.now() - began < seconds * 1000) {
+    await sleep(1000);
+    for (const [pid, samples] of memory) samples.push(rssMb(pid));
+  }
+  const elapsedMs = performance.now() - began;
+  const costOf = (pid: number): Cost => ({
+    rssMb: median(memory.get(pid)!),
+    rssMaxMb: Math.max(...memory.get(pid)!),
+    cpuPercent: ((cpuMs(pid) - cpuBefore.get(pid)!) / elapsedMs) * 100,
+  });
+  return Object.fromEntries(entries.map(([name, of]) => [name, of.map(costOf)])) as Record<Name, Cost[]>;
 }
