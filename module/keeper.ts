@@ -15,6 +15,8 @@ const HELLO_WITHIN_MS = 1_000;
 /** The first and the longest pause between two tries, in milliseconds: short while a process boots, then out of the way. */
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
+/** How long an agent that the app loaded itself has to answer its welcome before a live attach, in milliseconds. */
+const KNOCK_MS = 5_000;
 /** Pause between two looks at a process that is too busy right now: it is to be attached within a second of being free. */
 const BUSY_RETRY_MS = 300;
 
@@ -32,7 +34,7 @@ export interface Keeper {
   /** An agent said hello. */
   heard(pmId: PmId, hello: Hello): void;
   /** The app loaded the agent itself and waits for a welcome. */
-  knocked(pmId: PmId): void;
+  knocked(pmId: PmId, pid: number): void;
   /** The agent of a process took itself out. */
   left(pmId: PmId, reason: string): void;
   /** Takes the agents out; the processes stay without until they are looked at again. */
@@ -49,11 +51,25 @@ export interface KeeperParts {
   /** The agent's bundled source. */
   source: string;
   leaseMs: number;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
   log(line: string): void;
 }
 
-export function createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log }: KeeperParts): Keeper {
+export function createKeeper({
+  daemon,
+  fleet,
+  attacher,
+  settings,
+  state,
+  source,
+  leaseMs,
+  refresh,
+  log,
+}: KeeperParts): Keeper {
   const waiting = new Map<string, (hello: Hello) => void>();
+  /** By pid: when an agent that the app loaded itself announced itself, in milliseconds of Date.now(). */
+  const knocks = new Map<number, number>();
   /** By pid: how often it was tried, and what was last logged about it. */
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
   let closed = false;
@@ -81,7 +97,7 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
 
   async function effort(member: Member): Promise<void> {
     const { pid } = member.process;
-    if (closed || pid <= 0 || member.attachment.is !== 'waiting') return;
+    if (closed || pid <= 0 || !isOpen(member)) return;
     const own = efforts.get(pid) ?? { tries: 0, said: '', busy: false };
     efforts.set(pid, own);
     if (own.busy) return;
@@ -124,20 +140,29 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
 
     const fitness = qualify(pid);
     if (!fitness.fit) {
-      if (!fitness.retry) return skip(member, fitness.code, fitness.reason);
+      if (!fitness.retry) {
+        skip(member, fitness.code, fitness.reason);
+        // A shell that starts the app by `exec` becomes Node under the same pid.
+        return fitness.code === 'not-node' ? LONGEST_RETRY_MS : null;
+      }
       wait(member, fitness.code, fitness.reason);
       return backoffMs;
     }
     const nonce = randomUUID();
     const hello = expect(nonce);
-    const result = await attacher.attach(pid, { source, argument: { options: optionsFor(member), nonce } });
+    const result = await attacher.attach(pid, {
+      source,
+      argument: { options: optionsFor(member), nonce },
+      isWanted: () => !isAttached(member) && !isKnocking(pid),
+    });
     if (!result.ok) {
       waiting.delete(nonce);
+      if (result.code === 'unwanted') return isAttached(member) ? null : HELLO_WITHIN_MS;
       if (result.retryAfterMs === null) return skip(member, result.code, result.reason);
       wait(member, result.code, result.reason);
       return result.code === 'busy' ? Math.min(result.retryAfterMs, BUSY_RETRY_MS) : result.retryAfterMs;
     }
-    if (!(await hello)) {
+    if (!(await inTime(nonce, hello))) {
       wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
       return backoffMs;
     }
@@ -149,7 +174,7 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
     const nonce = randomUUID();
     const hello = expect(nonce);
     await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
-    const answer = await hello;
+    const answer = await inTime(nonce, hello);
     return answer?.version === VERSION ? answer : undefined;
   }
 
@@ -157,18 +182,27 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
     await welcome(member).catch(() => undefined);
   }
 
-  function expect(nonce: string): Promise<Hello | undefined> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        waiting.delete(nonce);
-        resolve(undefined);
-      }, HELLO_WITHIN_MS);
-      waiting.set(nonce, (hello) => {
-        clearTimeout(timer);
-        waiting.delete(nonce);
-        resolve(hello);
-      });
+  /** To be called before the nonce is sent: the answer may be faster than whoever sends it. */
+  function expect(nonce: string): Promise<Hello> {
+    return new Promise((resolve) => waiting.set(nonce, resolve));
+  }
+
+  async function inTime(nonce: string, hello: Promise<Hello>): Promise<Hello | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, HELLO_WITHIN_MS, undefined);
     });
+    try {
+      return await Promise.race([hello, late]);
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(nonce);
+    }
+  }
+
+  /** Did the app's own copy of the agent announce itself a moment ago? Its welcome is on the way. */
+  function isKnocking(pid: number): boolean {
+    return Date.now() - (knocks.get(pid) ?? 0) < KNOCK_MS;
   }
 
   function heard(pmId: PmId, hello: Hello): void {
@@ -183,9 +217,15 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
     if (hello.nonce !== undefined) waiting.get(hello.nonce)?.(hello);
   }
 
-  function knocked(pmId: PmId): void {
-    const member = fleet.get(pmId);
-    if (member && !isAttached(member)) welcome(member).catch(() => {});
+  function knocked(pmId: PmId, pid: number): void {
+    for (const [each, atMs] of knocks) if (Date.now() - atMs > KNOCK_MS) knocks.delete(each);
+    knocks.set(pid, Date.now());
+    refresh()
+      .then(() => {
+        const member = fleet.get(pmId);
+        if (member && member.process.pid === pid && !isAttached(member)) return welcome(member);
+      })
+      .catch(() => {});
   }
 
   function left(pmId: PmId, reason: string): void {
@@ -245,6 +285,11 @@ export function createKeeper({ daemon, fleet, attacher, settings, state, source,
     own.said = line;
     log(line);
   }
+}
+
+/** May it still become attached by itself? */
+function isOpen({ attachment }: Member): boolean {
+  return attachment.is === 'waiting' || (attachment.is === 'skipped' && attachment.code === 'not-node');
 }
 
 function isAttached(member: Member): boolean {

@@ -35,7 +35,10 @@ async function main(): Promise<void> {
   const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
-  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, log });
+  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log });
+  /** The reading of PM2's list that runs, and the one that begins after it. */
+  let current: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
@@ -50,8 +53,7 @@ async function main(): Promise<void> {
         settleSoon(300);
         break;
       case 'knock':
-        // A process so young may not be in our list yet.
-        void refresh().then(() => keeper.knocked(pmId));
+        keeper.knocked(pmId, message.pid);
         break;
       case 'state':
         if (member?.process.pid === message.pid) member.state = message.state;
@@ -87,8 +89,17 @@ async function main(): Promise<void> {
     }, ms);
   }
 
-  /** Reads PM2's list and acts on what changed; one at a time, since the daemon measures every process for it. */
-  async function refresh(): Promise<void> {
+  /** Reads PM2's list and acts on what changed: one at a time, since the daemon measures every process for it. */
+  function refresh(): Promise<void> {
+    next ??= (current ?? Promise.resolve()).then(() => {
+      current = next;
+      next = undefined;
+      return readList();
+    });
+    return next;
+  }
+
+  async function readList(): Promise<void> {
     try {
       const { added, removed } = fleet.sync(await daemon.list());
       for (const { process } of removed) coordinator.gone(process.pid);

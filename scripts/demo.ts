@@ -210,6 +210,9 @@ The heap dump is kept (it holds all that the worker had in memory, secrets too):
   delete it    rm -r ${join(dump, '..')}`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.prependOnceListener(signal, () => console.log('\nInterrupted: ending the daemon and its processes.'));
+
 main().catch((error: unknown) => {
   console.error(mark.bad(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`));
   process.exitCode = 1;

@@ -2,7 +2,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
-import tls from 'node:tls';
+import { createRequire } from 'node:module';
+import type tls from 'node:tls';
 import { attempt } from './guard.ts';
 import {
   activeHandles,
@@ -21,10 +22,8 @@ import { isSecure, kindOf } from './servers.ts';
 export type Activity =
   /** A response is owed or a request body still arriving. */
   | { is: 'busy'; response: ResponseInternals | undefined }
-  /** Part of a request's head has arrived. */
-  | { is: 'half' }
-  /** Between two requests, or before the first. */
-  | { is: 'idle' }
+  /** Between two requests, or before the first. Node counts a request as started from the moment a connection is open. */
+  | { is: 'idle'; started: boolean }
   | { is: 'http2'; session: ServerHttp2Session; streams: number }
   | { is: 'websocket'; close: (code: number) => void }
   /** Upgraded by another library than ws. */
@@ -74,23 +73,28 @@ export function inFlightOn({ activity }: Connection): number {
   return activity.is === 'busy' ? 1 : 0;
 }
 
+/** Has part of a request's head arrived? Asked separately, because counting bytes takes microseconds a connection. */
+export function hasHalfRequest({ socket, activity }: Connection): boolean {
+  return activity.is === 'idle' && activity.started && socket.bytesRead > 0;
+}
+
 /** The request whose head was the last to be read on this connection, until its response is finished. */
 export function newestRequest(socket: HttpSocket): IncomingMessage | undefined {
   return socket.parser?.incoming ?? undefined;
 }
 
 function activityOf(socket: HttpSocket, server: ServerInternals, started: boolean): Activity {
-  const session = sessionOf(socket);
-  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
   if (socket.parser) {
     const response = socket._httpMessage ?? undefined;
     if (response !== undefined || newestRequest(socket)?.complete === false) return { is: 'busy', response };
-    // Node counts a connection as started from the moment it is open.
-    return started && socket.bytesRead > 0 ? { is: 'half' } : { is: 'idle' };
+    return { is: 'idle', started };
   }
+  const session = sessionOf(socket);
+  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
   const kind = kindOf(server);
   if (kind === 'net' || kind === 'tls') return { is: 'raw' };
-  if (kind === 'http2' || (isSecure(server) && socket._secureEstablished !== true)) return { is: 'idle' };
+  if (kind === 'http2' || (isSecure(server) && socket._secureEstablished !== true))
+    return { is: 'idle', started: false };
   const websocket = bySymbol(socket, 'websocket') as { close?: (code: number) => void } | null | undefined;
   if (typeof websocket?.close === 'function') return { is: 'websocket', close: websocket.close.bind(websocket) };
   return { is: 'upgraded' };
@@ -106,7 +110,8 @@ function secureSocket(tcp: HttpSocket): HttpSocket | undefined {
   if (known !== undefined) return known;
   const first = tcp.listeners('close')[0];
   if (first === undefined || !/^\(\)\s*=>\s*this\.destroy\(\)$/.test(String(first))) return undefined;
-  const prototype = tls.TLSSocket.prototype;
+  // Loaded here: whoever gets this far has it already, everybody else would pay for it.
+  const prototype = (createRequire(process.execPath)('node:tls') as typeof tls).TLSSocket.prototype;
   const own = Object.getOwnPropertyDescriptor(prototype, 'destroy');
   let found: HttpSocket | undefined;
   Object.defineProperty(prototype, 'destroy', {

@@ -2,7 +2,7 @@
 // goodbye, and be gone the moment nothing is left or the budget is.
 
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { type Connection, inFlightOn } from './connections.ts';
+import { type Connection, hasHalfRequest, inFlightOn } from './connections.ts';
 import {
   answerUnavailable,
   closeUpgraded,
@@ -146,7 +146,8 @@ export class Drain {
     return connections.length;
   }
 
-  #advance({ socket, activity }: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {
+  #advance(connection: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {
+    const { socket, activity } = connection;
     const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
     if (activity.is === 'http2') {
       this.#watch(activity.session);
@@ -175,7 +176,7 @@ export class Drain {
       this.#result.closed++;
     } else if (activity.is === 'upgraded' && !inLastPart) {
       closeUpgraded(socket);
-    } else if (activity.is !== 'half') {
+    } else if (!hasHalfRequest(connection)) {
       const bytes = activity.is === 'raw' ? socket.bytesRead + socket.bytesWritten : 0;
       const before = quiet.get(socket);
       const entry = before?.bytes === bytes ? before : { since: now(), bytes };
@@ -194,7 +195,7 @@ export class Drain {
       attempt(() => {
         if (activity.is === 'http2') this.#result.cut += cutSession(activity.session);
         else if (!isLeaving(socket)) {
-          if (activity.is === 'half' || socket.writableLength > 0) this.#result.cut++;
+          if (hasHalfRequest(connection) || socket.writableLength > 0) this.#result.cut++;
           else if (inFlightOn(connection) > 0) this.#result.cut++;
           else this.#result.closed++;
         }

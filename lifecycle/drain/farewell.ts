@@ -50,7 +50,14 @@ export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
   const original = socket.destroySoon;
   socket.destroySoon = function destroySoon(this: HttpSocket) {
     try {
-      endPolitely(this);
+      const request = newestRequest(this);
+      // The app answered before it had the whole body: whoever is still sending it is not interrupted.
+      if (request === undefined || request.complete) endPolitely(this);
+      else
+        request.once(
+          'close',
+          guarded(() => endPolitely(this)),
+        );
     } catch {
       original.call(this);
     }

@@ -128,10 +128,11 @@ export function connectionsList(server: object): ConnectionsList | undefined {
   return typeof list?.all === 'function' ? list : undefined;
 }
 
-/** The HTTP/2 session that a socket carries. */
+/** The HTTP/2 session that a socket carries. lib/internal/http2/core.js keeps it under `kBoundSession`, which it imports
+ * from a module that has none (Node 20 to 26): so the key is the string `undefined`. */
 export function sessionOf(socket: object): ServerHttp2Session | undefined {
-  for (const symbol of Object.getOwnPropertySymbols(socket)) {
-    const value = (socket as Record<symbol, unknown>)[symbol] as Partial<ServerHttp2Session> | null | undefined;
+  for (const key of ['undefined', ...Object.getOwnPropertySymbols(socket)]) {
+    const value = (socket as Record<string | symbol, unknown>)[key] as Partial<ServerHttp2Session> | null | undefined;
     if (typeof value === 'object' && value !== null && typeof value.goaway === 'function')
       return value as ServerHttp2Session;
   }
@@ -141,5 +142,6 @@ export function sessionOf(socket: object): ServerHttp2Session | undefined {
 /** The open streams of an HTTP/2 session. */
 export function streamsOf(session: object): ServerHttp2Stream[] {
   const streams = (bySymbol(session, 'state') as SessionState | undefined)?.streams;
-  return streams instanceof Map ? [...streams.values()] : [];
+  // A Map of Node's own kind, for which `instanceof` is false (lib/internal/per_context/primordials.js, SafeMap).
+  return typeof streams?.values === 'function' ? [...streams.values()] : [];
 }

@@ -3,6 +3,7 @@
 
 import cluster from 'node:cluster';
 import { chmodSync, statSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
 import { attempt } from './guard.ts';
 import type { ClusterChild, ListenHandle, ServerInternals, SocketName } from './internals.ts';
 import { addressOf, type ListenOptions } from './servers.ts';
@@ -144,7 +145,7 @@ async function listenAgain(again: Again): Promise<void> {
   const asked = parseKey(again);
   const flags = again.options.ipv6Only === true ? UV_TCP_IPV6ONLY : 0;
   const reuse = again.options.reusePort === true ? UV_TCP_REUSEPORT : 0;
-  let failure = await (again.holding === 'own' ? bind(again, asked, flags | reuse) : join(again, asked, flags));
+  const failure = await (again.holding === 'own' ? bind(again, asked, flags | reuse) : join(again, asked, flags));
   if (server._handle !== stub && server._handle !== null && failure === undefined) {
     // `_listen2` wrote the port that we asked for; the app's was 0.
     if (key !== '') server._connectionKey = key;
@@ -156,10 +157,8 @@ async function listenAgain(again: Again): Promise<void> {
   }
   if (stub.closed || (server._handle !== stub && server._handle !== null)) return; // The app's own doing.
   server._handle = stub;
-  failure ??= new Error('nothing was heard');
-  throw new Error(`cannot listen on ${again.path ?? describe(again.name)} again: ${failure.message}`, {
-    cause: failure,
-  });
+  const where = again.path ?? describe(again.name);
+  throw new Error(`cannot listen on ${where} again: ${failure?.message ?? 'nothing was heard'}`, { cause: failure });
 }
 
 /** Binds a socket of this process: fork mode, the primary, or `exclusive`. */
@@ -213,18 +212,21 @@ async function tryJoin(
   const { server, stub } = again;
   const heard = silenced(server);
   try {
-    const handle = await primaryHandle(again, asked, flags, index);
-    if (mustBePort !== undefined && socketName(handle)?.port !== mustBePort) {
-      handle.close();
-      return Object.assign(new Error(`the primary offered port ${socketName(handle)?.port}`), { code: 'EOTHERPORT' });
-    }
-    if (server._handle !== stub) {
-      handle.close();
+    const failure = await askPrimary(again, asked, flags, index, (handle) => {
+      const port = socketName(handle)?.port;
+      if (mustBePort !== undefined && port !== mustBePort) {
+        handle.close();
+        return Object.assign(new Error(`the primary offered port ${port}`), { code: 'EOTHERPORT' });
+      }
+      if (server._handle !== stub) {
+        handle.close();
+        return new Error('the app closed the server');
+      }
+      server._handle = handle;
+      server._listen2(asked.address, asked.port, asked.addressType, backlogOf(again), undefined, flags);
       return undefined;
-    }
-    server._handle = handle;
-    server._listen2(asked.address, asked.port, asked.addressType, backlogOf(again), undefined, flags);
-    return await heard.outcome;
+    });
+    return failure ?? (await heard.outcome);
   } catch (error) {
     return error as Error;
   } finally {
@@ -232,14 +234,26 @@ async function tryJoin(
   }
 }
 
-function primaryHandle(again: Again, asked: Asked, flags: number, index: number | undefined): Promise<ListenHandle> {
-  return new Promise((resolve, reject) => {
+/** Asks the primary for a listening handle. `take` must put it to use at once: a connection may be the next message. */
+function askPrimary(
+  again: Again,
+  asked: Asked,
+  flags: number,
+  index: number | undefined,
+  take: (handle: ListenHandle) => Error | undefined,
+): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    let over = false;
+    const settle = (failure: Error | undefined) => {
+      over = true;
+      clearTimeout(late);
+      resolve(failure);
+    };
     const late = setTimeout(
-      () => reject(new Error(`the cluster's primary gave no answer within ${PRIMARY_ANSWERS_MS} ms`)),
+      () => settle(new Error(`the cluster's primary gave no answer within ${PRIMARY_ANSWERS_MS} ms`)),
       PRIMARY_ANSWERS_MS,
     );
     late.unref();
-    let over = false;
     (cluster as unknown as ClusterChild)._getServer?.(
       again.server,
       {
@@ -252,15 +266,21 @@ function primaryHandle(again: Again, asked: Asked, flags: number, index: number 
         ...(index === undefined ? {} : { index }),
       },
       (errno, handle) => {
-        clearTimeout(late);
-        if (over) return handle?.close();
-        over = true;
-        if (errno || handle === null)
-          reject(Object.assign(new Error(`the primary could not listen (errno ${errno})`), { errno }));
-        else resolve(handle);
+        try {
+          if (over) handle?.close();
+          else if (errno || handle === null) settle(failedWith(errno));
+          else settle(take(handle));
+        } catch (error) {
+          settle(error as Error);
+        }
       },
     );
   });
+}
+
+function failedWith(errno: number): Error {
+  const code = attempt(() => getSystemErrorName(errno), `errno ${errno}`);
+  return Object.assign(new Error(`the cluster's primary says ${code}`), { code });
 }
 
 /** Keeps the one `listening` or `error` event that listening again causes from the app's listeners; those that Node

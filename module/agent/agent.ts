@@ -35,6 +35,12 @@ const DEADLINES_MS: Record<ActionName, number> = {
   report: 60_000,
 };
 
+/**
+ * When to look again whether an app that had no server has one now, in milliseconds after the agent came: it comes with
+ * the first idle moment, which may be before `listen`. After that, whoever wants to know asks.
+ */
+const SERVER_LOOKS_MS = [500, 2_000, 10_000, 30_000];
+
 export interface Agent {
   version: string;
   /** Answers a nonce: the proof that this process is attached. */
@@ -65,9 +71,10 @@ export function startAgent(
 
   const channel = openChannel((message) => {
     try {
-      receive(message);
+      return receive(message);
     } catch {
       // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
+      return true;
     }
   });
   if (!channel) {
@@ -79,6 +86,8 @@ export function startAgent(
   const forgetState = engine.onState((state) => tell({ kind: 'state', pid: process.pid, state }));
   let stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
   for (const name of answered) registerAction(channel, name);
+  const looks =
+    engine.state() === 'no-server' ? SERVER_LOOKS_MS.map((ms) => setTimeout(lookForServer, ms).unref()) : [];
 
   const agent: Agent = { version: VERSION, hello, update, dispose };
   return agent;
@@ -111,6 +120,12 @@ export function startAgent(
     }
   }
 
+  function lookForServer(): void {
+    if (engine.state() === 'no-server') return;
+    for (const look of looks) clearTimeout(look);
+    tell({ kind: 'state', pid: process.pid, state: engine.state() });
+  }
+
   function expire(): void {
     dispose('its module has been gone for longer than the lease').catch(() => {});
   }
@@ -123,6 +138,7 @@ export function startAgent(
   async function leave(reason: string): Promise<void> {
     stopLease();
     forgetState();
+    for (const look of looks) clearTimeout(look);
     tell({ kind: 'bye', pid: process.pid, reason });
     channel?.close();
     onGone(answered, reason);
@@ -130,16 +146,18 @@ export function startAgent(
     await engine.dispose();
   }
 
-  function receive(message: unknown): void {
+  /** @returns whether the message was for us */
+  function receive(message: unknown): boolean {
     const packet = message as { topic?: unknown; data?: unknown } | null;
     if (packet?.topic === MODULE_TOPIC) {
       obey(packet.data as ModuleMessage);
-      return;
+      return true;
     }
     const trigger = readTrigger(message);
-    if (!trigger || !answered.has(trigger.action)) return;
+    if (!trigger || !answered.has(trigger.action)) return false;
     const { action, raw, addressed } = trigger;
     void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply));
+    return true;
   }
 
   function obey(message: ModuleMessage): void {

@@ -18,16 +18,15 @@ interface IpcControl {
 
 /**
  * Listens to PM2's messages.
- * @param onMessage gets every message; must not throw
+ * @param onMessage gets every message, and says whether it was for us; must not throw
  * @returns null where there is no IPC channel, as in a process that PM2 did not start
  */
-export function openChannel(onMessage: (message: unknown) => void): Channel | null {
+export function openChannel(onMessage: (message: unknown) => boolean): Channel | null {
   const send = process.send;
   if (!send || !process.connected) return null;
 
   const listener = (message: unknown, handle?: unknown) => {
-    giveBack(listener, message, handle);
-    onMessage(message);
+    if (!onMessage(message)) giveBack(listener, message, handle);
   };
   process.on('message', listener);
   // A `message` listener keeps the process alive; ours must not. Balanced in close(), never channel.unref(), which would
@@ -65,7 +64,7 @@ function control(): IpcControl | undefined {
 function giveBack(listener: (...args: unknown[]) => void, message: unknown, handle: unknown): void {
   try {
     const listeners = process.listeners('message') as unknown[];
-    if (listeners.length !== 1 || listeners[0] !== listener || isOurs(message)) return;
+    if (listeners.length !== 1 || listeners[0] !== listener) return;
     const channel = control();
     if (!channel) return;
     const symbol = Object.getOwnPropertySymbols(channel).find((s) => s.description === 'kPendingMessages');
@@ -74,9 +73,4 @@ function giveBack(listener: (...args: unknown[]) => void, message: unknown, hand
   } catch {
     // Node without that list: nothing was queued before either.
   }
-}
-
-function isOurs(message: unknown): boolean {
-  const topic = (message as { topic?: unknown } | null)?.topic;
-  return typeof topic === 'string' && topic.startsWith('pm2-ops:');
 }

@@ -1,6 +1,6 @@
 // Files that actions leave behind: their names, their way from `*.partial` to their name, and the pruning of old dumps.
 // All 0600 in a 0700 folder: a heap dump holds every secret of the process.
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -44,6 +44,28 @@ export async function publish(partial: string, file: string): Promise<number> {
   }
   await rename(partial, file);
   return size;
+}
+
+/**
+ * Closes whatever in this process still holds a file open. V8's snapshot writer leaves its descriptor behind when the disk
+ * is full (src/heap_utils.cc, WriteSnapshot), and with it the space of the file that we then remove.
+ */
+export function closeLeftOpen(file: string): void {
+  try {
+    for (const fd of readdirSync('/proc/self/fd')) {
+      if (linkTarget(`/proc/self/fd/${fd}`) === file) closeSync(Number(fd));
+    }
+  } catch {
+    // No /proc: the descriptor stays until the process ends.
+  }
+}
+
+function linkTarget(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Removes a file that may not be there; never throws. */

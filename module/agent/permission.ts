@@ -23,20 +23,19 @@ export interface Permission {
 
 /** @param send puts an agent message on the bus; false when it could not */
 export function createPermission(send: (message: AgentMessage) => boolean): Permission {
-  const waiting = new Map<string, (verdict: Verdict) => void>();
+  const mailboxes = new Map<string, Mailbox>();
 
   return {
     async ask(action, params, addressed) {
       const id = randomUUID();
+      const mailbox = createMailbox();
+      mailboxes.set(id, mailbox);
       const { heapUsed } = process.memoryUsage();
-      const question: AgentMessage = { kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed };
       const done = () => void send({ kind: 'done', id, pid: process.pid });
       try {
-        let verdict = await next(id, HEARD_WITHIN_MS, () => send(question));
-        while (verdict?.is === 'wait') {
-          const { ms } = verdict;
-          verdict = await next(id, ms);
-        }
+        const heard = send({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
+        let verdict = await mailbox.next(heard ? HEARD_WITHIN_MS : 0);
+        while (verdict?.is === 'wait') verdict = await mailbox.next(verdict.ms);
         if (verdict?.is === 'go') return { done };
         if (verdict?.is === 'skip') return { skip: verdict.reason };
         if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
@@ -49,26 +48,42 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
           'check that it runs: pm2 ls; to go on without it: force=true',
         );
       } finally {
-        waiting.delete(id);
+        mailboxes.delete(id);
       }
     },
     settle(id, verdict) {
-      waiting.get(id)?.(verdict);
+      mailboxes.get(id)?.put(verdict);
     },
   };
+}
 
-  function next(id: string, timeoutMs: number, start?: () => boolean): Promise<Verdict | undefined> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs, undefined);
-      timer.unref();
-      waiting.set(id, (verdict) => {
-        clearTimeout(timer);
-        resolve(verdict);
-      });
-      if (start && !start()) {
-        clearTimeout(timer);
-        resolve(undefined);
+/** Verdicts on one question, in their order: `wait` and what follows it may arrive at once. */
+interface Mailbox {
+  put(verdict: Verdict): void;
+  /** @returns undefined when none comes within `timeoutMs` */
+  next(timeoutMs: number): Promise<Verdict | undefined>;
+}
+
+function createMailbox(): Mailbox {
+  const verdicts: Verdict[] = [];
+  let wake = () => {};
+  return {
+    put(verdict) {
+      verdicts.push(verdict);
+      wake();
+    },
+    async next(timeoutMs) {
+      if (verdicts.length === 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, timeoutMs);
+          timer.unref();
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
       }
-    });
-  }
+      return verdicts.shift();
+    },
+  };
 }

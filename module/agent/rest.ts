@@ -27,10 +27,10 @@ export function openRest(
       const packet = message as { topic?: unknown; data?: ModuleMessage } | null;
       if (packet?.topic === MODULE_TOPIC) {
         if (packet.data?.kind === 'welcome') onWelcome({ options: packet.data.options, nonce: packet.data.nonce });
-        return;
+        return true;
       }
       const trigger = readTrigger(message);
-      if (!trigger || !names.has(trigger.action) || !rest) return;
+      if (!trigger || !names.has(trigger.action) || !rest) return false;
       sendReply(rest, trigger.action, {
         ok: false,
         action: trigger.action,
@@ -38,8 +38,10 @@ export function openRest(
         message: `pm2-ops is not attached to this process: ${reason}`,
         hint: 'to have it back: pm2 install pm2-ops; PM2 forgets the action when the process restarts',
       });
+      return true;
     } catch {
       // Nothing of ours may throw into the app.
+      return true;
     }
   });
   return rest;

@@ -7,12 +7,14 @@ import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { Debt } from './journal.ts';
 import {
   connectionsTo,
+  hasOpen,
   idleness,
   isAlive,
   type Listener,
   listeners,
   loopWatches,
   nodeOptions,
+  type OwnListener,
   ownSockets,
   readStatus,
 } from './proc.ts';
@@ -37,15 +39,20 @@ export function expectedPort(pid: number): number {
 
 /** Sockets of a process that may be its inspector's: it listens there, has not done so before, and its own event loop
  * does not watch them. The likeliest first. */
-export function inspectorSockets({ pid, inodes, loopFd }: Omit<Debt, 'startTime'>): Listener[] {
-  const fresh = listeners(pid).filter(({ inode }) => !inodes.includes(inode));
+export function inspectorSockets(
+  { pid, inodes, loopFd }: Omit<Debt, 'startTime'>,
+  listening: readonly Listener[] = listeners(pid),
+): OwnListener[] {
+  const fresh = listening.filter(({ inode }) => !inodes.includes(inode));
   const own = ownSockets(pid, new Set(fresh.map(({ inode }) => inode)));
   if (!own || own.size === 0) return [];
   const expected = expectedPort(pid);
+  // What it waits on right now is its event loop more surely than what it waited on then: see `spawnSync`.
+  const loop = idleness(pid).loopFd ?? loopFd;
   return fresh
-    .filter(({ inode }) => {
-      const fd = own.get(inode);
-      return fd !== undefined && (loopFd === null || !loopWatches(pid, loopFd, fd));
+    .flatMap((listener) => {
+      const fd = own.get(listener.inode);
+      return fd === undefined || (loop !== null && loopWatches(pid, loop, fd)) ? [] : [{ ...listener, fd }];
     })
     .sort((a, b) => Number(b.port === expected) - Number(a.port === expected));
 }
@@ -55,10 +62,6 @@ export function endpointOf({ host, port }: Listener): { host: string; port: numb
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };
   if (/^[0:]+$/.test(host)) return { host: '::1', port };
   return { host, port };
-}
-
-export function isListening(pid: number, inode: string): boolean {
-  return listeners(pid).some((listener) => listener.inode === inode);
 }
 
 /** What the peer says about itself, once it is certain that it is this process; null when it is another. */
@@ -80,11 +83,11 @@ export type Closing =
 /** Gets an inspector closed and sees that it is. `armed` when the app was told already and only has to be watched. */
 export async function closeInspector(
   { pid, startTime }: Debt,
-  socket: Listener,
+  socket: OwnListener,
   { armed, timeoutMs }: { armed: boolean; timeoutMs: number },
 ): Promise<Closing> {
   const deadline = performance.now() + timeoutMs;
-  const isClosed = () => !isListening(pid, socket.inode) || !isAlive({ pid, startTime });
+  const isClosed = () => !hasOpen(pid, socket) || !isAlive({ pid, startTime });
   const closedWithin = async (ms: number) => {
     const until = Math.min(deadline, performance.now() + ms);
     for (;;) {
@@ -106,9 +109,9 @@ export async function closeInspector(
         if (!(await prove(session, pid, ARMED_MS))) return 'not-an-inspector';
         // The first time without holding the app at all, then at once: its event loop may be blocked for long.
         if (attempt === 0 && !armed) {
-          await session.evaluate(armCloserExpression(socket.port), { timeoutMs: ARMED_MS, commandLineApi: true });
+          await session.evaluate(armCloserExpression(socket), { timeoutMs: ARMED_MS, commandLineApi: true });
         } else {
-          await session.evaluateAndLeave(closeNowExpression(socket.port), { commandLineApi: true });
+          await session.evaluateAndLeave(closeNowExpression(socket), { commandLineApi: true });
         }
       } finally {
         await session.close();
@@ -126,18 +129,18 @@ export class Pursuit {
   /** Sockets that turned out to be something else. */
   private readonly others = new Set<string>();
   private idleSinceMs: number | null = null;
-  private seen: Listener | null = null;
+  private seen: OwnListener | null = null;
 
   constructor(readonly debt: Debt) {}
 
   /** The inspector's socket, if it is open by now. */
-  find(): Listener | null {
+  find(): OwnListener | null {
     const [socket] = inspectorSockets(this.debt).filter(({ inode }) => !this.others.has(inode));
     if (socket) this.seen = socket;
     return socket ?? null;
   }
 
-  notAnInspector(socket: Listener): void {
+  notAnInspector(socket: OwnListener): void {
     this.others.add(socket.inode);
     if (this.seen?.inode === socket.inode) this.seen = null;
   }

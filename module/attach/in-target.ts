@@ -2,6 +2,8 @@
 // something, loads the agent, and closes the inspector once nobody is connected to it. Written as text because a
 // function's own text would carry the helpers of whatever compiled it.
 
+import type { Endpoint } from './inspector.ts';
+
 /** What the process says about itself. */
 export interface Proof {
   pid: number;
@@ -77,7 +79,7 @@ const CLOSER_MS = 2000;
 
 // Closing the inspector blocks the app for as long as anybody is connected to it. So the app itself waits, without
 // blocking, until nobody is, and closes it then; timers and reads of this neither block nor keep the app alive.
-const ARM_CLOSER = `function armCloser(require, port) {
+const ARM_CLOSER = `function armCloser(require, port, table) {
   ${HAS_CONNECTION}
   var inspector = require('node:inspector');
   var fs = require('node:fs');
@@ -91,51 +93,110 @@ const ARM_CLOSER = `function armCloser(require, port) {
     later(look, pause).unref();
     pause = Math.min(pause * 2, 100);
   }
-  function look() {
-    if (!url || inspector.url() !== url) return;
-    fs.readFile('/proc/self/net/tcp', 'latin1', function (missing, tcp) {
+  function stillOurs() { return url !== undefined && inspector.url() === url; }
+  // The end of a table shows by a short piece; asking for more would take the kernel as long as the rest did.
+  function readTable(done) {
+    fs.open('/proc/self/net/' + table, 'r', function (missing, fd) {
       if (missing) return;
-      fs.readFile('/proc/self/net/tcp6', 'latin1', function (_, tcp6) {
-        try {
-          if (inspector.url() !== url) return;
-          if (hasConnection(tcp, port) || hasConnection(tcp6 || '', port)) again();
-          else inspector.close();
-        } catch (_) {}
-      });
+      var text = '';
+      var bytes = Buffer.allocUnsafe(65536);
+      (function next() {
+        fs.read(fd, bytes, 0, bytes.length, null, function (failed, length) {
+          if (!failed) text += bytes.latin1Slice(0, length);
+          if (!failed && length >= 3800) return next();
+          fs.close(fd, function () { if (!failed) done(text); });
+        });
+      })();
+    });
+  }
+  function look() {
+    if (!stillOurs()) return;
+    readTable(function (text) {
+      try {
+        if (!stillOurs()) return;
+        if (hasConnection(text, port)) again();
+        else inspector.close();
+      } catch (_) {}
     });
   }
   again();
 }`;
 
-/** Loads a script when the app is between two events; see LoadOutcome for what it answers, as JSON. `closePort` is the
- * port of an inspector that is to be closed once it was left, null for one that stays open. */
-export function loadExpression(load: { source: string; argument: unknown }, closePort: number | null): string {
+/** The kernel's table that shows connections to a socket: those to an IPv6 one are in the other, whatever they speak. */
+function tableOf({ host }: Endpoint): 'tcp' | 'tcp6' {
+  return host.includes(':') ? 'tcp6' : 'tcp';
+}
+
+// A server at its limit is hardly ever between two events when it is looked at. Then it is asked for a turn of its own:
+// a timer that carries nothing over from the request in whose middle it was set, neither by a resource's store (Node 20,
+// 22) nor by a context frame (24 on). Where that cannot be seen to be so, or comes too late, nothing is loaded.
+const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(require, timeoutMs, run) {
+  var hooks = require('node:async_hooks');
+  var began = process.hrtime();
+  return new Promise(function (resolve, reject) {
+    var detached = parseInt(process.versions.node, 10) < 24;
+    var timer = require('node:timers').setTimeout(function () {
+      try {
+        var took = process.hrtime(began);
+        var clean = detached && hooks.executionAsyncResource() === timer && !Object.getOwnPropertySymbols(timer).some(carries);
+        if (!clean || took[0] * 1e3 + took[1] / 1e6 > timeoutMs) resolve('{"busy":0}');
+        else resolve(run());
+      } catch (error) { reject(error); }
+    }, 0);
+    function carries(symbol) {
+      if (symbol.description === 'kResourceStore') return true;
+      return symbol.description === 'kAsyncContextFrame' && timer[symbol] !== undefined;
+    }
+    Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
+      if (symbol.description === 'kResourceStore') delete timer[symbol];
+      if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }
+    });
+  });
+}`;
+
+export interface LoadOptions {
+  /** Where the inspector listens that is to be closed once it was left; null for one that stays open. */
+  closing: Endpoint | null;
+  /** Milliseconds within which the app is to give the script a turn of its own; null for now or not at all. */
+  ownTurnMs: number | null;
+}
+
+/** Loads a script when the app is between two events; see LoadOutcome for what it answers, as JSON or, with a turn of its
+ * own, a promise of that. */
+export function loadExpression(
+  load: { source: string; argument: unknown },
+  { closing, ownTurnMs }: LoadOptions,
+): string {
   return `(function (fromConsole) {
   ${COUNT_FRAMES}
   ${PICK_REQUIRE}
   ${ARM_CLOSER}
-  var began = process.hrtime();
+  ${IN_A_TURN_OF_ITS_OWN}
   var frames = countFrames();
-  if (frames < 0) return '{"opaque":true}';
-  if (frames > 1) return JSON.stringify({ busy: frames });
   var require = pickRequire(fromConsole);
-  ${closePort === null ? '' : `armCloser(require, ${closePort});`}
-  var module = { exports: {} };
-  (function (module, exports, require) {
+  function load() {
+    var began = process.hrtime();
+    ${closing === null ? '' : `armCloser(require, ${closing.port}, ${JSON.stringify(tableOf(closing))});`}
+    var module = { exports: {} };
+    (function (module, exports, require) {
 ${load.source}
-  })(module, module.exports, require);
-  var value = module.exports.install(${JSON.stringify(load.argument) ?? 'undefined'});
-  var took = process.hrtime(began);
-  return JSON.stringify({ value: value === undefined ? null : value, heldMs: took[0] * 1e3 + took[1] / 1e6 });
+    })(module, module.exports, require);
+    var value = module.exports.install(${JSON.stringify(load.argument) ?? 'undefined'});
+    var took = process.hrtime(began);
+    return JSON.stringify({ value: value === undefined ? null : value, heldMs: took[0] * 1e3 + took[1] / 1e6 });
+  }
+  if (frames === 1) return load();
+  ${ownTurnMs === null ? '' : `return inOwnTurn(require, ${ownTurnMs}, load);`}
+  return frames < 0 ? '{"opaque":true}' : JSON.stringify({ busy: frames });
 })(${CONSOLE_REQUIRE})`;
 }
 
 /** Makes the app close its inspector as soon as nobody is connected to it. */
-export function armCloserExpression(port: number): string {
+export function armCloserExpression(closing: Endpoint): string {
   return `(function (fromConsole) {
   ${PICK_REQUIRE}
   ${ARM_CLOSER}
-  armCloser(pickRequire(fromConsole), ${port});
+  armCloser(pickRequire(fromConsole), ${closing.port}, ${JSON.stringify(tableOf(closing))});
 })(${CONSOLE_REQUIRE})`;
 }
 
@@ -144,7 +205,7 @@ const CLOSE_NOW_MS = 50;
 
 /** Closes the inspector in this very call, for an app whose event loop does not turn. To be sent and left at once: it
  * waits for the last connection to be gone, for a moment and never longer. */
-export function closeNowExpression(port: number): string {
+export function closeNowExpression(closing: Endpoint): string {
   return `(function (fromConsole) {
   ${PICK_REQUIRE}
   ${HAS_CONNECTION}
@@ -155,9 +216,7 @@ export function closeNowExpression(port: number): string {
   for (;;) {
     var held = false;
     try {
-      var tcp6 = '';
-      try { tcp6 = fs.readFileSync('/proc/self/net/tcp6', 'latin1'); } catch (_) {}
-      held = hasConnection(fs.readFileSync('/proc/self/net/tcp', 'latin1'), ${port}) || hasConnection(tcp6, ${port});
+      held = hasConnection(fs.readFileSync('/proc/self/net/${tableOf(closing)}', 'latin1'), ${closing.port});
     } catch (_) {}
     if (!held) return inspector.close();
     var took = process.hrtime(began);

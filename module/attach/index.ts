@@ -2,11 +2,12 @@
 // moment when the app is idle, leaves, and sees the inspector closed. What must never happen on the way, whoever dies at
 // whichever point, is in the files beside this one; here is the order.
 
+import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
 import { Guardian } from './guardian.ts';
 import { armCloserExpression, type LoadOutcome, loadExpression, type Proof } from './in-target.ts';
-import { connect, InspectorError, type InspectorSession } from './inspector.ts';
+import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
 import {
@@ -15,6 +16,7 @@ import {
   isAlive,
   type Listener,
   listeners,
+  type OwnListener,
   ownerOf,
   ownSockets,
   type ProcessId,
@@ -32,6 +34,8 @@ export interface Load {
   source: string;
   /** JSON. */
   argument: unknown;
+  /** Asked in the last moment before the signal: is it still to be loaded? */
+  isWanted?(): boolean;
 }
 
 /** The points of an attempt, in order; whoever dies at any of them leaves nothing open. */
@@ -74,11 +78,14 @@ const IDLE_MS = 250;
 const IDLE_POLL_MS = 2;
 const MAX_BUSY_ATTEMPTS = 3;
 /** How long the inspector may take to open, in milliseconds; 2 is usual. */
-const OPEN_MS = 400;
-const OPEN_POLL_MS = 2;
+const OPEN_MS = 1000;
+const OPEN_POLL_MS = 1;
+const SCAN_POLL_MS = 20;
 /** How long to look for a moment between two events, in milliseconds. */
-const LOAD_MS = 250;
+const LOAD_MS = 100;
 const ANSWER_MS = 1000;
+/** How long a saturated app may take to give the script a turn of its own, in milliseconds; less than we wait. */
+const OWN_TURN_MS = 800;
 const CLOSE_MS = 1000;
 const LOCK_MS = 5000;
 /** How often blocked processes are looked at, in milliseconds. */
@@ -172,18 +179,9 @@ class LiveAttacher implements Attacher {
     if (late && same(late.pursuit.debt, candidate)) return this.joinWaiting(late, load);
     // While it waited for its turn, it may have become another process, or one with its own handler.
     const process = this.fitOrFail(candidate.pid);
-    const { loopFd } = idleness(process.pid);
-    const open = await this.openAlready(process, loopFd);
-    if (open) return this.loadIntoOpen(process, open, load, began);
-    if (process.blind && this.journal.wasSignalledOnce(process)) {
-      throw new AttemptFailed(
-        'signalled-before',
-        'its signal handlers cannot be read, so it gets one SIGUSR1 in its life, and has had it: restart it to attach again',
-        null,
-      );
-    }
     const guardReady = this.guardian.ready();
     guardReady.catch(() => {});
+    await this.awaitIdle(process);
     const lock = await acquireLock(LOCK_MS, this.abort.signal);
     if (!lock) {
       if (this.abort.signal.aborted) throw closing();
@@ -203,15 +201,27 @@ class LiveAttacher implements Attacher {
     began: number,
     guardReady: Promise<void>,
   ): Promise<Attached | NotAttached> {
-    const { pid } = candidate;
-    await this.failIfPortTaken(pid);
+    const { pid, startTime } = candidate;
+    const { loopFd } = idleness(pid);
+    const listening = listeners(pid);
+    const open = await this.openAlready(pid, loopFd, listening);
+    if (open) return this.loadIntoOpen(candidate, open, load, began);
+    if (candidate.blind && this.journal.wasSignalledOnce(candidate)) {
+      throw new AttemptFailed(
+        'signalled-before',
+        'its signal handlers cannot be read, so it gets one SIGUSR1 in its life, and has had it: restart it to attach again',
+        null,
+      );
+    }
+    await this.failIfPortTaken(pid, listening);
     try {
       await guardReady;
     } catch (error) {
       throw new AttemptFailed('no-guard', `no signal without the guard: ${(error as Error).message}`, RARELY_MS);
     }
-    await this.awaitIdle(candidate);
-    const debt = this.debtFor(candidate);
+    const inodes = listening.map(({ inode }) => inode);
+    const own = ownSockets(pid, new Set(inodes));
+    const debt: Debt = { pid, startTime, inodes: own ? [...own.keys()] : inodes, loopFd };
     this.writeJournal(() => this.journal.owe(debt));
     await this.step('journaled', pid);
     let signalled = false;
@@ -222,6 +232,7 @@ class LiveAttacher implements Attacher {
       // From here to the signal nothing may come in between.
       const process = this.fitOrFail(pid);
       if (!same(process, candidate)) throw new AttemptFailed('gone', `process ${pid} was replaced by another`, SOON_MS);
+      if (load.isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
       if (process.blind) this.writeJournal(() => this.journal.rememberSignal(process));
       signal(pid);
       signalled = true;
@@ -237,7 +248,12 @@ class LiveAttacher implements Attacher {
   }
 
   /** Loads through the inspector that the signal has opened, leaves and closes it. */
-  private async serve(debt: Debt, socket: Listener, load: Load | null, began: number): Promise<Attached | NotAttached> {
+  private async serve(
+    debt: Debt,
+    socket: OwnListener,
+    load: Load | null,
+    began: number,
+  ): Promise<Attached | NotAttached> {
     const { pid } = debt;
     let loaded: { value: unknown; heldMs: number } | null = null;
     let failure: unknown = null;
@@ -248,12 +264,12 @@ class LiveAttacher implements Attacher {
         await this.step('connected', pid);
         const proof = await this.proveOrFail(session, pid);
         await this.step('proven', pid);
-        if (load) loaded = await this.load(session, pid, load, proof, socket.port);
+        if (load) loaded = await this.load(session, pid, load, proof, socket);
         await this.step('loaded', pid);
         armed = true;
       } catch (error) {
         failure = error;
-        armed = await this.armCloser(session, error, socket.port);
+        armed = await this.armCloser(session, error, socket);
       } finally {
         await session.close();
       }
@@ -276,11 +292,11 @@ class LiveAttacher implements Attacher {
   }
 
   /** After a failed load: what the app was not told then, it is told now. Not a stranger, and not one who hangs. */
-  private async armCloser(session: InspectorSession, error: unknown, port: number): Promise<boolean> {
+  private async armCloser(session: InspectorSession, error: unknown, closing: Endpoint): Promise<boolean> {
     const code = error instanceof AttemptFailed ? error.outcome.code : null;
     if (code === 'wrong-peer' || code === 'blocked') return false;
     try {
-      await session.evaluate(armCloserExpression(port), { timeoutMs: SOON_MS, commandLineApi: true });
+      await session.evaluate(armCloserExpression(closing), { timeoutMs: SOON_MS, commandLineApi: true });
       return true;
     } catch {
       return false;
@@ -288,7 +304,7 @@ class LiveAttacher implements Attacher {
   }
 
   /** Loads through an inspector that somebody else opened, which stays open. */
-  private async loadIntoOpen(process: Fit, socket: Listener, load: Load, began: number): Promise<Attached> {
+  private async loadIntoOpen(process: Fit, socket: OwnListener, load: Load, began: number): Promise<Attached> {
     const { pid } = process;
     const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
     try {
@@ -325,29 +341,24 @@ class LiveAttacher implements Attacher {
     pid: number,
     load: Load,
     proof: Proof,
-    closePort: number | null,
+    closing: Endpoint | null,
   ): Promise<{ value: unknown; heldMs: number }> {
-    const expression = loadExpression(load, closePort);
+    const commandLineApi = !proof.builtin;
+    const evaluate = async (ownTurnMs: number | null) => {
+      const expression = loadExpression(load, { closing, ownTurnMs });
+      const evaluation = session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi, awaitPromise: true });
+      return JSON.parse(String(await orBlocked(evaluation))) as LoadOutcome;
+    };
     const deadline = performance.now() + LOAD_MS;
-    for (;;) {
-      const answer = await orBlocked(
-        session.evaluate(expression, { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin }),
-      );
-      const outcome = JSON.parse(String(answer)) as LoadOutcome;
-      if ('value' in outcome) return outcome;
-      if ('opaque' in outcome) {
-        throw new AttemptFailed(
-          'script-failed',
-          'the app has overridden Error so that no call stack can be read',
-          null,
-        );
-      }
-      if (performance.now() >= deadline) {
-        throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
-      }
+    let outcome = await evaluate(null);
+    while (!('value' in outcome) && performance.now() < deadline) {
       await sleep(1 + Math.random() * 10);
       await idleWithin(pid, 20);
+      outcome = await evaluate(null);
     }
+    if (!('value' in outcome)) outcome = await evaluate(OWN_TURN_MS);
+    if ('value' in outcome) return outcome;
+    throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', LATER_MS);
   }
 
   private fitOrFail(pid: number): Fit {
@@ -370,34 +381,31 @@ class LiveAttacher implements Attacher {
   }
 
   /** The inspector that this process has open without us, if any. */
-  private async openAlready(process: Fit, loopFd: number | null): Promise<Listener | null> {
-    const { pid } = process;
-    const sockets = inspectorSockets({ pid, inodes: [], loopFd });
-    // Without knowing what its event loop watches, any server of the app looks like one: only the likely port is asked.
-    const likely = loopFd === null ? sockets.filter(({ port }) => port === expectedPort(pid)) : sockets;
+  private async openAlready(
+    pid: number,
+    loopFd: number | null,
+    listening: readonly Listener[],
+  ): Promise<OwnListener | null> {
+    const sockets = inspectorSockets({ pid, inodes: [], loopFd }, listening);
+    // What looks like its event loop may be one for the moment (`spawnSync` has its own): a later descriptor than the
+    // servers'. Then, or without knowing at all, any server of the app looks like one: only the likely port is asked.
+    const likely = sockets.filter(({ port, fd }) => (loopFd !== null && fd > loopFd) || port === expectedPort(pid));
     for (const socket of likely) {
-      try {
-        const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
-        await session.close();
-        return socket;
-      } catch {
-        // A server of the app's own.
-      }
+      if (await isInspector(endpointOf(socket), ANSWER_MS)) return socket;
     }
     return null;
   }
 
   /** A taken port would make the app write errors. */
-  private async failIfPortTaken(pid: number): Promise<void> {
+  private async failIfPortTaken(pid: number, listening: readonly Listener[]): Promise<void> {
     const port = expectedPort(pid);
     if (port === 0) return;
-    const taken = () => listeners(pid).find((listener) => listener.port === port);
-    let listener = taken();
+    let listener = listening.find((other) => other.port === port);
     // One of those we wait for may just have opened it.
     const deadline = performance.now() + CLOSE_MS;
     while (listener && this.isOurs(listener) && performance.now() < deadline) {
-      await sleep(OPEN_POLL_MS);
-      listener = taken();
+      await sleep(SCAN_POLL_MS);
+      listener = listeners(pid).find((other) => other.port === port);
     }
     if (!listener) return;
     const owner = ownerOf(listener.inode) ?? 'another program';
@@ -408,17 +416,18 @@ class LiveAttacher implements Attacher {
     return [...this.waiting.keys()].some((pid) => ownSockets(pid, new Set([inode]))?.size);
   }
 
-  private debtFor({ pid, startTime }: Fit): Debt {
-    const inodes = new Set(listeners(pid).map(({ inode }) => inode));
-    const own = ownSockets(pid, inodes);
-    return { pid, startTime, inodes: [...(own?.keys() ?? inodes)], loopFd: idleness(pid).loopFd };
-  }
-
-  private async awaitOpen(debt: Debt): Promise<Listener | null> {
+  /** The inspector's socket once it is open. The likely port is knocked at, which costs less than the kernel's tables;
+   * those are read when someone answers, and now and then for any other port. */
+  private async awaitOpen(debt: Debt): Promise<OwnListener | null> {
     const deadline = performance.now() + OPEN_MS;
+    const port = expectedPort(debt.pid);
+    let scanMs = performance.now() + SCAN_POLL_MS;
     while (isAlive(debt)) {
-      const [socket] = inspectorSockets(debt);
-      if (socket) return socket;
+      if ((port !== 0 && (await answers(port))) || performance.now() >= scanMs) {
+        const [socket] = inspectorSockets(debt);
+        if (socket) return socket;
+        scanMs = performance.now() + SCAN_POLL_MS;
+      }
       if (performance.now() >= deadline || this.abort.signal.aborted) return null;
       await sleep(OPEN_POLL_MS);
     }
@@ -537,6 +546,21 @@ class LiveAttacher implements Attacher {
   private async step(step: Step, pid: number): Promise<void> {
     await this.options.onStep?.(step, pid);
   }
+}
+
+/** Whether anybody takes a connection on a port of this host. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    socket.setTimeout(ANSWER_MS);
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    socket.once('error', () => end(false));
+  });
 }
 
 async function idleWithin(pid: number, ms: number): Promise<boolean> {

@@ -13,6 +13,8 @@ export interface EvaluateOptions {
   timeoutMs?: number;
   /** Offers the console's helpers to the expression, `require` among them. */
   commandLineApi?: boolean;
+  /** Waits for a promise that the expression returns, and takes its value. */
+  awaitPromise?: boolean;
 }
 
 export interface InspectorSession {
@@ -47,6 +49,16 @@ interface Answer {
     result?: { value?: unknown; description?: string };
     exceptionDetails?: { text: string; exception?: { description?: string; value?: unknown } };
   };
+}
+
+/** Whether what listens there is an inspector. Asks it, without a session, of which the app would write. */
+export async function isInspector({ host, port }: Endpoint, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<boolean> {
+  try {
+    await targetPath(host, port, timeoutMs);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Connects to the inspector that listens on a port (of this host unless told otherwise). Throws InspectorError. */
@@ -91,12 +103,12 @@ export async function connect(
     socket.on('error', (error) => reject(new InspectorError('unreachable', error.message)));
   });
 
-  const request = (id: number, expression: string, commandLineApi: boolean) =>
+  const request = (id: number, expression: string, commandLineApi: boolean, awaitPromise = false) =>
     JSON.stringify({
       id,
       method: 'Runtime.evaluate',
       // Silent: a person's debugger that pauses on exceptions is not to stop the app because of us.
-      params: { expression, returnByValue: true, silent: true, includeCommandLineAPI: commandLineApi },
+      params: { expression, returnByValue: true, silent: true, includeCommandLineAPI: commandLineApi, awaitPromise },
     });
   const close = () => {
     // Not the closing handshake: it would wait for a blocked app.
@@ -105,7 +117,7 @@ export async function connect(
   };
   return {
     close,
-    evaluate(expression, { timeoutMs = DEFAULT_TIMEOUT_MS, commandLineApi = false } = {}) {
+    evaluate(expression, { timeoutMs = DEFAULT_TIMEOUT_MS, commandLineApi = false, awaitPromise = false } = {}) {
       return new Promise((resolve, reject) => {
         const id = ++nextId;
         const timer = setTimeout(() => {
@@ -120,7 +132,7 @@ export async function connect(
             reject(error);
           }
         });
-        if (socket.readyState === socket.OPEN) socket.send(request(id, expression, commandLineApi));
+        if (socket.readyState === socket.OPEN) socket.send(request(id, expression, commandLineApi, awaitPromise));
         else waiting.get(id)?.(new InspectorError('disconnected', 'the connection is closed'));
       });
     },

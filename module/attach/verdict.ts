@@ -24,6 +24,8 @@ export type UnfitCode =
 /** Stable codes of attempts that were made and did not succeed. */
 export type AttemptCode =
   | UnfitCode
+  /** Not signalled, because whoever asked no longer wanted it. */
+  | 'unwanted'
   /** Its signal handlers cannot be read and the one signal it may get was sent before. */
   | 'signalled-before'
   /** Never seen idle; a later attempt does not wait for that. */

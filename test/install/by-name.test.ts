@@ -47,9 +47,9 @@ describe('pm2 install pm2-ops, from a registry', () => {
     await pm2.ok('install', 'pm2-ops');
     const { pm2_env } = await pm2.process('pm2-ops');
     assert.equal(pm2_env.version, '99.0.0');
-    assert.equal((await moduleStatus(pm2)).version, '99.0.0');
     await waitFor(async () => (await untilAttached(pm2, 'web')).every(({ agent }) => agent === '99.0.0'), {
       what: 'the newer agent in web',
     });
+    assert.equal((await moduleStatus(pm2)).version, '99.0.0');
   });
 });

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { app } from '../support/folders.ts';
-import { get } from '../support/load.ts';
+import { get, untilServing } from '../support/load.ts';
 import { packModule } from '../support/package.ts';
 import { type Pm2, pm2Folder, startPm2 } from '../support/pm2.ts';
 import { untilAttached } from '../support/status.ts';
@@ -42,7 +42,9 @@ describe('a second start of the module', () => {
       stdio: 'ignore',
     });
     await pm2.online('late', 1, 20_000);
+    await untilServing({ port: late });
     const started = await pm2.processes('pm2-ops');
+    assert.equal(started.length, 2, 'PM2 did start a second one');
     await untilAttached(pm2, 'web');
     await untilAttached(pm2, 'late');
     assert.equal((await pm2.process('web')).pid, pid);

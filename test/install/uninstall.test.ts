@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { app } from '../support/folders.ts';
-import { get, startLoad } from '../support/load.ts';
+import { get, startLoad, untilServing } from '../support/load.ts';
 import { packModule } from '../support/package.ts';
 import { type Pm2, startPm2 } from '../support/pm2.ts';
 import { untilAttached } from '../support/status.ts';
@@ -18,6 +18,7 @@ describe('without its module', () => {
   before(async () => {
     [pm2, port] = await Promise.all([startPm2({ env: { PM2_OPS_LEASE_MS: String(LEASE_MS) } }), freePort()]);
     await pm2.startApp({ name: 'web', script: app('traces.cjs'), env: { PORT: port } });
+    await untilServing({ port });
     untouched = await traces();
     await pm2.ok('install', await packModule());
     await untilAttached(pm2, 'web');
@@ -38,6 +39,7 @@ describe('without its module', () => {
 
   it('pm2 uninstall leaves the apps serving, and within the lease nothing of ours but the stub', async () => {
     const { pid } = await pm2.process('web');
+    assert.notDeepEqual(await traces(), untouched, 'an attached agent shows');
     const load = startLoad({ port, clients: 8, pauseMs: [0, 20] });
     await pm2.ok('uninstall', 'pm2-ops');
     assert.deepEqual(await pm2.processes('pm2-ops'), []);

@@ -2,6 +2,7 @@
 
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from './wait-for.ts';
 
 export interface LoadOptions {
   port?: number;
@@ -181,4 +182,10 @@ export function get(
     req.on('error', reject);
     req.end();
   });
+}
+
+/** Waits for the first answer: PM2 calls a process online before it listens. */
+export async function untilServing(where: Parameters<typeof get>[0], timeoutMs = 10_000): Promise<string> {
+  const { body } = await waitFor(() => get(where), { what: `an answer from ${JSON.stringify(where)}`, timeoutMs });
+  return body;
 }

@@ -287,13 +287,17 @@ export class Pm2 {
     if (this.#ownFolder) releaseFolder(this.folder, keepFolder);
   }
 
-  /** SIGKILL to exactly the processes of this daemon. */
+  /** SIGKILL to exactly the processes of this daemon; several times, because a dying daemon may still start one. */
   killRest(): void {
-    for (const pid of this.pids()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself meanwhile.
+    for (let pass = 0; pass < 5; pass++) {
+      const pids = this.pids();
+      if (pids.length === 0) return;
+      for (const pid of pids) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It ended by itself meanwhile.
+        }
       }
     }
   }

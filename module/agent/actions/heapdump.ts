@@ -7,7 +7,7 @@ import { writeHeapSnapshot } from 'node:v8';
 import { createGzip } from 'node:zlib';
 import type { ParamValues } from '../../protocol.ts';
 import type { Actions } from '../context.ts';
-import { createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
+import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import { checkDisk, checkMemory } from '../room.ts';
 
@@ -44,7 +44,7 @@ async function write(params: ParamValues, options: Room & { dumpKeep: number; du
   const partial = orDiskRefusal(stateDir, () => createPartial(file));
   const packed = `${file}.gz.partial`;
   try {
-    orDiskRefusal(stateDir, () => writeHeapSnapshot(partial));
+    takeSnapshot(partial);
     await checkWhole(partial);
     if (params.gzip === true) {
       await pipeline(
@@ -67,6 +67,16 @@ async function write(params: ParamValues, options: Room & { dumpKeep: number; du
     discard(partial);
     discard(packed);
     throw asDiskRefusal(stateDir, error);
+  }
+}
+
+/** Blocks until V8 has written the snapshot. */
+function takeSnapshot(file: string): void {
+  try {
+    writeHeapSnapshot(file);
+  } catch (error) {
+    closeLeftOpen(file);
+    throw error;
   }
 }
 

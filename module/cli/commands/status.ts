@@ -29,7 +29,7 @@ function render({ version, processes }: StatusReply): string {
         each.mode,
         each.status,
         coloured(each),
-        each.state,
+        each.state === 'unknown' ? '-' : each.state,
         note(each),
       ]),
     ),

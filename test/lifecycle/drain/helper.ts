@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { after, describe, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
+import type { DrainEngine } from '../../../lifecycle/drain/index.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const folder = mkdtempSync(join(tmpdir(), 'pm2-ops-drain-'));
@@ -28,6 +29,8 @@ buildSync({
 /** What an app's code finds in the child: its modules, a place for what it wants asked about later. */
 export interface Inside {
   require: NodeJS.Require;
+  /** After `load`. */
+  engine: DrainEngine;
   /** Say it from the code that starts the app. */
   listening(server: net.Server): Promise<void>;
   // Whatever the test and its app agree on.

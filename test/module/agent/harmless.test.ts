@@ -19,9 +19,9 @@ describe('the app does not notice the agent', () => {
       name: 'job',
       script: join(ROOT, 'test/apps/finishes.cjs'),
       autorestart: false,
-      env: { MS: 4_000 },
+      env: { MS: 5_000 },
     });
-    await untilAttached(pm2, 'job');
+    await waitFor(() => pm2.logs('pm2-ops').includes('attached to job'), { what: 'the job to be attached' });
     const job = await waitFor(
       async () => {
         const now = await pm2.process('job');
@@ -37,6 +37,8 @@ describe('the app does not notice the agent', () => {
     const [app] = await pm2.startApp({
       name: 'late',
       script: join(ROOT, 'test/apps/late-listener.cjs'),
+      // PM2's own instrumentation listens to messages too, and takes those that come early.
+      pmx: false,
       env: { PORT: port },
     });
     await untilAttached(pm2, 'late');

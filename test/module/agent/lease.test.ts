@@ -31,7 +31,8 @@ describe('the agent lives on a lease', () => {
         exec_mode: mode,
         env: { PORT: ports[mode] },
       });
-      untouched[mode] = await inside(ports[mode]);
+      const port = ports[mode];
+      untouched[mode] = await waitFor(() => inside(port), { what: `${mode} to listen` });
     }
     await pm2.ok('restart', 'pm2-ops');
     await untilAttached(pm2, 'fork');

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import type http from 'node:http';
+import type net from 'node:net';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import { certificate, connectTo } from './certificate.ts';
+import { type App, connect, type Inside, onEveryNode, plainApp, portOf, start, until } from './helper.ts';
+
+const host = '127.0.0.1';
+type Result = { finished: number; closed: number; cut: number };
+const drain = (app: App, options: object) => app.engine<Result>('drain', [options]);
+const connections = (app: App, count: number) =>
+  until(
+    `${count} connections`,
+    async () => (await app.engine<{ connections: number }>('totals')).connections === count,
+  );
+
+async function websocketApp({ require, vars, listening }: Inside, tls?: object) {
+  const { WebSocketServer } = require('ws') as typeof import('ws');
+  vars.server = tls
+    ? (require('node:https') as typeof import('node:https')).createServer(tls)
+    : (require('node:http') as typeof http).createServer();
+  const sockets = new WebSocketServer({ server: vars.server, perMessageDeflate: true });
+  sockets.on('connection', (socket) => {
+    vars.websocket = socket;
+    socket.on('close', (code) => {
+      vars.closedWith = code;
+    });
+  });
+  vars.server.listen(0, '127.0.0.1');
+  await listening(vars.server);
+}
+
+onEveryNode('long-lived connections', (node) => {
+  for (const secure of [false, true]) {
+    test(`a WebSocket of ws is closed with 1012 after the messages that were queued${secure ? ', over TLS too' : ''}`, async (t) => {
+      const app = await start(t, node, websocketApp, secure ? [certificate()] : []);
+      const port = await portOf(app);
+      const client = new WebSocket(`${secure ? 'wss' : 'ws'}://${host}:${port}/`, { rejectUnauthorized: false });
+      let received = 0;
+      client.on('message', () => received++);
+      const closed = new Promise<number>((done) => client.on('close', done));
+      await new Promise((done) => client.once('open', done));
+      await app.load();
+      await until('the app has it', () => app.run(({ vars }) => vars.websocket !== undefined, []));
+      await connections(app, 1);
+      const text = crypto.randomBytes(40_000).toString('hex');
+      const started = Date.now();
+      // In one go: the goodbye must not overtake the messages that are still being compressed.
+      const result = await app.run(
+        ({ vars, engine }, payload) => {
+          for (let i = 0; i < 20; i++) vars.websocket.send(payload);
+          return engine.drain({ budgetMs: 10_000 });
+        },
+        [text],
+      );
+      assert.equal(await closed, 1012);
+      assert.equal(received, 20);
+      assert.equal(Date.now() - started < 5_000, true);
+      assert.deepEqual(result, { finished: 0, closed: 1, cut: 0 });
+    });
+  }
+
+  test('a WebSocket whose client does not answer is gone with the budget, and that is no cut', async (t) => {
+    const app = await start(t, node, websocketApp, []);
+    const wire = await connect({ host, port: await portOf(app) });
+    const headers = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+    wire.socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+    await wire.until((text) => text.includes('101 Switching'));
+    await app.load();
+    const started = Date.now();
+    assert.deepEqual(await drain(app, { budgetMs: 600 }), { finished: 0, closed: 1, cut: 0 });
+    assert.equal(Date.now() - started < 1_200, true);
+    await wire.closed;
+    assert.equal(wire.received.slice(-4), '\x88\x02\x03\xf4');
+  });
+
+  test('an upgraded connection of another library gets a close frame and an end', async (t) => {
+    const app = await start(
+      t,
+      node,
+      async ({ require, vars, listening }: Inside) => {
+        vars.server = (require('node:http') as typeof http).createServer();
+        vars.server.on('upgrade', (_: unknown, socket: net.Socket) => {
+          socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+          // A server that goes on sending after our end, without an error listener.
+          vars.timer = setInterval(() => socket.write('\x81\x01a'), 20);
+          socket.on('close', () => clearInterval(vars.timer));
+        });
+        vars.server.listen(0, '127.0.0.1');
+        await listening(vars.server);
+      },
+      [],
+    );
+    const wire = await connect({ host, port: await portOf(app) });
+    wire.socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await wire.until((text) => text.includes('101 Switching'));
+    await app.load();
+    const draining = drain(app, { budgetMs: 800 });
+    await wire.until((text) => text.includes('\x88\x02\x03\xf4'));
+    await wire.closed;
+    assert.equal(wire.ended, true);
+    assert.equal(wire.error, undefined);
+    assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
+    assert.equal(await app.run(() => 'alive', []), 'alive');
+  });
+
+  async function eventsApp({ require, vars, listening }: Inside) {
+    vars.server = (require('node:http') as typeof http).createServer((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const timer = setInterval(() => response.write('data: tick\n\n'), 10);
+      response.on('close', () => {
+        clearInterval(timer);
+        vars.over = true;
+      });
+    });
+    vars.server.listen(0, '127.0.0.1');
+    await listening(vars.server);
+  }
+
+  test("an event stream goes on until the budget's last part, then ends cleanly, and the app that writes on is not hurt", async (t) => {
+    const app = await start(t, node, eventsApp, []);
+    const wire = await connect({ host, port: await portOf(app) });
+    wire.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await wire.until((text) => text.includes('tick'));
+    await app.load();
+    const started = Date.now();
+    const draining = drain(app, { budgetMs: 1_000 });
+    await wire.closed;
+    const took = Date.now() - started;
+    assert.equal(took > 800 && took < 1_200, true, `${took} ms`);
+    assert.match(wire.received, /\r\n0\r\n\r\n$/);
+    assert.equal(wire.error, undefined);
+    assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
+    await until('the app has noticed', () => app.run(({ vars }) => vars.over === true, []));
+  });
+
+  test('a long poll is answered if its event comes during the drain', async (t) => {
+    const app = await start(t, node, plainApp, []);
+    const wire = await connect({ host, port: await portOf(app) });
+    wire.socket.write('GET /?ms=500 HTTP/1.1\r\nHost: x\r\n\r\n');
+    await app.load();
+    await connections(app, 1);
+    assert.deepEqual(await drain(app, { budgetMs: 5_000, graceMs: 0 }), { finished: 1, closed: 0, cut: 0 });
+    await wire.closed;
+    assert.match(wire.received, /waited/);
+  });
+
+  for (const tls of [false, true]) {
+    test(`a connection of a plain ${tls ? 'tls' : 'net'} server is left alone while it talks and ended when it is silent`, async (t) => {
+      const app = await start(
+        t,
+        node,
+        async ({ require, vars, listening }: Inside, options: object | null) => {
+          const echo = (socket: net.Socket) => socket.on('data', (chunk) => socket.write(chunk));
+          vars.server = options
+            ? (require('node:tls') as typeof import('node:tls')).createServer(options, echo)
+            : (require('node:net') as typeof net).createServer(echo);
+          vars.server.listen(0, '127.0.0.1');
+          await listening(vars.server);
+        },
+        [tls ? certificate() : null],
+      );
+      const wire = await connectTo(tls, { host, port: await portOf(app) });
+      wire.socket.write('ping;');
+      await wire.until((text) => text === 'ping;');
+      await app.load();
+      assert.equal((await app.engine<{ kind: string }[]>('servers'))[0]?.kind, tls ? 'tls' : 'net');
+      const draining = drain(app, { budgetMs: 10_000, graceMs: 300 });
+      await until('it drains', async () => (await app.engine('state')) === 'draining');
+      for (let i = 0; i < 6; i++) {
+        wire.socket.write('ping;');
+        await wire.until((text) => text.length === 5 * (i + 2));
+        await new Promise((done) => setTimeout(done, 100)); // Talks for longer than the grace.
+      }
+      await wire.closed;
+      assert.equal(wire.received, 'ping;'.repeat(7));
+      assert.equal(wire.ended, true);
+      assert.equal(wire.error, undefined);
+      assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
+    });
+  }
+});

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Step } from '../../../module/attach/index.ts';
+import {
+  type App,
+  app,
+  attacher,
+  GUARD,
+  guards,
+  IDLE,
+  journalOf,
+  LOAD,
+  NODES,
+  portsOf,
+  run,
+  stateFolder,
+  until,
+} from './harness.ts';
+
+const STEPS: Step[] = [
+  'locked',
+  'journaled',
+  'guarded',
+  'signalled',
+  'opened',
+  'connected',
+  'proven',
+  'loaded',
+  'left',
+  'closed',
+];
+/** How long an inspector may stay open after the module's death, in milliseconds, on a busy machine. */
+const CLOSED_MS = 1000;
+
+/** A module in a process of its own that sends itself a signal at a step. */
+async function moduleWith(signal: NodeJS.Signals, step: Step, { pid }: App, stateDir: string): Promise<App> {
+  const script = fileURLToPath(new URL('./attacher-child.ts', import.meta.url));
+  const options = { cwd: fileURLToPath(new URL('../../..', import.meta.url)) };
+  const words = ['--import', 'tsx', script, String(pid), stateDir, GUARD, step, signal];
+  const started = run(process.execPath, words, options);
+  await until(`the module comes to "${step}"`, () => {
+    assert.equal(started.child.exitCode, null, started.stdout() + started.stderr());
+    return started.stdout() === `${step}\n`;
+  });
+  return started;
+}
+
+for (const node of NODES) {
+  const version = execFileSync(node, ['-p', 'process.version']).toString().trim();
+
+  for (const step of STEPS) {
+    test(`Node ${version}: a module killed when "${step}" leaves nothing open, and the app serves on`, async () => {
+      const stateDir = stateFolder();
+      const target = await app(IDLE, { node });
+      const module = await moduleWith('SIGKILL', step, target, stateDir);
+      await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
+      // The guard leaves when nothing is open any more: to see no port before may only mean that it is not open yet.
+      await until('the guard has done its work', () => guards().length === 0, CLOSED_MS + 2000);
+      await until('the inspector is closed', () => portsOf(target.pid).length === 0, CLOSED_MS);
+      const loaded = STEPS.indexOf(step) >= STEPS.indexOf('loaded') ? 1 : null;
+      assert.deepEqual(await target.ask('loaded'), { value: loaded });
+      // The successor comes to an end with it, too.
+      const { attach, recover } = attacher({ stateDir });
+      await recover();
+      const outcome = await until('the successor attaches', async () => {
+        const attempt = await attach(target.pid, LOAD);
+        return attempt.ok && attempt;
+      });
+      assert.equal(outcome.ok, true);
+      assert.deepEqual(journalOf(stateDir).owed, []);
+      assert.deepEqual(portsOf(target.pid), []);
+    });
+  }
+
+  test(`Node ${version}: an inspector that is open when the module is killed is closed within half a second`, async () => {
+    const stateDir = stateFolder();
+    const target = await app(IDLE, { node });
+    const module = await moduleWith('SIGKILL', 'connected', target, stateDir);
+    await once(module.child, 'exit');
+    const died = performance.now();
+    await until('the inspector is closed', () => portsOf(target.pid).length === 0, CLOSED_MS);
+    console.log(`${version}: closed ${Math.round(performance.now() - died)} ms after the module's death`);
+  });
+
+  for (const step of ['connected', 'loaded', 'left'] satisfies Step[]) {
+    test(`Node ${version}: a module that stands still when "${step}" does not hold the app`, async () => {
+      const target = await app(IDLE, { node });
+      const module = await moduleWith('SIGSTOP', step, target, stateFolder());
+      await until('it stands still', () =>
+        execFileSync('cat', [`/proc/${module.pid}/stat`])
+          .toString()
+          .includes(') T '),
+      );
+      const began = performance.now();
+      for (let round = 0; round < 20; round++) await target.ask('loaded');
+      assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms for 20 answers`);
+      module.child.kill('SIGKILL');
+      await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+    });
+  }
+}
+
+test('the guard is no child of the module, which PM2 would kill with it', async () => {
+  const target = await app(IDLE);
+  const module = await moduleWith('SIGSTOP', 'signalled', target, stateFolder());
+  const [guard] = guards();
+  const parent = (pid: number) => Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)]).toString());
+  assert.notEqual(parent(guard!), module.pid);
+  module.child.kill('SIGKILL');
+  await until('the guard has done its work', () => guards().length === 0);
+});
+
+test('the guard outlives the signals that a stopping PM2 sends, and does its work', async () => {
+  const target = await app(IDLE);
+  const module = await moduleWith('SIGSTOP', 'connected', target, stateFolder());
+  const [guard] = guards();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(guard!, signal);
+  module.child.kill('SIGKILL');
+  await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+  await until('the guard has left', () => guards().length === 0);
+});
+
+test('without a guard to watch over it, nothing is signalled', async () => {
+  const { pid, stderr } = await app(IDLE);
+  const { attach, stateDir } = attacher({ guardScript: '/nonexistent/guard.cjs' });
+  const outcome = await attach(pid, LOAD);
+  assert.equal(!outcome.ok && outcome.code, 'no-guard');
+  assert.equal(stderr(), '');
+  assert.equal(existsSync(join(stateDir, 'attach-journal.json')), false);
+});
+
+test('even when module and guard are both killed, the successor closes what they left open', async () => {
+  const stateDir = stateFolder();
+  const target = await app(IDLE);
+  const module = await moduleWith('SIGSTOP', 'connected', target, stateDir);
+  for (const guard of guards()) process.kill(guard, 'SIGKILL');
+  module.child.kill('SIGKILL');
+  await until('both are gone', () => module.child.signalCode && guards().length === 0);
+  assert.deepEqual(portsOf(target.pid), [9229]);
+  const { recover } = attacher({ stateDir });
+  await recover();
+  await until('the inspector is closed', () => portsOf(target.pid).length === 0, CLOSED_MS);
+  await until('the journal is settled', () => journalOf(stateDir).owed.length === 0);
+});
+
+test('without a journal, nothing is signalled', async () => {
+  const { pid, stderr } = await app(IDLE);
+  const outcome = await attacher({ stateDir: '/proc/nowhere' }).attach(pid, LOAD);
+  assert.equal(!outcome.ok && outcome.code, 'no-journal');
+  assert.equal(stderr(), '');
+});
+
+for (const step of ['signalled', 'connected', 'loaded'] satisfies Step[]) {
+  test(`a process killed when "${step}" is forgotten, and the next one attached`, async () => {
+    const target = await app(IDLE);
+    const next = await app(IDLE);
+    const { attach, stateDir } = attacher({
+      onStep: async (at, pid) => {
+        if (at !== step || pid !== target.pid) return;
+        target.child.kill('SIGKILL');
+        await until('it is gone', () => target.child.signalCode);
+      },
+    });
+    const [outcome, following] = await Promise.all([attach(target.pid, LOAD), attach(next.pid, LOAD)]);
+    if (step !== 'loaded') assert.equal(!outcome.ok && outcome.code, 'gone', JSON.stringify(outcome));
+    assert.ok(following.ok, JSON.stringify(following));
+    assert.deepEqual(journalOf(stateDir).owed, []);
+  });
+}
+
+test('a module that is stopped in the middle finishes or gives up within a second, and closes', async () => {
+  const target = await app(IDLE);
+  let stopping: Promise<void> | undefined;
+  const module = attacher({
+    onStep: (step) => {
+      if (step === 'signalled') stopping = module.close();
+    },
+  });
+  const outcome = await module.attach(target.pid, LOAD);
+  const began = performance.now();
+  await stopping;
+  assert.ok(performance.now() - began < 1500);
+  assert.equal(typeof outcome.ok, 'boolean');
+  await until('the inspector is closed', () => portsOf(target.pid).length === 0, CLOSED_MS);
+  assert.equal((await module.attach(target.pid, LOAD)).ok, false, 'after its end it attaches no more');
+  await until('the guard has left', () => guards().length === 0);
+});

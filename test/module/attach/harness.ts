@@ -1,0 +1,198 @@
+// What the tests of this room share: real Node processes as apps, a guard built from source, and waiting for states.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { type Attacher, type AttacherOptions, createAttacher } from '../../../module/attach/index.ts';
+import { listeners, ownSockets } from '../../../module/attach/proc.ts';
+
+/** The Node binaries to test against. */
+export const NODES = (process.env.PM2_OPS_NODES ?? process.execPath).split(':').filter(Boolean);
+
+export { LOAD } from './load.ts';
+
+const DEADLINE_MS = 20_000;
+const folder = mkdtempSync(join(tmpdir(), 'pm2-ops-attach-'));
+// Apps under other users read their scripts here.
+chmodSync(folder, 0o755);
+
+export const GUARD = join(folder, 'guard.cjs');
+buildSync({
+  entryPoints: [fileURLToPath(new URL('../../../module/attach/guard.ts', import.meta.url))],
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  outfile: GUARD,
+  logLevel: 'error',
+});
+
+const running = new Set<ChildProcess>();
+const cleanups: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const child of running) child.kill('SIGKILL');
+  await until('the apps are gone', () => running.size === 0);
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Waits for a state, looking often; fails with its name. */
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  deadlineMs = DEADLINE_MS,
+): Promise<Exclude<T, false | null | undefined>> {
+  const deadline = performance.now() + deadlineMs;
+  for (;;) {
+    const value = await look();
+    if (value) return value as Exclude<T, false | null | undefined>;
+    if (performance.now() > deadline) assert.fail(`not within ${deadlineMs} ms: ${what}`);
+    await sleep(5);
+  }
+}
+
+export function cleanup(action: () => Promise<void> | void): void {
+  cleanups.push(action);
+}
+
+let questions = 0;
+let files = 0;
+export function file(name: string, text: string): string {
+  const path = join(folder, `${++files}-${name}`);
+  writeFileSync(path, text);
+  return path;
+}
+
+export function stateFolder(): string {
+  const path = join(folder, `state-${++files}`);
+  mkdirSync(path);
+  return path;
+}
+
+export interface App {
+  child: ChildProcess;
+  pid: number;
+  /** All it has written to standard error. */
+  stderr(): string;
+  /** All it has written to standard output. */
+  stdout(): string;
+  /** Value of a global of an app that is ANSWERING. */
+  ask(name: string): Promise<{ value: unknown }>;
+}
+
+export function run(command: string, words: string[], options: SpawnOptions = {}): App {
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/', ...options });
+  running.add(child);
+  const forget = () => running.delete(child);
+  child.once('exit', forget).once('error', forget);
+  let stderr = '';
+  let stdout = '';
+  child.stderr?.on('data', (data) => {
+    stderr += String(data);
+  });
+  child.stdout?.on('data', (data) => {
+    stdout += String(data);
+  });
+  return {
+    child,
+    pid: child.pid!,
+    stderr: () => stderr,
+    stdout: () => stdout,
+    ask: (name) =>
+      new Promise((resolve, reject) => {
+        const id = ++questions;
+        const hear = (answer: { id?: number; value: unknown }) => {
+          if (answer.id !== id) return;
+          child.off('message', hear);
+          resolve({ value: answer.value });
+        };
+        child.on('message', hear);
+        child.send({ name, id }, (error) => error && reject(error));
+      }),
+  };
+}
+
+/** Answers what it is asked: the value of a global, by name. */
+export const ANSWERING = `process.on('message', ({ name, id }) => id && process.send({ value: globalThis[name] ?? null, id }));`;
+
+/** Starts a Node app that says `up` once it runs. */
+export async function app(
+  source: string,
+  { node = NODES[0]!, words = [], type = 'cjs', ...options }: SpawnOptions & AppOptions = {},
+): Promise<App> {
+  const path = file(`app.${type === 'esm' ? 'mjs' : 'cjs'}`, `${source}\nprocess.send('up');`);
+  const started = run(node, [...words, path], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], ...options });
+  const up = new Promise<boolean>((resolve) => started.child.once('message', () => resolve(true)));
+  const failed = new Promise<boolean>((resolve) => started.child.once('exit', () => resolve(false)));
+  assert.ok(await Promise.race([up, failed]), `the app did not start: ${started.stderr()}`);
+  return started;
+}
+
+interface AppOptions {
+  node?: string;
+  /** Options of Node. */
+  words?: string[];
+  type?: 'cjs' | 'esm';
+}
+
+export const IDLE = `${ANSWERING} setInterval(() => {}, 60_000);`;
+
+export function attacher(options: Partial<AttacherOptions> = {}) {
+  const stateDir = options.stateDir ?? stateFolder();
+  const attacher = createAttacher({ guardScript: GUARD, log: console.error, ...options, stateDir });
+  cleanup(() => attacher.close());
+  return { stateDir, ...bound(attacher) };
+}
+
+function bound(attacher: Attacher): Attacher {
+  return {
+    attach: (pid, load) => attacher.attach(pid, load),
+    recover: () => attacher.recover(),
+    close: () => attacher.close(),
+  };
+}
+
+/** Ports that a process listens on. */
+export function portsOf(pid: number): number[] {
+  const all = listeners(pid);
+  const own = ownSockets(pid, new Set(all.map(({ inode }) => inode)));
+  return all.filter(({ inode }) => own?.has(inode)).map(({ port }) => port);
+}
+
+/** Asserts that a process is alive and has no inspector open. */
+export function assertUntouched({ pid, child, stderr }: App): void {
+  assert.equal(child.exitCode, null);
+  assert.equal(child.signalCode, null, 'the process was killed');
+  assert.deepEqual(portsOf(pid), []);
+  assert.equal(stderr(), '');
+}
+
+export function journalOf(stateDir: string): { owed: { pid: number }[] } {
+  return JSON.parse(readFileSync(join(stateDir, 'attach-journal.json'), 'utf8'));
+}
+
+/** Pids of the guards of these tests. */
+export function guards(): number[] {
+  return listProcesses().filter((pid) => commandLine(pid).includes(GUARD));
+}
+
+function listProcesses(): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
