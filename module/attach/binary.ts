@@ -1,4 +1,4 @@
-// What kind of program a binary is, and where libuv keeps its table of signal handlers in it. Read in pieces, because
+// What kind of program a binary is, and where libuv keeps its signal watchers and its main loop in it. Read in pieces, because
 // Node is 100 MB and this process is to stay small, and once per binary.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -6,13 +6,15 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 export interface Binary {
   /** It has Node's own entry point, which no look-alike (Bun, Deno) exports. */
   isNode: boolean;
-  /** Address of libuv's signal tree as linked, or null in a stripped binary. */
+  /** Addresses of libuv's own variables as linked; null in a stripped binary. */
   signalTree: number | null;
+  mainLoop: number | null;
   /** Loaded at an address of the kernel's choosing (ET_DYN) instead of the linked one. */
   relocated: boolean;
 }
 
-const NOTHING: Binary = { isNode: false, signalTree: null, relocated: false };
+const NOTHING: Binary = { isNode: false, signalTree: null, mainLoop: null, relocated: false };
+const NOTHING_FOUND: Pick<Binary, 'signalTree' | 'mainLoop'> = { signalTree: null, mainLoop: null };
 const CHUNK_BYTES = 256 * 1024;
 const SHT_SYMTAB = 2;
 const SHT_DYNSYM = 11;
@@ -22,6 +24,7 @@ const SYMBOL_BYTES = 24;
 /** `node::Start(int, char**)`. */
 const NODE_START = '\0_ZN4node5StartEiPPc\0';
 const SIGNAL_TREE = 'uv__signal_tree';
+const MAIN_LOOP = 'default_loop_struct';
 
 const known = new Map<string, Binary>();
 
@@ -64,7 +67,7 @@ function parse(fd: number): Binary {
   const names = strings(symbols);
   return {
     isNode,
-    signalTree: symbols && names ? findObject(fd, symbols, names) : null,
+    ...(symbols && names ? findVariables(fd, symbols, names) : NOTHING_FOUND),
     relocated: header.readUInt16LE(16) === ET_DYN,
   };
 }
@@ -86,23 +89,30 @@ function readSections(fd: number, header: Buffer): Section[] {
   return sections;
 }
 
-/** Address of libuv's signal tree: a local variable, which some compilers name `uv__signal_tree.0`. */
-function findObject(fd: number, symbols: Section, names: Section): number | null {
-  const wanted = new Set(
-    offsetsOf(fd, names, SIGNAL_TREE).filter((offset) => {
-      const after = bytesAt(fd, names.offset + offset + SIGNAL_TREE.length, 8).toString('latin1');
-      return /^(\.\d+)?\0/.test(after);
-    }),
-  );
-  if (wanted.size === 0) return null;
-  for (const { bytes, length } of chunks(fd, symbols.offset, symbols.size, SYMBOL_BYTES)) {
-    for (let at = 0; at + SYMBOL_BYTES <= length; at += SYMBOL_BYTES) {
-      if (!wanted.has(bytes.readUInt32LE(at)) || (bytes[at + 4]! & 15) !== STT_OBJECT) continue;
-      const address = Number(bytes.readBigUInt64LE(at + 8));
-      if (address > 0) return address;
+/** Addresses of variables in libuv. They are local ones, which some compilers name `uv__signal_tree.0`. */
+function findVariables(fd: number, symbols: Section, names: Section): Pick<Binary, 'signalTree' | 'mainLoop'> {
+  const found = { ...NOTHING_FOUND };
+  const wanted = new Map<number, keyof typeof found>();
+  for (const [text, key] of [
+    [SIGNAL_TREE, 'signalTree'],
+    [MAIN_LOOP, 'mainLoop'],
+  ] as const) {
+    for (const offset of offsetsOf(fd, names, text)) {
+      const after = bytesAt(fd, names.offset + offset + text.length, 8).toString('latin1');
+      if (/^(\.\d+)?\0/.test(after)) wanted.set(offset, key);
     }
   }
-  return null;
+  if (wanted.size === 0) return found;
+  for (const { bytes, length } of chunks(fd, symbols.offset, symbols.size, SYMBOL_BYTES)) {
+    for (let at = 0; at + SYMBOL_BYTES <= length; at += SYMBOL_BYTES) {
+      const key = wanted.get(bytes.readUInt32LE(at));
+      if (!key || (bytes[at + 4]! & 15) !== STT_OBJECT) continue;
+      const address = Number(bytes.readBigUInt64LE(at + 8));
+      if (address > 0) found[key] ??= address;
+    }
+    if (found.signalTree !== null && found.mainLoop !== null) break;
+  }
+  return found;
 }
 
 /** Where `text` begins in a section, as offsets from the section's start (after a leading NUL, if it has one). */

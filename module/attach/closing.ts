@@ -2,13 +2,13 @@
 // successor does it for a module that died, and so does the guard: all of them by this file.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { idleness } from './idleness.ts';
 import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
 import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { Debt } from './journal.ts';
 import {
   connectionsTo,
   hasOpen,
-  idleness,
   isAlive,
   type Listener,
   listeners,
@@ -26,6 +26,8 @@ const ARMED_MS = 300;
 const CLOSED_NOW_MS = 200;
 /** An app that idles this long without an inspector after the signal does not owe us one any more, in milliseconds. */
 const VOID_MS = 1000;
+/** The same where an app that is blocked in the kernel may look idle. */
+const VOID_UNCERTAIN_MS = 60_000;
 
 /** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
 export function expectedPort(pid: number): number {
@@ -47,7 +49,7 @@ export function inspectorSockets(
   const own = ownSockets(pid, new Set(fresh.map(({ inode }) => inode)));
   if (!own || own.size === 0) return [];
   const expected = expectedPort(pid);
-  // What it waits on right now is its event loop more surely than what it waited on then: see `spawnSync`.
+  // What is its event loop can be told better at some moments than at others.
   const loop = idleness(pid).loopFd ?? loopFd;
   return fresh
     .flatMap((listener) => {
@@ -152,9 +154,11 @@ export class Pursuit {
     // It was open, and somebody has closed it.
     if (this.seen) return true;
     // The signal reached it long ago, or was never sent: an idle app would have opened by now.
-    if (!idleness(this.debt.pid).idle) this.idleSinceMs = null;
+    const { idle, certain } = idleness(this.debt.pid);
+    if (!idle) this.idleSinceMs = null;
     else this.idleSinceMs ??= performance.now();
-    return this.idleSinceMs !== null && performance.now() - this.idleSinceMs >= VOID_MS;
+    const voidMs = certain ? VOID_MS : VOID_UNCERTAIN_MS;
+    return this.idleSinceMs !== null && performance.now() - this.idleSinceMs >= voidMs;
   }
 
   /** Closes it if it is open; true when nothing is owed any more. */

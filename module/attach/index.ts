@@ -6,13 +6,13 @@ import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
 import { Guardian } from './guardian.ts';
+import { idleness } from './idleness.ts';
 import { armCloserExpression, type LoadOutcome, loadExpression, type Proof } from './in-target.ts';
 import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
 import {
   connectionsTo,
-  idleness,
   isAlive,
   type Listener,
   listeners,
@@ -202,9 +202,9 @@ class LiveAttacher implements Attacher {
     guardReady: Promise<void>,
   ): Promise<Attached | NotAttached> {
     const { pid, startTime } = candidate;
-    const { loopFd } = idleness(pid);
+    const { loopFd, certain } = idleness(pid);
     const listening = listeners(pid);
-    const open = await this.openAlready(pid, loopFd, listening);
+    const open = await this.openAlready(pid, loopFd, certain, listening);
     if (open) return this.loadIntoOpen(candidate, open, load, began);
     if (candidate.blind && this.journal.wasSignalledOnce(candidate)) {
       throw new AttemptFailed(
@@ -384,12 +384,13 @@ class LiveAttacher implements Attacher {
   private async openAlready(
     pid: number,
     loopFd: number | null,
+    certain: boolean,
     listening: readonly Listener[],
   ): Promise<OwnListener | null> {
     const sockets = inspectorSockets({ pid, inodes: [], loopFd }, listening);
-    // What looks like its event loop may be one for the moment (`spawnSync` has its own): a later descriptor than the
-    // servers'. Then, or without knowing at all, any server of the app looks like one: only the likely port is asked.
-    const likely = sockets.filter(({ port, fd }) => (loopFd !== null && fd > loopFd) || port === expectedPort(pid));
+    // Without knowing for certain what its event loop watches, any server of the app looks like an inspector: only the
+    // likely port is asked.
+    const likely = certain ? sockets : sockets.filter(({ port }) => port === expectedPort(pid));
     for (const socket of likely) {
       if (await isInspector(endpointOf(socket), ANSWER_MS)) return socket;
     }

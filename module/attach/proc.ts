@@ -93,28 +93,6 @@ export function nodeOptions(pid: number): string[] {
   return options.filter(Boolean);
 }
 
-/** Where `epoll_wait` and `epoll_pwait(2)` stand in the system call tables. */
-const EPOLL_WAITS: Partial<Record<NodeJS.Architecture, string[]>> = {
-  x64: ['232', '281', '441'],
-  arm64: ['22', '441'],
-};
-
-export interface Idleness {
-  idle: boolean;
-  /** Descriptor of the epoll instance the event loop waits on, where the kernel tells. */
-  loopFd: number | null;
-}
-
-/** Whether the main thread waits for events right now, as an event loop with nothing to do does. Where the kernel
- * does not show the system call, sleeping has to do. */
-export function idleness(pid: number): Idleness {
-  const call = read(`/proc/${pid}/syscall`);
-  if (call === null || call === '') return { idle: readStat(pid)?.state === 'S', loopFd: null };
-  const [number, fd] = call.split(' ');
-  const idle = (EPOLL_WAITS[process.arch] ?? []).includes(number ?? '');
-  return { idle, loopFd: idle ? Number(fd) : null };
-}
-
 export interface Listener {
   host: string;
   port: number;

@@ -4,8 +4,8 @@
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { inspectBinary } from './binary.ts';
+import { hasOwnHandler, mappedFile } from './memory.ts';
 import { ageMs, nodeOptions, type ProcessId, readLink, readStat, readStatus } from './proc.ts';
-import { hasOwnHandler, mappedFile } from './signal-tree.ts';
 import { type Unfit, unfit } from './verdict.ts';
 
 export interface Fit extends ProcessId {

@@ -46,7 +46,7 @@ for (const node of NODES) {
   test(`Node ${version}: an app that waits in the kernel is attached when it is back, without another attempt`, async () => {
     const { pid, ask } = await app(
       `${ANSWERING} setInterval(() => {}, 60_000);
-      process.once('message', () => { require('node:child_process').spawnSync('sleep', ['3']); });`,
+      process.once('message', () => { require('node:child_process').spawnSync('sleep', ['5']); });`,
       { node },
     );
     const late: (Attached | NotAttached)[] = [];
@@ -57,9 +57,13 @@ for (const node of NODES) {
         .toString()
         .trim(),
     );
-    const outcome = await attach(pid, LOAD);
-    assert.equal(!outcome.ok && outcome.code, 'blocked');
-    assert.equal((await attach(pid, LOAD)).ok, false);
+    const seen: string[] = [];
+    while (seen.at(-1) !== 'blocked') {
+      const outcome = await attach(pid, LOAD);
+      assert.ok(!outcome.ok);
+      seen.push(outcome.code);
+    }
+    assert.deepEqual(seen, ['busy', 'busy', 'busy', 'blocked']);
     await until('it is attached late', () => late.length > 0);
     assert.equal(late[0]?.ok, true, JSON.stringify(late));
     await until('it is closed', () => portsOf(pid).length === 0);
@@ -108,7 +112,7 @@ for (const node of NODES) {
     );
     assert.equal(load.failed, 0, 'requests failed');
     assert.equal(child.exitCode, null, stderr());
-    await until('it is closed', () => portsOf(pid).length === 0);
+    await until('it is closed', () => !portsOf(pid).includes(9229));
   });
 }
 

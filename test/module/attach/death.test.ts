@@ -150,7 +150,7 @@ test('even when module and guard are both killed, the successor closes what they
 
 test('without a journal, nothing is signalled', async () => {
   const { pid, stderr } = await app(IDLE);
-  const outcome = await attacher({ stateDir: '/proc/nowhere' }).attach(pid, LOAD);
+  const outcome = await attacher({ stateDir: join(GUARD, 'in-a-file') }).attach(pid, LOAD);
   assert.equal(!outcome.ok && outcome.code, 'no-journal');
   assert.equal(stderr(), '');
 });

@@ -1,5 +1,6 @@
-// Whether an app has a SIGUSR1 handler of its own: /proc shows only that the signal is caught, and Node's handler (which
-// opens the inspector) looks the same from there. libuv's tree of signal watchers, read from the process's memory, tells.
+// What only a process's own memory tells. Whether the app has a SIGUSR1 handler of its own: /proc shows that the signal is
+// caught, and Node's handler (which opens the inspector) looks the same from there. And which epoll instance its main event
+// loop waits on: `spawnSync` blocks the app in one that looks just like it. libuv's variables are found by their symbols.
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -17,43 +18,67 @@ const PARENT = 128;
 const COLOR = 136;
 const NODE_BYTES = 144;
 const UV_SIGNAL = 16;
+/** In uv_loop_t. */
+const BACKEND_FD = 64;
 const MAX_WATCHERS = 4096;
 const ATTEMPTS = 3;
 
 /** Whether a process that is Node watches SIGUSR1 through libuv, as `process.on('SIGUSR1')` does. */
 export function hasOwnHandler(pid: number): OwnHandler {
+  const signals = withVariable(pid, 'signalTree', (memory, address) => {
+    // The app may be changing the tree while we walk it: what makes no sense is read again.
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const found = walk(memory, address);
+      if (found) return found;
+    }
+    return null;
+  });
+  if (!signals) return 'unreadable';
+  return signals.includes(constants.signals.SIGUSR1) ? 'yes' : 'no';
+}
+
+/** Descriptor of the epoll instance of a Node process's main event loop; null where it cannot be read. */
+export function mainLoopFd(pid: number): number | null {
+  return withVariable(pid, 'mainLoop', (memory, address) => {
+    const fd = bytesAt(memory, address + BACKEND_FD, 8)?.readInt32LE() ?? 0;
+    return fd > 0 && readLink(`/proc/${pid}/fd/${fd}`) === 'anon_inode:[eventpoll]' ? fd : null;
+  });
+}
+
+/** Reads one of libuv's variables; null when it cannot be found or read. */
+function withVariable<T>(
+  pid: number,
+  name: 'signalTree' | 'mainLoop',
+  use: (memory: number, address: number) => T | null,
+): T | null {
   try {
-    const address = signalTreeAddress(pid);
-    if (address === null) return 'unreadable';
+    const address = addressOf(pid, name);
+    if (address === null) return null;
     const memory = openSync(`/proc/${pid}/mem`, 'r');
     try {
-      // The app may be changing the tree while we walk it: what makes no sense is read again.
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const signals = walk(memory, address);
-        if (signals) return signals.includes(constants.signals.SIGUSR1) ? 'yes' : 'no';
-      }
-      return 'unreadable';
+      return use(memory, address);
     } finally {
       closeSync(memory);
     }
   } catch {
-    return 'unreadable';
+    return null;
   }
 }
 
-/** Where the tree's root pointer is in the process: in its binary, or in a shared libuv. */
-function signalTreeAddress(pid: number): number | null {
+/** Where a variable is in the process: in its binary, or in a shared libuv. */
+function addressOf(pid: number, name: 'signalTree' | 'mainLoop'): number | null {
   const executable = inspectBinary(`/proc/${pid}/exe`);
-  if (executable.signalTree !== null) {
-    if (!executable.relocated) return executable.signalTree;
+  const linked = executable[name];
+  if (linked !== null) {
+    if (!executable.relocated) return linked;
     const path = readLink(`/proc/${pid}/exe`);
     const mapped = mappedFile(pid, (candidate) => candidate === path);
-    return mapped && mapped.base + executable.signalTree;
+    return mapped && mapped.base + linked;
   }
   const library = mappedFile(pid, (path) => /\/lib(?:uv|node)\.so[.\d]*$/.test(path));
   if (!library) return null;
-  const { signalTree } = inspectBinary(`/proc/${pid}/root${library.path}`);
-  return signalTree === null ? null : library.base + signalTree;
+  const address = inspectBinary(`/proc/${pid}/root${library.path}`)[name];
+  return address === null ? null : library.base + address;
 }
 
 /** The first mapping of a file from its beginning, which is where a relocated binary is loaded. */
