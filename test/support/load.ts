@@ -48,6 +48,9 @@ export interface Load {
   stop(): Promise<LoadStats>;
 }
 
+/** Without any answer for this long nobody serves any more: the clients leave, so that a failed test can end. */
+const GIVE_UP_MS = 30_000;
+
 class Books {
   requests = 0;
   failed = 0;
@@ -83,19 +86,21 @@ class Books {
 export function startLoad(options: LoadOptions): Load {
   let books = new Books();
   let stopping = false;
+  let answeredAt = performance.now();
   const { clients = 32, keepAlive = true, pauseMs = 0, onFailure } = options;
   const pause = () => (typeof pauseMs === 'number' ? pauseMs : pauseMs[0] + Math.random() * (pauseMs[1] - pauseMs[0]));
 
   const client = async () => {
     const agent = new Agent({ keepAlive, maxSockets: 1 });
-    while (!stopping) {
+    while (!stopping && performance.now() - answeredAt < GIVE_UP_MS) {
       const started = performance.now();
       const answer = await oneRequest(options, agent);
       books.requests += 1;
       books.latencies.push(performance.now() - started);
       if (answer.newConnection) books.connections += 1;
       if (answer.by) books.servedBy[answer.by] = (books.servedBy[answer.by] ?? 0) + 1;
-      if (answer.failure) {
+      if (!answer.failure) answeredAt = performance.now();
+      else {
         books.fail(answer.failure);
         onFailure?.(answer.failure);
       }

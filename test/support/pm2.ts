@@ -228,7 +228,7 @@ export class Pm2 {
     const args = ['trigger', String(target), action];
     if (param !== undefined) args.push(typeof param === 'string' ? param : JSON.stringify(param));
     const result = await this.runWith({ timeoutMs }, ...args).catch((error: unknown) => {
-      if (error instanceof DeadlineError) throw new Error(`${error.message}\n${this.logs()}`);
+      if (error instanceof DeadlineError) throw new Error(`${error.message}${missedReply(error)}\n${this.logs()}`);
       throw error;
     });
     if (result.code !== 0)
@@ -319,6 +319,14 @@ export class Pm2 {
       .map((file) => Number(readFileSync(file, 'utf8')))
       .filter((pid) => pid > 0 && isAlive(pid));
   }
+}
+
+/** PM2 counts replies only once it knows how many to expect: one that is faster than that is printed, but `pm2 trigger`
+ * waits for ever. */
+function missedReply({ result }: DeadlineError): string {
+  const acknowledged = result.stdout.search(/^\d+ processes have received/m);
+  const replied = result.stdout.search(/^\[.+:\d+:[^\]]*\]=/m);
+  return replied >= 0 && replied < acknowledged ? "\nthe reply came before PM2's own acknowledgement" : '';
 }
 
 /** The replies that `pm2 trigger` printed: `[name:pm_id:namespace]=JSON` lines. */
