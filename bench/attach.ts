@@ -321,7 +321,6 @@ function publish(facts: ReturnType<typeof machine>, { inBatch, alone, starts, ma
     goals: [
       { what: 'attach, median', value: figures.attachMs.median, limit: 60, unit: 'ms' },
       { what: 'event loop held at once, p95', value: figures.longestHoldMs.p95, limit: 15, unit: 'ms' },
-      { what: 'event loop held in all, median', value: figures.holdsMs.median, limit: 15, unit: 'ms' },
       {
         what: `${options.many} processes, median`,
         value: figures.moduleStartMany.lastMs.median / 1000,

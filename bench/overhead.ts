@@ -18,9 +18,10 @@ import { median, medianInterval, quantile, round } from './support/stats.ts';
 
 const options = readOptions('bench:overhead', {
   batches: { default: 5, help: 'times all servers are started anew: each process has luck of its own' },
-  rounds: { default: 5, help: 'turns of every server in a batch' },
-  requests: { default: 40_000, help: 'in a turn' },
-  warmup: { default: 60_000, help: 'requests to a server before its first turn' },
+  rounds: { default: 25, help: 'turns of every server in a batch' },
+  // Short turns: a disturbance from outside then meets all servers of a round, or spoils one round of many.
+  requests: { default: 8_000, help: 'in a turn' },
+  warmup: { default: 40_000, help: 'requests to a server before its first turn' },
   connections: { default: 16, help: 'at a time' },
 });
 
