@@ -20,6 +20,7 @@ export class ServerFinder {
   readonly #undo: (() => void)[] = [];
   readonly #learnt = new Set<(server: ServerInternals) => void>();
   #clusterScanned = false;
+  #blind = false;
   #accepted = 0;
 
   constructor() {
@@ -46,7 +47,9 @@ export class ServerFinder {
     for (const owner of attempt(activeHandles, [])) if (isServer(owner)) this.#learn(owner);
     if (!this.#clusterScanned && isClusterWorker()) {
       this.#clusterScanned = true;
-      for (const server of serversInCluster() ?? []) this.#learn(server);
+      const servers = serversInCluster();
+      this.#blind = servers === undefined;
+      for (const server of servers ?? []) this.#learn(server);
     }
     const alive: ServerInternals[] = [];
     for (const ref of this.#known) {
@@ -65,6 +68,11 @@ export class ServerFinder {
   /** Connections accepted since this was created. */
   get accepted(): number {
     return this.#accepted;
+  }
+
+  /** May there be servers that only their next connection will make known? Where a cluster worker's cannot be looked up. */
+  get blind(): boolean {
+    return this.#blind;
   }
 
   /** Calls back for every server that only a connection of its made known. Returns the undo. */

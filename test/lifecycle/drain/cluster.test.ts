@@ -149,13 +149,14 @@ onEveryNode('cluster', (node) => {
     }, []);
     await app.load();
     assert.equal(await app.engine('state'), 'no-server');
-    // A connection that is open leads to its server, and so to a drain.
-    const busy = get({ host, port, path: '/?ms=200' });
-    await busy;
-    assert.equal(await app.engine('state'), 'serving');
     await app.engine('drain', [{ budgetMs: 1_000 }]);
+    assert.equal(await app.engine('state'), 'drained');
+    assert.deepEqual(await app.engine('servers'), []);
+    const first = await get({ host, port, headers: { connection: 'keep-alive' } });
+    assert.deepEqual([first.status, first.connection], [200, 'close']);
     await assert.rejects(get({ host, port }), { code: 'ECONNREFUSED' });
     await app.engine('resume');
+    assert.equal(await app.engine('state'), 'serving');
     assert.equal((await get({ host, port })).status, 200);
   });
 });
