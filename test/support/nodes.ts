@@ -13,16 +13,24 @@ export interface NodeBinary {
   version: string;
 }
 
-/** All of them, oldest first, one of each major version. PM2_OPS_NODES (majors or paths, separated by commas) narrows
- * or replaces the choice: `PM2_OPS_NODES=24 npm test`. */
+/** The majors that every test run covers beside the running one: the oldest and a newer one are enough by default. */
+const USUAL = [24];
+
+/**
+ * The versions to test on, oldest first: the running one and the usual newer one, or those of PM2_OPS_NODES (majors or
+ * paths, separated by commas): `PM2_OPS_NODES=20,24,26 npm test`.
+ */
 export function nodes(): NodeBinary[] {
   const wanted = process.env.PM2_OPS_NODES?.split(',').filter(Boolean);
-  const paths = wanted?.filter((entry) => entry.includes('/'));
-  const majors = wanted?.filter((entry) => !entry.includes('/')).map(Number);
-  const found = [process.execPath, ...[22, 24, 26].map(workspaceNode), ...(paths ?? [])]
+  const paths = wanted?.filter((entry) => entry.includes('/')) ?? [];
+  const majors = wanted?.filter((entry) => !entry.includes('/')).map(Number) ?? USUAL;
+  const candidates = [process.execPath, ...[22, 24, 26].map(workspaceNode)];
+  const found = [...candidates, ...paths]
     .filter((path) => existsSync(path))
     .map(describe)
-    .filter(({ path, major }) => !wanted || paths?.includes(path) || majors?.includes(major));
+    .filter(
+      ({ path, major }) => (!wanted && path === process.execPath) || paths.includes(path) || majors.includes(major),
+    );
   const byMajor = new Map<number, NodeBinary>();
   for (const node of found) if (!byMajor.has(node.major)) byMajor.set(node.major, node);
   if (byMajor.size === 0) throw new Error(`no Node found for PM2_OPS_NODES=${process.env.PM2_OPS_NODES}`);

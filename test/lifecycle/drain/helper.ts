@@ -1,6 +1,6 @@
 // Runs apps as real processes, plain or as cluster workers, into which the bundled engine is loaded after they serve.
 
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -10,6 +10,7 @@ import { after, describe, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import type { DrainEngine } from '../../../lifecycle/drain/index.ts';
+import { nodes } from '../../support/nodes.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const folder = mkdtempSync(join(tmpdir(), 'pm2-ops-drain-'));
@@ -168,11 +169,10 @@ export async function start<A extends unknown[]>(
   return started;
 }
 
-/** Runs the tests once for every Node in PM2_OPS_NODES (binaries, separated by colons), or for this one. */
+/** Runs the tests once for every Node that is tested on. */
 export function onEveryNode(title: string, tests: (node: string) => void): void {
-  for (const node of (process.env.PM2_OPS_NODES ?? process.execPath).split(':').filter(Boolean)) {
-    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-    describe(`${title} (Node ${version})`, { timeout: 60_000 }, () => tests(node));
+  for (const { path, version } of nodes()) {
+    describe(`${title} (Node ${version})`, { timeout: 60_000 }, () => tests(path));
   }
 }
 

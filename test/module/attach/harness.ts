@@ -11,9 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { type Attacher, type AttacherOptions, createAttacher } from '../../../module/attach/index.ts';
 import { listeners, ownSockets } from '../../../module/attach/proc.ts';
+import { nodes } from '../../support/nodes.ts';
 
 /** The Node binaries to test against. */
-export const NODES = (process.env.PM2_OPS_NODES ?? process.execPath).split(':').filter(Boolean);
+export const NODES = nodes().map(({ path }) => path);
 
 export { LOAD } from './load.ts';
 
