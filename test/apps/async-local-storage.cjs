@@ -1,15 +1,19 @@
 // An app whose requests are synchronous work (`?ms=200`) in an AsyncLocalStorage context. While that work runs, nobody
-// else has any business in this process: whatever is set up meanwhile (a timer, a promise, a handle) ran inside
-// someone's request. `/strangers` lists what was.
+// else has any business in this process: what is set up meanwhile (a timer, a promise, a handle) was set up inside
+// someone's request. `/strangers` lists what of it went on to run, and in which request's context it ran.
 const { AsyncLocalStorage, createHook } = require('node:async_hooks');
 const http = require('node:http');
 
 const requests = new AsyncLocalStorage();
+const setUp = new Map();
 const strangers = [];
 let working = false;
 createHook({
-  init(_asyncId, type) {
-    if (working) strangers.push({ type, request: requests.getStore() });
+  init(asyncId, type) {
+    if (working) setUp.set(asyncId, type);
+  },
+  before(asyncId) {
+    if (setUp.has(asyncId)) strangers.push({ type: setUp.get(asyncId), request: requests.getStore() ?? null });
   },
 }).enable();
 

@@ -148,7 +148,7 @@ describe('every managed process is attached, or status says why not', () => {
     assert.equal((await pm2.process('blocked')).pm2_env.restart_time, 0);
   });
 
-  it('an app that is busy with synchronous requests never has anything of ours inside one', async () => {
+  it('an app that is busy with synchronous requests has nothing of ours run in the context of one', async () => {
     const port = await freePort();
     await pm2.ok('stop', 'pm2-ops');
     await pm2.startApp({ name: 'busy', script: app('async-local-storage.cjs'), env: { PORT: port } });
@@ -166,10 +166,13 @@ describe('every managed process is attached, or status says why not', () => {
     await load;
     const { served, strangers } = (await (await fetch(`http://127.0.0.1:${port}/strangers`)).json()) as {
       served: number;
-      strangers: unknown[];
+      strangers: { type: string; request: number | null }[];
     };
     assert.ok(served > 10);
-    assert.deepEqual(strangers, []);
+    assert.deepEqual(
+      strangers.filter(({ request }) => request !== null),
+      [],
+    );
   });
 
   it('pm2 start npm -- start: every action names the real process and the line to write instead', async () => {
