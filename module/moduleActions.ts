@@ -1,12 +1,13 @@
 // The actions of the module's own process: `pm2 trigger pm2-ops status`, `attach`, `detach`; the `pm2-ops` command asks
 // the same over the bus, exactly once each.
+import { setTimeout as sleep } from 'node:timers/promises';
 import tx2 from 'tx2';
 import { COMMAND_REPLY, COMMAND_TOPIC, type ProcessStatus, type StatusReply } from './commandProtocol.ts';
 import type { Daemon } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
-import { NAME } from './protocol.ts';
+import { NAME, REPLY_AFTER_MS } from './protocol.ts';
 import { VERSION } from './version.ts';
 
 type ModuleReply = StatusReply | { ok: boolean; action: string; [field: string]: unknown };
@@ -53,7 +54,9 @@ export function createModuleActions(parts: Parts): void {
   };
 
   for (const action of Object.keys(verbs)) {
-    tx2.action(action, (param: unknown, reply: (data: object) => void) => void answer(action, param).then(reply));
+    tx2.action(action, (param: unknown, reply: (data: object) => void) => {
+      void Promise.all([answer(action, param), sleep(REPLY_AFTER_MS)]).then(([outcome]) => reply(outcome));
+    });
   }
   tx2.metric({
     name: 'attached',

@@ -100,6 +100,12 @@ export interface ServerInfo {
   inFlight: number;
 }
 
+/**
+ * How long after a trigger its reply may go out, in milliseconds: one that overtakes the daemon's own answer to `pm2 trigger`
+ * is printed but never counted, and the command waits for ever (PM2's lib/API/Extra.js, `process_wait_count`).
+ */
+export const REPLY_AFTER_MS = 25;
+
 /** How long the agent stays without a sign of its module, in milliseconds: longer than any restart, short enough that
  * an uninstalled module leaves nothing behind for long. */
 export const LEASE_MS = 60_000;

@@ -156,7 +156,8 @@ export function startAgent(
     const trigger = readTrigger(message);
     if (!trigger || !answered.has(trigger.action)) return false;
     const { action, raw, addressed } = trigger;
-    void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply));
+    const receivedMs = performance.now();
+    void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply, receivedMs));
     return true;
   }
 

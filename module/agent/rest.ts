@@ -5,6 +5,7 @@ import {
   AGENT_MESSAGE,
   type AgentMessage,
   type AgentOptions,
+  type Failure,
   MODULE_TOPIC,
   type ModuleMessage,
 } from '../protocol.ts';
@@ -31,13 +32,14 @@ export function openRest(
       }
       const trigger = readTrigger(message);
       if (!trigger || !names.has(trigger.action) || !rest) return false;
-      sendReply(rest, trigger.action, {
+      const reply: Failure = {
         ok: false,
         action: trigger.action,
         code: 'E_STATE',
         message: `pm2-ops is not attached to this process: ${reason}`,
         hint: 'to have it back: pm2 install pm2-ops; PM2 forgets the action when the process restarts',
-      });
+      };
+      sendReply(rest, trigger.action, reply, performance.now());
       return true;
     } catch {
       // Nothing of ours may throw into the app.

@@ -1,5 +1,5 @@
 // PM2's side of an action: how it is announced, how it comes in, how its reply goes out.
-import { ACTION_NAMES, type ActionName, type Addressed, type Reply } from '../protocol.ts';
+import { ACTION_NAMES, type ActionName, type Addressed, REPLY_AFTER_MS, type Reply } from '../protocol.ts';
 import type { Channel } from './channel.ts';
 
 /**
@@ -10,9 +10,15 @@ export function registerAction(channel: Channel, action: ActionName): void {
   channel.send('axm:action', { action_name: action, action_type: 'custom', opts: { by: 'pm2-ops' }, arity: 2 });
 }
 
-/** Answers a trigger; `pm2 trigger` prints `return` and ends. */
-export function sendReply(channel: Channel, action: ActionName, reply: Reply): void {
-  channel.send('axm:reply', { action_name: action, return: reply });
+/**
+ * Answers a trigger; `pm2 trigger` prints `return` and ends.
+ * @param receivedMs when the trigger came, in milliseconds of performance.now()
+ */
+export function sendReply(channel: Channel, action: ActionName, reply: Reply, receivedMs: number): void {
+  const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
+  const send = () => void channel.send('axm:reply', { action_name: action, return: reply });
+  if (holdMs > 0) setTimeout(send, holdMs).unref();
+  else send();
 }
 
 /**
