@@ -1,5 +1,4 @@
 // Asks the module's coordinator before something that concerns the siblings of this process too (a drain, a dump).
-import { randomUUID } from 'node:crypto';
 import type { ActionName, Addressed, AgentMessage, ParamValues, Verdict } from '../protocol.ts';
 import { Refusal } from './refusal.ts';
 
@@ -24,10 +23,13 @@ export interface Permission {
 /** @param send puts an agent message on the bus; false when it could not */
 export function createPermission(send: (message: AgentMessage) => boolean): Permission {
   const mailboxes = new Map<string, Mailbox>();
+  let asked = 0;
 
   return {
     async ask(action, params, addressed) {
-      const id = randomUUID();
+      // Unique on this host, without loading node:crypto into the app.
+      asked += 1;
+      const id = `${process.pid}-${performance.timeOrigin}-${asked}`;
       const mailbox = createMailbox();
       mailboxes.set(id, mailbox);
       const { heapUsed } = process.memoryUsage();

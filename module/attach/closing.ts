@@ -26,7 +26,10 @@ const ARMED_MS = 300;
 const CLOSED_NOW_MS = 200;
 /** An app that idles this long without an inspector after the signal does not owe us one any more, in milliseconds. */
 const VOID_MS = 1000;
-/** The same where an app that is blocked in the kernel may look idle. */
+/** One that was closed before its event loop turned may open once more when it does: the app closes that itself, and we look
+ * for it until the app was seen idle, or for this long, in milliseconds. */
+const REOPEN_MS = 2000;
+/** As VOID_MS, where an app that is blocked in the kernel may look idle. */
 const VOID_UNCERTAIN_MS = 60_000;
 
 /** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
@@ -138,6 +141,7 @@ export class Pursuit {
   private readonly others = new Set<string>();
   private idleSinceMs: number | null = null;
   private seen: OwnListener | null = null;
+  private forcedMs: number | null = null;
 
   constructor(readonly debt: Debt) {}
 
@@ -153,6 +157,12 @@ export class Pursuit {
     if (this.seen?.inode === socket.inode) this.seen = null;
   }
 
+  /** It was closed by force just now. */
+  expectReopening(): void {
+    this.seen = null;
+    this.forcedMs = performance.now();
+  }
+
   /** Whether nothing is owed any more, as far as looking can tell. Call it repeatedly. */
   isOver(): boolean {
     if (!isAlive(this.debt)) return true;
@@ -161,6 +171,8 @@ export class Pursuit {
     if (this.seen) return true;
     // The signal reached it long ago, or was never sent: an idle app would have opened by now.
     const { idle, certain } = idleness(this.debt.pid);
+    // Idle, its event loop has had what was there for it.
+    if (this.forcedMs !== null) return (idle && certain) || performance.now() - this.forcedMs >= REOPEN_MS;
     if (!idle) this.idleSinceMs = null;
     else this.idleSinceMs ??= performance.now();
     const voidMs = certain ? VOID_MS : VOID_UNCERTAIN_MS;
@@ -173,7 +185,7 @@ export class Pursuit {
     if (!socket) return this.isOver();
     const closing = await closeInspector(this.debt, socket, { armed: false, timeoutMs });
     if (closing === 'not-an-inspector') this.notAnInspector(socket);
-    if (closing === 'may-reopen') this.seen = null;
+    if (closing === 'may-reopen') this.expectReopening();
     return closing === 'closed';
   }
 }

@@ -85,11 +85,20 @@ const CLOSER_MS = 2000;
 
 // Closing the inspector blocks the app for as long as anybody is connected to it. So the app itself waits, without
 // blocking, until nobody is, and closes it then; timers and reads of this neither block nor keep the app alive.
-const ARM_CLOSER = `function armCloser(require, port, table) {
+// With `reopens` it waits for one that is closed now and will open once more. Its timers leave the request's context behind
+// in whose middle they may be set.
+const ARM_CLOSER = `function armCloser(require, port, table, reopens) {
   ${HAS_CONNECTION}
   var inspector = require('node:inspector');
   var fs = require('node:fs');
-  var later = require('node:timers').setTimeout;
+  function later(run, ms) {
+    var timer = require('node:timers').setTimeout(run, ms);
+    Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
+      if (symbol.description === 'kResourceStore') delete timer[symbol];
+      if (symbol.description === 'kAsyncContextFrame') timer[symbol] = undefined;
+    });
+    return timer;
+  }
   var url = inspector.url();
   var waited = 0;
   var pause = 1;
@@ -99,7 +108,7 @@ const ARM_CLOSER = `function armCloser(require, port, table) {
     later(look, pause).unref();
     pause = Math.min(pause * 2, 100);
   }
-  function stillOurs() { return url !== undefined && inspector.url() === url; }
+  function stillOurs() { return reopens ? inspector.url() !== undefined : url !== undefined && inspector.url() === url; }
   // The end of a table shows by a short piece; asking for more would take the kernel as long as the rest did.
   function readTable(done) {
     fs.open('/proc/self/net/' + table, 'r', function (missing, fd) {
@@ -116,7 +125,10 @@ const ARM_CLOSER = `function armCloser(require, port, table) {
     });
   }
   function look() {
-    if (!stillOurs()) return;
+    if (!stillOurs()) {
+      if (reopens) again();
+      return;
+    }
     readTable(function (text) {
       try {
         if (!stillOurs()) return;
@@ -236,11 +248,13 @@ export function armCloserExpression(closing: Endpoint): string {
 const CLOSE_NOW_MS = 50;
 
 /** Closes the inspector in this very call, for an app whose event loop does not turn. To be sent and left at once: it
- * waits for the last connection to be gone, for a moment and never longer. */
+ * waits for the last connection to be gone, for a moment and never longer. Node opens the inspector once more when the event
+ * loop turns, because the signal was also announced to that; so the app closes that one, too. */
 export function closeNowExpression(closing: Endpoint): string {
   return `(function (fromConsole) {
   ${PICK_REQUIRE}
   ${HAS_CONNECTION}
+  ${ARM_CLOSER}
   var require = pickRequire(fromConsole);
   var inspector = require('node:inspector');
   var fs = require('node:fs');
@@ -250,7 +264,10 @@ export function closeNowExpression(closing: Endpoint): string {
     try {
       held = hasConnection(fs.readFileSync('/proc/self/net/${tableOf(closing)}', 'latin1'), ${closing.port});
     } catch (_) {}
-    if (!held) return inspector.close();
+    if (!held) {
+      armCloser(require, ${closing.port}, '${tableOf(closing)}', true);
+      return inspector.close();
+    }
     var took = process.hrtime(began);
     if (took[0] > 0 || took[1] > ${CLOSE_NOW_MS * 1e6}) return;
   }

@@ -282,8 +282,10 @@ class LiveAttacher implements Attacher {
     const closed: Closing = await closeInspector(debt, socket, { armed, timeoutMs });
     // One that does not answer now gets its script when it does.
     const unanswered = failure instanceof AttemptFailed && ['blocked', 'busy'].includes(failure.outcome.code);
-    if (closed === 'open' || closed === 'may-reopen') this.follow(debt, unanswered ? load : null);
-    else {
+    if (closed === 'open' || closed === 'may-reopen') {
+      const { pursuit } = this.follow(debt, unanswered ? load : null);
+      if (closed === 'may-reopen') pursuit.expectReopening();
+    } else {
       await this.settle(debt);
       await this.step('closed', pid);
     }
@@ -418,9 +420,9 @@ class LiveAttacher implements Attacher {
     const port = expectedPort(pid);
     if (port === 0) return;
     let listener = listening.find((other) => other.port === port);
-    // One of those we wait for may just have opened it.
+    // One of those we wait for may just have opened it, or this process itself once more.
     const deadline = performance.now() + CLOSE_MS;
-    while (listener && this.isOurs(listener) && performance.now() < deadline) {
+    while (listener && this.isOurs(listener, pid) && performance.now() < deadline) {
       await sleep(SCAN_POLL_MS);
       listener = listeners(pid).find((other) => other.port === port);
     }
@@ -429,8 +431,8 @@ class LiveAttacher implements Attacher {
     throw new AttemptFailed('port-taken', `${owner} listens on the inspector's port ${port}`, LATER_MS);
   }
 
-  private isOurs({ inode }: Listener): boolean {
-    return [...this.waiting.keys()].some((pid) => ownSockets(pid, new Set([inode]))?.size);
+  private isOurs({ inode }: Listener, candidate: number): boolean {
+    return [candidate, ...this.waiting.keys()].some((pid) => ownSockets(pid, new Set([inode]))?.size);
   }
 
   /** The inspector's socket once it is open. The likely port is knocked at, which costs less than the kernel's tables;
