@@ -419,12 +419,14 @@ class LiveAttacher implements Attacher {
   private async failIfPortTaken(pid: number, listening: readonly Listener[]): Promise<void> {
     const port = expectedPort(pid);
     if (port === 0) return;
-    let listener = listening.find((other) => other.port === port);
-    // One of those we wait for may just have opened it, or this process itself once more.
+    const inPlace = (among: readonly Listener[]) => among.find((other) => other.port === port);
+    if (!inPlace(listening)) return;
+    // One of those we wait for may have opened it just now, or this process itself once more; or it is gone already.
     const deadline = performance.now() + CLOSE_MS;
+    let listener = inPlace(listeners(pid));
     while (listener && this.isOurs(listener, pid) && performance.now() < deadline) {
       await sleep(SCAN_POLL_MS);
-      listener = listeners(pid).find((other) => other.port === port);
+      listener = inPlace(listeners(pid));
     }
     if (!listener) return;
     const owner = ownerOf(listener.inode) ?? 'another program';
