@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { app } from '../support/folders.ts';
+import { app, ROOT } from '../support/folders.ts';
 import { get, untilServing } from '../support/load.ts';
 import { packModule } from '../support/package.ts';
 import { type Pm2, pm2Folder, startPm2 } from '../support/pm2.ts';
 import { untilAttached } from '../support/status.ts';
-import { freePort } from '../support/wait-for.ts';
+import { freePort, waitFor } from '../support/wait-for.ts';
 
 describe('a second start of the module', () => {
   let pm2: Pm2;
@@ -29,6 +29,7 @@ describe('a second start of the module', () => {
 
   it('by pm2-runtime beside a running daemon is harmless: every app is attached once and serves', async () => {
     const { pid } = await pm2.process('web');
+    const first = await pm2.process('pm2-ops');
     const late = await freePort();
     const config = join(pm2.folder, 'late.json');
     const script = app('http.cjs');
@@ -43,8 +44,14 @@ describe('a second start of the module', () => {
     });
     await pm2.online('late', 1, 20_000);
     await untilServing({ port: late });
-    const started = await pm2.processes('pm2-ops');
-    assert.equal(started.length, 2, 'PM2 did start a second one');
+    const started = await waitFor(
+      async () => {
+        const found = await pm2.processes('pm2-ops');
+        const again = found.length > 1 || found.some(({ pid }) => pid > 0 && pid !== first.pid);
+        return again && found.every(({ pm2_env }) => pm2_env.status === 'online') && found;
+      },
+      { what: 'PM2 to start it again', timeoutMs: 20_000 },
+    );
     await untilAttached(pm2, 'web');
     await untilAttached(pm2, 'late');
     assert.equal((await pm2.process('web')).pid, pid);
@@ -56,5 +63,22 @@ describe('a second start of the module', () => {
       started.map(({ pid, pm2_env }) => [pid, 'online', pm2_env.restart_time]),
       'no module process restarts in a loop',
     );
+  });
+
+  it('as a process of its own stands by, and takes over when the first one goes', async () => {
+    const [module] = await pm2.processes('pm2-ops');
+    await pm2.startApp({ name: 'second', script: join(ROOT, 'dist/main.mjs') });
+    await waitFor(
+      () => pm2.logs('second').includes(`stands by: pm2-ops with id ${module!.pm_id} acts for this daemon`),
+      {
+        what: 'it to stand by',
+        context: () => pm2.logs('second'),
+      },
+    );
+    await pm2.ok('uninstall', 'pm2-ops');
+    await waitFor(() => /version .* watches \d+ processes/.test(pm2.logs('second')), {
+      what: 'it to take over',
+      context: () => pm2.logs('second'),
+    });
   });
 });
