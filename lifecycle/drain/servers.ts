@@ -18,7 +18,7 @@ export class ServerFinder {
   readonly #seen = new WeakSet<object>();
   readonly #options = new WeakMap<object, ListenOptions>();
   readonly #undo: (() => void)[] = [];
-  readonly #learnt = new Set<(server: ServerInternals) => void>();
+  readonly #learnt = new Set<(server: ServerInternals, byConnection: boolean) => void>();
   #clusterScanned = false;
   #accepted = 0;
 
@@ -67,8 +67,8 @@ export class ServerFinder {
     return this.#accepted;
   }
 
-  /** Calls back for every server that only a connection of its made known. Returns the undo. */
-  onLearntByConnection(listener: (server: ServerInternals) => void): () => void {
+  /** Calls back for every server that becomes known, and says whether only a connection of its told. Returns the undo. */
+  onLearnt(listener: (server: ServerInternals, byConnection: boolean) => void): () => void {
     const safe = guarded(listener);
     this.#learnt.add(safe);
     return () => {
@@ -86,7 +86,7 @@ export class ServerFinder {
     if (typeof server !== 'object' || server === null || this.#seen.has(server) || !isServer(server)) return;
     this.#seen.add(server);
     this.#known.add(new WeakRef(server));
-    if (byConnection) for (const listener of this.#learnt) listener(server);
+    for (const listener of this.#learnt) listener(server, byConnection);
   }
 }
 
