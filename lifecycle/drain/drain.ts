@@ -11,8 +11,9 @@ import {
   endEventStream,
   endEventStreams,
   endPolitely,
+  GOAWAY_PATIENCE_MS,
   isLeaving,
-  sayGoaway,
+  sayGoawayWhileAnswering,
   streamsEvents,
 } from './farewell.ts';
 import { attempt, guarded, ignoreErrors, subscribe } from './guard.ts';
@@ -162,10 +163,7 @@ export class Drain {
     const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
     if (activity.is === 'http2') {
       this.#watch(activity.session);
-      if (!isLeaving(activity.session)) {
-        sayGoaway(activity.session);
-        this.#result.closed++;
-      }
+      if (sayGoawayWhileAnswering(activity.session, Math.min(GOAWAY_PATIENCE_MS, this.#graceMs))) this.#result.closed++;
       if (inLastPart) endEventStreams(activity.session);
       return;
     }

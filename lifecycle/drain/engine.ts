@@ -5,7 +5,7 @@ import type { Server } from 'node:net';
 import type { ServerInfo, ServingState } from '../../module/protocol.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
-import { sayGoaway } from './farewell.ts';
+import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
 import { attempt, guarded } from './guard.ts';
 import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';
@@ -118,7 +118,7 @@ class Engine implements DrainEngine {
       for (const server of this.#finder.all()) this.#hookSessions(server);
     }
     for (const { activity } of connections)
-      if (activity.is === 'http2') attempt(() => sayGoaway(activity.session), undefined);
+      if (activity.is === 'http2') attempt(() => sayGoawayWhileAnswering(activity.session, GOAWAY_PATIENCE_MS), false);
     return connections.length;
   }
 

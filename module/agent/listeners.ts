@@ -1,5 +1,6 @@
 // Does the app handle a signal, or PM2's messages, itself? Counted over the listeners that are there at that moment,
 // less those that leave the decision to others.
+import cluster from 'node:cluster';
 
 /** On every listener of ours, whichever copy or version of the agent it belongs to. */
 const OURS = Symbol.for('pm2-ops.listener');
@@ -16,12 +17,14 @@ export function ours<F extends (...args: never[]) => unknown>(listener: F): F {
  */
 const PASSES_SIGNAL_ON = [/\blisteners\(/, /\bkill\(/];
 
-/** PM2's own listeners to messages, and those of its instrumentation libraries. */
-const OF_PM2 = [
+/** Listeners to messages of PM2, of its instrumentation libraries, and of Node. */
+const NOT_THE_APPS = [
   // lib/ProcessContainer.js
   /log:reload/,
   // @pm2/io, and PM2's own copy of it: IPCTransport
   /Received reverse message from IPC/,
+  // Node itself, for `cluster.worker` (lib/internal/cluster/worker.js)
+  /^\(message, handle\) =>\s*this\.emit\('message', message, handle\)$/,
   // tx2 and pmx: actions
   /\baction_name\b/,
 ];
@@ -33,7 +36,8 @@ export function appHandlesSignal(signal: NodeJS.Signals): boolean {
 
 /** Does the app listen to messages itself, so that `shutdown` may mean something to it? */
 export function appHandlesMessages(): boolean {
-  return isForeign('message', (source) => OF_PM2.some((trait) => trait.test(source)));
+  if ((cluster.worker?.listenerCount('message') ?? 0) > 0) return true;
+  return isForeign('message', (source) => NOT_THE_APPS.some((trait) => trait.test(source)));
 }
 
 function isForeign(event: string, passesOn: (source: string) => boolean): boolean {
