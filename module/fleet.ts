@@ -1,6 +1,6 @@
 // What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
 import type { ManagedProcess, PmId } from './daemon/daemon.ts';
-import type { ServingState } from './protocol.ts';
+import type { GracefulBy, LeaveReport, ServingState } from './protocol.ts';
 
 /** How we stand to a process. */
 export type Attachment =
@@ -16,6 +16,8 @@ export interface Member {
   attachment: Attachment;
   /** As its agent last said; `unknown` without one. */
   state: ServingState | 'unknown';
+  /** Who handles signals there, as its agent last said. */
+  graceful?: GracefulBy;
   /** Action names that the app keeps for itself. */
   kept: string[];
   /** PM2 runs a package manager here, not the app. */
@@ -24,6 +26,8 @@ export interface Member {
 
 export interface Fleet {
   members(): Member[];
+  /** By app: how the last process that we drained on a signal left. */
+  readonly leaves: Map<string, LeaveReport>;
   get(pmId: PmId): Member | undefined;
   /**
    * Takes over what PM2 lists now. A process that restarted (another pid) starts anew.
@@ -36,6 +40,7 @@ export interface Fleet {
 export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
   const members = new Map<PmId, Member>();
   return {
+    leaves: new Map(),
     members: () => [...members.values()].sort((a, b) => Number(a.process.pmId) - Number(b.process.pmId)),
     get: (pmId) => members.get(pmId),
     sync(processes) {

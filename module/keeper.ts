@@ -35,6 +35,8 @@ export interface Keeper {
   heard(pmId: PmId, hello: Hello): void;
   /** The app loaded the agent itself and waits for a welcome. */
   knocked(pmId: PmId, pid: number): void;
+  /** A process came online under an id: a reload has begun if the one that had it before still lives. */
+  succeeded(pmId: PmId): void;
   /** The agent of a process took itself out. */
   left(pmId: PmId, reason: string): void;
   /** Takes the agents out; the processes stay without until they are looked at again. */
@@ -74,7 +76,7 @@ export function createKeeper({
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
   let closed = false;
 
-  return { look, yieldTaken, retry, askState, heard, knocked, left, detach, close };
+  return { look, yieldTaken, retry, askState, heard, knocked, succeeded, left, detach, close };
 
   function look(members: readonly Member[]): void {
     for (const member of members) void effort(member);
@@ -211,6 +213,7 @@ export function createKeeper({
     const member = fleet.get(pmId);
     if (!member || member.process.pid !== hello.pid) return;
     member.state = hello.state;
+    member.graceful = hello.graceful;
     member.kept = hello.kept;
     member.wrapper = hello.wrapper;
     if (hello.version === VERSION && hello.nonce !== undefined) {
@@ -230,10 +233,18 @@ export function createKeeper({
       .catch(() => {});
   }
 
+  function succeeded(pmId: PmId): void {
+    const old = fleet.get(pmId);
+    if (!old || !isAttached(old) || !isAlive(old.process.pid)) return;
+    // PM2 keeps it under this id until its successor listens (lib/God/Reload.js).
+    daemon.send(`_old_${pmId}`, { kind: 'successor' }).catch(() => {});
+  }
+
   function left(pmId: PmId, reason: string): void {
     const member = fleet.get(pmId);
     if (!member || !isAttached(member)) return;
     member.state = 'unknown';
+    delete member.graceful;
     member.attachment = { is: 'waiting', code: 'left', reason: `its agent took itself out: ${reason}` };
     forget(member.process.pid);
     look([member]);
@@ -245,6 +256,7 @@ export function createKeeper({
       const attached = isAttached(member);
       skip(member, 'detached', 'detached by hand; to have it back: pm2 trigger pm2-ops attach');
       member.state = 'unknown';
+      delete member.graceful;
       if (attached) await daemon.send(member.process.pmId, { kind: 'detach', nonce: randomUUID() });
     }
   }
@@ -265,6 +277,7 @@ export function createKeeper({
       takenActions: takenActions(process),
       maxMemoryRestart: process.maxMemoryRestart,
       killTimeoutMs: process.killTimeoutMs,
+      graceful: settings.graceful,
       dumpKeep: settings.dump_keep,
       dumpMaxBytes: settings.dump_max_bytes,
     };
@@ -311,6 +324,15 @@ function wait(member: Member, code: string, reason: string): void {
 function skip(member: Member, code: string, reason: string): null {
   member.attachment = { is: 'skipped', code, reason };
   return null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */

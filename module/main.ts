@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     askState: keeper.askState,
   });
 
-  daemon.onAgentMessage((pmId, _name, message) => {
+  daemon.onAgentMessage((pmId, name, message) => {
     const member = fleet.get(pmId);
     switch (message.kind) {
       case 'hello':
@@ -56,7 +56,12 @@ async function main(): Promise<void> {
         keeper.knocked(pmId, message.pid);
         break;
       case 'state':
-        if (member?.process.pid === message.pid) member.state = message.state;
+        if (member?.process.pid !== message.pid) break;
+        member.state = message.state;
+        member.graceful = message.graceful;
+        break;
+      case 'leaves':
+        fleet.leaves.set(name, message.report);
         break;
       case 'ask':
         coordinator.ask(pmId, message);
@@ -68,7 +73,10 @@ async function main(): Promise<void> {
         keeper.left(pmId, message.reason);
     }
   });
-  daemon.onProcessEvent(() => settleSoon(SETTLE_MS));
+  daemon.onProcessEvent((event, pmId) => {
+    if (event === 'online') keeper.succeeded(pmId);
+    settleSoon(SETTLE_MS);
+  });
 
   writeFileSync(join(state.folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
     mode: 0o600,

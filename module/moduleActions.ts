@@ -75,7 +75,13 @@ export function createModuleActions(parts: Parts): void {
 
 async function status({ fleet, settings, refresh }: Parts): Promise<StatusReply> {
   await refresh();
-  return { ok: true, action: 'status', version: VERSION, settings, processes: fleet.members().map(row) };
+  return {
+    ok: true,
+    action: 'status',
+    version: VERSION,
+    settings,
+    processes: fleet.members().map((member) => row(member, fleet.leaves)),
+  };
 }
 
 async function attach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
@@ -83,7 +89,7 @@ async function attach({ fleet, keeper, refresh }: Parts, target: string): Promis
   const members = select(fleet, target);
   if (members.length === 0) return nobody('attach', target);
   keeper.retry(members);
-  return { ok: true, action: 'attach', processes: members.map(row) };
+  return { ok: true, action: 'attach', processes: members.map((member) => row(member, fleet.leaves)) };
 }
 
 async function detach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
@@ -91,10 +97,11 @@ async function detach({ fleet, keeper, refresh }: Parts, target: string): Promis
   const members = select(fleet, target);
   if (members.length === 0) return nobody('detach', target);
   await keeper.detach(members);
-  return { ok: true, action: 'detach', processes: members.map(row) };
+  return { ok: true, action: 'detach', processes: members.map((member) => row(member, fleet.leaves)) };
 }
 
-function row({ process, attachment, state, kept, wrapper }: Member): ProcessStatus {
+function row({ process, attachment, state, graceful, kept, wrapper }: Member, leaves: Fleet['leaves']): ProcessStatus {
+  const lastExit = leaves.get(process.name);
   return {
     id: process.pmId,
     name: process.name,
@@ -107,6 +114,8 @@ function row({ process, attachment, state, kept, wrapper }: Member): ProcessStat
       ? { agent: attachment.version }
       : { code: attachment.code, reason: attachment.reason }),
     state,
+    ...(graceful === undefined ? {} : { graceful }),
+    ...(lastExit === undefined ? {} : { lastExit }),
     ...(kept.length > 0 ? { kept } : {}),
     ...(wrapper ? { wrapper } : {}),
   };

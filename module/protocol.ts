@@ -53,6 +53,26 @@ export type Reply = Success | Failure;
 /** How the process stands towards its clients, in an operator's words. */
 export type ServingState = 'serving' | 'draining' | 'drained' | 'no-server';
 
+/** Who handles SIGINT, SIGTERM and PM2's `shutdown` message: we, by a drain; the app itself; or nobody, because it has no
+ * server or the setting `graceful` is off. */
+export type GracefulBy = 'ours' | 'app' | 'off';
+
+/** How a process left that we drained on a signal. */
+export interface LeaveReport {
+  pid: number;
+  /** `SIGINT`, `SIGTERM` or `shutdown`. */
+  on: string;
+  ms: number;
+  killTimeoutMs: number;
+  finished: number;
+  closed: number;
+  cut: number;
+  /** `GET /path` of the first that were cut. */
+  cutRequests: string[];
+  /** The kill_timeout in milliseconds to try, where requests did not fit. */
+  suggestedKillTimeoutMs?: number;
+}
+
 /** One parameter of an action, declared as data so that validation and help come from one place. */
 export interface ParamSpec {
   type: 'boolean' | 'milliseconds';
@@ -125,6 +145,8 @@ export interface AgentOptions {
   maxMemoryRestart: number;
   /** PM2's `kill_timeout` of this app in milliseconds. */
   killTimeoutMs: number;
+  /** Drain on a signal where the app has no handler of its own? */
+  graceful: 'auto' | 'off';
   /** Newest heap dumps to keep for an app, and their total size in bytes. */
   dumpKeep: number;
   dumpMaxBytes: number;
@@ -147,12 +169,15 @@ export type AgentMessage =
       version: string;
       pid: number;
       state: ServingState;
+      graceful: GracefulBy;
       kept: string[];
       wrapper: boolean;
     }
   /** The app loaded the agent itself and waits for its options. */
   | { kind: 'knock'; version: string; pid: number }
-  | { kind: 'state'; pid: number; state: ServingState }
+  | { kind: 'state'; pid: number; state: ServingState; graceful: GracefulBy }
+  /** It exits now, drained. */
+  | { kind: 'leaves'; report: LeaveReport }
   /** May I? The coordinator decides over the instances of an app. */
   | {
       kind: 'ask';
@@ -174,6 +199,8 @@ export type ModuleMessage =
   /** Are you there? Here are your options. Answered by `hello` with the nonce. */
   | { kind: 'welcome'; nonce: string; options: AgentOptions }
   | { kind: 'verdict'; id: string; verdict: Verdict }
+  /** A reload is starting this process's successor: a signal comes next. */
+  | { kind: 'successor' }
   | { kind: 'run'; nonce: string; action: ActionName; params: ParamValues }
   | { kind: 'detach'; nonce: string };
 

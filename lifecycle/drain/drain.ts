@@ -2,7 +2,7 @@
 // goodbye, and be gone the moment nothing is left or the budget is.
 
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { type Connection, hasHalfRequest, inFlightOn } from './connections.ts';
+import { type Connection, hasHalfRequest, inFlightOn, newestRequest } from './connections.ts';
 import {
   answerUnavailable,
   closeUpgraded,
@@ -11,12 +11,13 @@ import {
   endEventStream,
   endEventStreams,
   endPolitely,
+  GOAWAY_PATIENCE_MS,
   isLeaving,
-  sayGoaway,
+  sayGoawayWhileAnswering,
   streamsEvents,
 } from './farewell.ts';
 import { attempt, guarded, ignoreErrors, subscribe } from './guard.ts';
-import { type HttpSocket, type ServerInternals, streamsOf } from './internals.ts';
+import { type HttpSocket, requestOf, type ServerInternals, streamsOf } from './internals.ts';
 
 /** What a drain did. */
 export interface DrainResult {
@@ -26,7 +27,18 @@ export interface DrainResult {
   closed: number;
   /** Requests that were cut off when the budget ended. */
   cut: number;
+  /** The first of those whose method and path are known. */
+  cutRequests?: RequestLine[];
 }
+
+/** A request as an operator recognises it; its query may hold secrets and is left out. */
+export interface RequestLine {
+  method: string;
+  path: string;
+}
+
+/** So many of the requests that were cut are named. */
+const NAMED_REQUESTS = 10;
 
 export interface DrainOptions {
   /** The drain is over after this many milliseconds, whatever is left. */
@@ -151,10 +163,7 @@ export class Drain {
     const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
     if (activity.is === 'http2') {
       this.#watch(activity.session);
-      if (!isLeaving(activity.session)) {
-        sayGoaway(activity.session);
-        this.#result.closed++;
-      }
+      if (sayGoawayWhileAnswering(activity.session, Math.min(GOAWAY_PATIENCE_MS, this.#graceMs))) this.#result.closed++;
       if (inLastPart) endEventStreams(activity.session);
       return;
     }
@@ -168,6 +177,7 @@ export class Drain {
       } else if (response._header === null && this.leftMs <= lastWordMs(this.#budgetMs)) {
         answerUnavailable(socket);
         this.#result.cut++;
+        this.#name(response.req);
       }
       return;
     }
@@ -193,16 +203,27 @@ export class Drain {
     for (const connection of this.#look()) {
       const { socket, activity } = connection;
       attempt(() => {
-        if (activity.is === 'http2') this.#result.cut += cutSession(activity.session);
-        else if (!isLeaving(socket)) {
-          if (hasHalfRequest(connection) || socket.writableLength > 0) this.#result.cut++;
-          else if (inFlightOn(connection) > 0) this.#result.cut++;
+        if (activity.is === 'http2') {
+          for (const stream of streamsOf(activity.session)) this.#name(requestOf(stream));
+          this.#result.cut += cutSession(activity.session);
+        } else if (!isLeaving(socket)) {
+          if (inFlightOn(connection) > 0) {
+            this.#result.cut++;
+            this.#name((activity.is === 'busy' && activity.response?.req) || newestRequest(socket));
+          } else if (hasHalfRequest(connection) || socket.writableLength > 0) this.#result.cut++;
           else this.#result.closed++;
         }
         socket.on('error', ignoreErrors);
         socket.destroy();
       }, undefined);
     }
+  }
+
+  #name(request: { method?: string | undefined; url?: string | undefined } | undefined): void {
+    if (request?.method === undefined || request.url === undefined) return;
+    this.#result.cutRequests ??= [];
+    if (this.#result.cutRequests.length >= NAMED_REQUESTS) return;
+    this.#result.cutRequests.push({ method: request.method, path: request.url.replace(/[?#].*$/s, '') });
   }
 
   /** HTTP/2 has no channel that tells of a finished response on every Node version. */

@@ -5,7 +5,7 @@ import type { Server } from 'node:net';
 import type { ServerInfo, ServingState } from '../../module/protocol.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
-import { sayGoaway } from './farewell.ts';
+import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
 import { attempt, guarded } from './guard.ts';
 import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';
@@ -38,6 +38,8 @@ export interface DrainEngine {
   dispose(): Promise<void>;
   /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
   onState(listener: (state: ServingState) => void): () => void;
+  /** Calls back whenever a server of the app becomes known. Returns the undo. */
+  onServer(listener: () => void): () => void;
 }
 
 /** Makes an engine for this process. Costs a few subscriptions; the servers are looked up when first needed. */
@@ -49,6 +51,7 @@ class Engine implements DrainEngine {
   readonly #finder = new ServerFinder();
   readonly #lastResponses = new LastResponses((server) => !this.#keepAlive || this.#drains(server));
   readonly #listeners = new Set<(state: ServingState) => void>();
+  readonly #serverListeners = new Set<() => void>();
   /** Servers that the drain is about, and what is needed to have them listen again. */
   readonly #owned = new Set<Server>();
   readonly #stopped = new Map<Server, StoppedServer>();
@@ -62,7 +65,9 @@ class Engine implements DrainEngine {
 
   constructor() {
     this.#undo.push(
-      this.#finder.onLearntByConnection((server) => {
+      this.#finder.onLearnt((server, byConnection) => {
+        for (const listener of this.#serverListeners) listener();
+        if (!byConnection) return;
         if (this.#drain !== undefined || this.#drained) this.#stop(server);
         if (!this.#keepAlive) this.#hookSessions(server);
       }),
@@ -113,7 +118,7 @@ class Engine implements DrainEngine {
       for (const server of this.#finder.all()) this.#hookSessions(server);
     }
     for (const { activity } of connections)
-      if (activity.is === 'http2') attempt(() => sayGoaway(activity.session), undefined);
+      if (activity.is === 'http2') attempt(() => sayGoawayWhileAnswering(activity.session, GOAWAY_PATIENCE_MS), false);
     return connections.length;
   }
 
@@ -175,6 +180,7 @@ class Engine implements DrainEngine {
     for (const undo of this.#undo.splice(0)) attempt(undo, undefined);
     this.#finder.dispose();
     this.#listeners.clear();
+    this.#serverListeners.clear();
   }
 
   onState(listener: (state: ServingState) => void): () => void {
@@ -182,6 +188,14 @@ class Engine implements DrainEngine {
     this.#listeners.add(safe);
     return () => {
       this.#listeners.delete(safe);
+    };
+  }
+
+  onServer(listener: () => void): () => void {
+    const safe = guarded(listener);
+    this.#serverListeners.add(safe);
+    return () => {
+      this.#serverListeners.delete(safe);
     };
   }
 

@@ -7,6 +7,9 @@ import { type HttpSocket, type ResponseInternals, streamsOf } from './internals.
 
 /** How long a client may take to end its side after ours, in milliseconds. */
 export const LINGER_MS = 1_000;
+/** How long an idle HTTP/2 client may take to send a request before it is told, in milliseconds: long for one that is
+ * busy, short for a drain. */
+export const GOAWAY_PATIENCE_MS = 250;
 /** WebSocket close code "service restart": clients connect again, to somebody else. */
 const SERVICE_RESTART = 1012;
 /** A server's close frame with that code: unmasked, final, two bytes long. */
@@ -90,6 +93,29 @@ export function closeUpgraded(socket: HttpSocket): void {
   if (socket.writable) socket.write(CLOSE_FRAME);
 }
 const greeted = new WeakSet<object>();
+
+/** Says GOAWAY while the client waits for an answer: with the next stream of a session that has none, at the latest after
+ * `patienceMs`. A client that is just about to send when it hears it loses that request inside itself (Node's does: it
+ * stays unsent and fails when the session ends). Returns whether this is the first time. */
+export function sayGoawayWhileAnswering(session: ServerHttp2Session, patienceMs: number): boolean {
+  if (expecting.has(session) || leaving.has(session)) return false;
+  expecting.add(session);
+  if (streamsOf(session).length > 0) {
+    sayGoaway(session);
+    return true;
+  }
+  const say = guarded(() => {
+    clearTimeout(timer);
+    session.off('stream', say);
+    sayGoaway(session);
+  });
+  const timer = setTimeout(say, patienceMs);
+  timer.unref();
+  session.once('stream', say);
+  session.once('close', () => clearTimeout(timer));
+  return true;
+}
+const expecting = new WeakSet<object>();
 
 /** Asks an HTTP/2 client for no more streams, then, when whatever it had sent before it knew has arrived, ends the
  * session after the streams that are open. */

@@ -2,5 +2,5 @@
 // and for apps that import it; the process it runs in is somebody else's.
 
 export type { ServerInfo, ServingState } from '../../module/protocol.ts';
-export { type DrainOptions, type DrainResult, defaultGraceMs } from './drain.ts';
+export { type DrainOptions, type DrainResult, defaultGraceMs, type RequestLine } from './drain.ts';
 export { createDrainEngine, type DrainEngine } from './engine.ts';

@@ -145,3 +145,8 @@ export function streamsOf(session: object): ServerHttp2Stream[] {
   // A Map of Node's own kind, for which `instanceof` is false (lib/internal/per_context/primordials.js, SafeMap).
   return typeof streams?.values === 'function' ? [...streams.values()] : [];
 }
+
+/** The request of an HTTP/2 stream, where the app uses the API of `http` (lib/internal/http2/compat.js, kRequest). */
+export function requestOf(stream: object): { method?: string | undefined; url?: string | undefined } | undefined {
+  return bySymbol(stream, 'request') as { method?: string | undefined; url?: string | undefined } | undefined;
+}

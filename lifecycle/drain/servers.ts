@@ -18,7 +18,7 @@ export class ServerFinder {
   readonly #seen = new WeakSet<object>();
   readonly #options = new WeakMap<object, ListenOptions>();
   readonly #undo: (() => void)[] = [];
-  readonly #learnt = new Set<(server: ServerInternals) => void>();
+  readonly #learnt = new Set<(server: ServerInternals, byConnection: boolean) => void>();
   #clusterScanned = false;
   #blind = false;
   #accepted = 0;
@@ -75,8 +75,8 @@ export class ServerFinder {
     return this.#blind;
   }
 
-  /** Calls back for every server that only a connection of its made known. Returns the undo. */
-  onLearntByConnection(listener: (server: ServerInternals) => void): () => void {
+  /** Calls back for every server that becomes known, and says whether only a connection of its told. Returns the undo. */
+  onLearnt(listener: (server: ServerInternals, byConnection: boolean) => void): () => void {
     const safe = guarded(listener);
     this.#learnt.add(safe);
     return () => {
@@ -94,7 +94,7 @@ export class ServerFinder {
     if (typeof server !== 'object' || server === null || this.#seen.has(server) || !isServer(server)) return;
     this.#seen.add(server);
     this.#known.add(new WeakRef(server));
-    if (byConnection) for (const listener of this.#learnt) listener(server);
+    for (const listener of this.#learnt) listener(server, byConnection);
   }
 }
 

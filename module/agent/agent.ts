@@ -7,15 +7,18 @@ import {
   AGENT_MESSAGE,
   type AgentMessage,
   type AgentOptions,
+  type GracefulBy,
   MODULE_TOPIC,
   type ModuleMessage,
   type ParamValues,
   type Reply,
+  type ServingState,
 } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { actions } from './actions/index.ts';
 import { openChannel } from './channel.ts';
 import type { Context } from './context.ts';
+import { createGraceful } from './graceful.ts';
 import { watchLease } from './lease.ts';
 import { parseParams } from './params.ts';
 import { createPermission } from './permission.ts';
@@ -36,10 +39,10 @@ const DEADLINES_MS: Record<ActionName, number> = {
 };
 
 /**
- * When to look again whether an app that had no server has one now, in milliseconds after the agent came: it comes with
- * the first idle moment, which may be before `listen`. After that, whoever wants to know asks.
+ * When to look again whether an app has a server and signal handlers now, in milliseconds after the agent came: it comes
+ * with the first idle moment, which may be before `listen`. After that, whoever wants to know asks.
  */
-const SERVER_LOOKS_MS = [500, 2_000, 10_000, 30_000];
+const LOOKS_MS = [500, 2_000, 10_000, 30_000];
 
 export interface Agent {
   version: string;
@@ -83,11 +86,13 @@ export function startAgent(
   }
   const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
   const permission = createPermission(tell);
-  const forgetState = engine.onState((state) => tell({ kind: 'state', pid: process.pid, state }));
+  // npm and its like pass signals on to the app, which is their child.
+  const graceful = createGraceful(engine, () => (wrapper ? { ...options, graceful: 'off' } : options), tell);
+  let told = standing();
+  const forgetState = engine.onState(tellStanding);
   let stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
   for (const name of answered) registerAction(channel, name);
-  const looks =
-    engine.state() === 'no-server' ? SERVER_LOOKS_MS.map((ms) => setTimeout(lookForServer, ms).unref()) : [];
+  const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
 
   const agent: Agent = { version: VERSION, hello, update, dispose };
   return agent;
@@ -98,7 +103,7 @@ export function startAgent(
       ...(nonce === undefined ? {} : { nonce }),
       version: VERSION,
       pid: process.pid,
-      state: engine.state(),
+      ...standing(),
       kept,
       wrapper,
     });
@@ -107,6 +112,7 @@ export function startAgent(
   function update(next: AgentOptions): void {
     options = next;
     stepBack();
+    graceful.update();
     stopLease();
     stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
   }
@@ -120,10 +126,19 @@ export function startAgent(
     }
   }
 
-  function lookForServer(): void {
-    if (engine.state() === 'no-server') return;
-    for (const look of looks) clearTimeout(look);
-    tell({ kind: 'state', pid: process.pid, state: engine.state() });
+  /** How the process stands towards its clients and its signals. */
+  function standing(): { state: ServingState; graceful: GracefulBy } {
+    return { state: engine.state(), graceful: graceful.by() };
+  }
+
+  function tellStanding(): void {
+    told = standing();
+    tell({ kind: 'state', pid: process.pid, ...told });
+  }
+
+  function lookAgain(): void {
+    const now = standing();
+    if (now.state !== told.state || now.graceful !== told.graceful) tellStanding();
   }
 
   function expire(): void {
@@ -131,12 +146,15 @@ export function startAgent(
   }
 
   function dispose(reason: string): Promise<void> {
+    // A process that is going stays drained; what we have put into it goes with it.
+    if (graceful.leaving()) return new Promise(() => {});
     disposed ??= leave(reason);
     return disposed;
   }
 
   async function leave(reason: string): Promise<void> {
     stopLease();
+    graceful.dispose();
     forgetState();
     for (const look of looks) clearTimeout(look);
     tell({ kind: 'bye', pid: process.pid, reason });
@@ -153,6 +171,7 @@ export function startAgent(
       obey(packet.data as ModuleMessage);
       return true;
     }
+    if (message === 'shutdown') return graceful.shutdown();
     const trigger = readTrigger(message);
     if (!trigger || !answered.has(trigger.action)) return false;
     const { action, raw, addressed } = trigger;
@@ -171,6 +190,10 @@ export function startAgent(
       case 'verdict':
         permission.settle(message.id, message.verdict);
         break;
+      case 'successor':
+        // Connections that are idle now have until the signal to send the request that ends them.
+        if (graceful.by() === 'ours') engine.disableKeepAlive();
+        break;
       case 'run': {
         const { nonce } = message;
         void perform(message.action, message.params, 'id').then((reply) => tell({ kind: 'reply', nonce, reply }));
@@ -187,7 +210,14 @@ export function startAgent(
     try {
       if (wrapper && action !== 'ops-status') throw wrapperRefusal(action);
       const params = parseParams(action, raw);
-      const fields = await inTime(action, params, { options, engine, permission, kept, addressed });
+      const fields = await inTime(action, params, {
+        options,
+        engine,
+        permission,
+        kept,
+        addressed,
+        graceful: graceful.by(),
+      });
       return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
     } catch (error) {
       return failureOf(action, error);

@@ -1,5 +1,6 @@
 // The agent's end of PM2's IPC channel. Speaks PM2's `axm:*` messages itself, because tx2 and pmx exit the process when
 // a send fails; never keeps a finishing app alive and never takes a message away from the app.
+import { ours } from './listeners.ts';
 
 /** What the agent needs of PM2's channel. */
 export interface Channel {
@@ -25,9 +26,9 @@ export function openChannel(onMessage: (message: unknown) => boolean): Channel |
   const send = process.send;
   if (!send || !process.connected) return null;
 
-  const listener = (message: unknown, handle?: unknown) => {
+  const listener = ours((message: unknown, handle?: unknown) => {
     if (!onMessage(message)) giveBack(listener, message, handle);
-  };
+  });
   process.on('message', listener);
   // A `message` listener keeps the process alive; ours must not. Balanced in close(), never channel.unref(), which would
   // override the app's own count.
@@ -61,7 +62,7 @@ function control(): IpcControl | undefined {
  * (lib/internal/child_process.js, kPendingMessages). While ours is the only one, a message for the app goes back there,
  * so that a listener which the app adds later still gets it.
  */
-function giveBack(listener: (...args: unknown[]) => void, message: unknown, handle: unknown): void {
+function giveBack(listener: (message: unknown, handle?: unknown) => void, message: unknown, handle: unknown): void {
   try {
     const listeners = process.listeners('message') as unknown[];
     if (listeners.length !== 1 || listeners[0] !== listener) return;

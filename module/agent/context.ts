@@ -1,6 +1,6 @@
 // What an action gets to work with.
 import type { DrainEngine } from '../../lifecycle/drain/index.ts';
-import type { ActionName, Addressed, AgentOptions, ParamValues } from '../protocol.ts';
+import type { ActionName, Addressed, AgentOptions, GracefulBy, ParamValues } from '../protocol.ts';
 import type { Permission } from './permission.ts';
 
 export interface Context {
@@ -9,6 +9,8 @@ export interface Context {
   permission: Permission;
   /** Names of ours that the app had already given to actions of its own. */
   kept: string[];
+  /** Who handles signals in this process. */
+  graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */
   addressed: Addressed;
 }

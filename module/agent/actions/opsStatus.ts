@@ -1,7 +1,7 @@
 // What the agent sees of its process. Reads only.
 import type { Actions } from '../context.ts';
 
-export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept }) => {
+export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept, graceful }) => {
   const { connections, inFlight } = engine.totals();
   return {
     state: engine.state(),
@@ -10,6 +10,7 @@ export const opsStatus: Actions['ops-status'] = async (_params, { engine, option
     connections,
     inFlight,
     keepAlive: engine.keepAlive(),
+    graceful,
     uptime: Math.round(process.uptime()),
     memory: process.memoryUsage(),
     node: process.version,

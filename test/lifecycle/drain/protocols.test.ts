@@ -194,7 +194,12 @@ onEveryNode('protocols', (node) => {
       assert.equal(Date.now() - started < 1_000, true);
       assert.match(await events, /tick/);
       await stuck;
-      assert.deepEqual(result, { finished: 1, closed: 1, cut: 1 });
+      assert.deepEqual(result, {
+        finished: 1,
+        closed: 1,
+        cut: 1,
+        cutRequests: [{ method: 'GET', path: '/60000' }],
+      });
       assert.equal(await app.run(() => 'alive', []), 'alive');
     });
   }

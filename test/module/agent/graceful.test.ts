@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { app } from '../../support/folders.ts';
+import { startWithModule } from '../../support/installed.ts';
+import { get, startLoad, untilServing } from '../../support/load.ts';
+import { isAlive, type Pm2, pm2Folder } from '../../support/pm2.ts';
+import { moduleStatus, untilAttached } from '../../support/status.ts';
+import { freePort, waitFor, within } from '../../support/wait-for.ts';
+
+interface Row {
+  name: string;
+  graceful?: string;
+  lastExit?: { cut: number; cutRequests: string[]; suggestedKillTimeoutMs?: number; on: string };
+}
+
+describe('a process that PM2 ends', () => {
+  let pm2: Pm2;
+  before(async () => {
+    pm2 = await startWithModule();
+  });
+  after(() => pm2.kill());
+
+  async function start(name: string, script: string, options: object = {}): Promise<{ port: number; pid: number }> {
+    const port = await freePort();
+    const [first] = await pm2.startApp({ name, script: app(script), env: { PORT: port }, ...options });
+    await untilServing({ port });
+    await untilAttached(pm2, name);
+    return { port, pid: first!.pid };
+  }
+
+  const graceful = async (name: string) =>
+    ((await moduleStatus(pm2)).processes as Row[]).find((row) => row.name === name)!;
+  const gone = (pid: number, timeoutMs = 5_000) =>
+    waitFor(() => !isAlive(pid), { what: `${pid} to be gone`, timeoutMs, everyMs: 5 });
+
+  for (const [killTimeout, requestMs, fits] of [
+    [1_600, 5_000, false],
+    [3_000, 1_200, true],
+    [8_000, 2_500, true],
+  ] as const) {
+    it(`kill_timeout ${killTimeout} and a request of ${requestMs} ms: it leaves by itself, in time, and says how`, async () => {
+      const name = `timeout-${killTimeout}`;
+      const { port, pid } = await start(name, 'http.cjs', { exec_mode: 'cluster', kill_timeout: killTimeout });
+      const request = get({ port, path: `/slow?ms=${requestMs}&token=secret` }).then(
+        ({ status }) => status,
+        () => 0,
+      );
+      await sleep(100);
+      const started = performance.now();
+      const stopping = pm2.call('stopProcessId', { id: (await pm2.process(name)).pm_id });
+      let answeredAt = 0;
+      const status = await request.finally(() => {
+        answeredAt = performance.now();
+      });
+      await gone(pid, killTimeout);
+      const goneAt = performance.now();
+      await stopping;
+      assert.ok(goneAt - started < killTimeout, `it took ${goneAt - started} ms`);
+      assert.doesNotMatch(pm2.daemonLog(), new RegExp(`pid ${pid} still alive`));
+      const line = /pm2-ops: SIGINT: drained in (\d+) ms: .*/.exec(pm2.logs(name));
+      assert.ok(line, pm2.logs(name));
+      if (fits) {
+        assert.equal(status, 200);
+        assert.match(line[0], /: 1 finished, 0 closed, 0 cut$/);
+        assert.ok(goneAt - answeredAt < 150, `it stayed for ${goneAt - answeredAt} ms after the last response`);
+      } else {
+        assert.equal(status, 503);
+        assert.match(line[0], /1 cut \(GET \/slow\); they did not fit into kill_timeout 1600, try kill_timeout 4000$/);
+        const { lastExit } = await graceful(name);
+        assert.deepEqual(lastExit?.cutRequests, ['GET /slow']);
+        assert.equal(lastExit?.suggestedKillTimeoutMs, 4_000);
+      }
+      assert.doesNotMatch(pm2.logs(name), /secret/);
+      await pm2.ok('delete', name);
+    });
+  }
+
+  it('does not wait longer than its budget for clients that say nothing or stop in the middle', async () => {
+    const { port, pid } = await start('stalled', 'http.cjs', { exec_mode: 'cluster', instances: 1 });
+    const sockets = await Promise.all(
+      ['', 'GET / HTT', 'POST / HTTP/1.1\r\nhost: app\r\ncontent-length: 1000\r\n\r\nhalf'].map(async (text) => {
+        const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+        await new Promise((resolve) => socket.once('connect', resolve));
+        socket.write(text);
+        return socket;
+      }),
+    );
+    await sleep(100);
+    const started = performance.now();
+    await pm2.ok('reload', 'stalled');
+    await gone(pid);
+    assert.ok(performance.now() - started < 4_000);
+    assert.doesNotMatch(pm2.daemonLog(), new RegExp(`pid ${pid} still alive`));
+    for (const socket of sockets) socket.destroy();
+    await pm2.ok('delete', 'stalled');
+  });
+
+  // No new requests: where no instance is left, PM2's daemon resets the connections that it has accepted for them.
+  for (const verb of ['stop', 'restart', 'delete']) {
+    it(`by pm2 ${verb}: every request on its way is answered`, async () => {
+      const { port } = await start(verb, 'http.cjs', { exec_mode: 'cluster', instances: 2 });
+      const underWay = Array.from({ length: 32 }, () => get({ port, path: '/?ms=900' }).then(({ status }) => status));
+      await sleep(100);
+      const pids = (await pm2.processes(verb)).map(({ pid }) => pid);
+      await pm2.ok(verb, verb);
+      assert.deepEqual([...new Set(await Promise.all(underWay))], [200]);
+      assert.equal(pids.filter(isAlive).length, 0);
+      assert.match(pm2.logs(verb), / 0 cut$/m);
+      assert.doesNotMatch(pm2.logs(verb), / [1-9]\d* cut/);
+      await pm2.run('delete', verb);
+    });
+  }
+
+  it('by pm2 scale: nothing is lost, others serve on', async () => {
+    const { port } = await start('scale', 'http.cjs', { exec_mode: 'cluster', instances: 2 });
+    const load = startLoad({ port, clients: 32, path: '/?ms=30', pauseMs: 5 });
+    await waitFor(() => load.counts().requests > 100, { what: 'load' });
+    const pids = (await pm2.processes('scale')).map(({ pid }) => pid);
+    await pm2.ok('scale', 'scale', '1');
+    assert.deepEqual((await load.stop()).failures, {}, pm2.logs('scale'));
+    assert.equal(pids.filter(isAlive).length, 1);
+    await pm2.ok('delete', 'scale');
+  });
+
+  it('with a handler of its own is left to it', async () => {
+    await start('own', 'own-sigint.cjs');
+    assert.equal((await graceful('own')).graceful, 'app');
+    await pm2.ok('stop', 'own');
+    assert.match(pm2.logs('own'), /OWN SIGINT HANDLER CALLED\nclosed well/);
+    assert.doesNotMatch(pm2.logs('own'), /drained in/);
+    await pm2.ok('delete', 'own');
+  });
+
+  it('with a handler that it adds later, even one for a single time, is left to it', async () => {
+    const { port } = await start('later', 'own-sigint-once.cjs');
+    assert.equal((await graceful('later')).graceful, 'ours');
+    await get({ port, path: '/handle' });
+    assert.equal((await pm2.triggerOne<Row>('later', 'ops-status')).graceful, 'app');
+    await pm2.ok('stop', 'later');
+    assert.match(pm2.logs('later'), /OWN SIGINT HANDLER CALLED\nstill there/);
+    assert.doesNotMatch(pm2.logs('later'), /drained in/);
+    await pm2.ok('delete', 'later');
+  });
+
+  it('with signal-exit, which only tidies up, is drained and tidied up', async () => {
+    const { port } = await start('tidy', 'signal-exit.cjs', { kill_timeout: 3_000 });
+    const request = get({ port, path: '/?ms=800' });
+    await sleep(100);
+    await pm2.ok('stop', 'tidy');
+    assert.equal((await request).status, 200);
+    assert.match(pm2.logs('tidy'), /1 finished, 0 closed, 0 cut\nTIDIED UP/);
+    await pm2.ok('delete', 'tidy');
+  });
+
+  it('ends at once on a second signal', async () => {
+    const { port, pid } = await start('twice', 'http.cjs', { kill_timeout: 8_000, autorestart: false });
+    const request = get({ port, path: '/?ms=5000' }).catch((error: Error) => error.message);
+    await sleep(100);
+    process.kill(pid, 'SIGTERM');
+    await sleep(300);
+    assert.ok(isAlive(pid));
+    process.kill(pid, 'SIGTERM');
+    await gone(pid, 500);
+    assert.equal(typeof (await request), 'string');
+    await waitFor(() => /App \[twice:\d+\] exited with code \[0\] via signal \[SIGTERM\]/.test(pm2.daemonLog()), {
+      what: 'the signal in the log of PM2',
+    });
+    await pm2.ok('delete', 'twice');
+  });
+
+  it('without a server dies of the signal, at once, as ever', async () => {
+    const [worker] = await pm2.startApp({ name: 'worker', script: app('no-server.cjs'), autorestart: false });
+    await untilAttached(pm2, 'worker');
+    assert.equal((await graceful('worker')).graceful, 'off');
+    const started = performance.now();
+    process.kill(worker!.pid, 'SIGTERM');
+    await gone(worker!.pid, 500);
+    assert.ok(performance.now() - started < 200);
+    await waitFor(() => /App \[worker:\d+\] exited with code \[0\] via signal \[SIGTERM\]/.test(pm2.daemonLog()), {
+      what: 'the signal in the log of PM2',
+    });
+    await pm2.ok('delete', 'worker');
+  });
+
+  it('after detach, or with graceful=off, dies of the signal as ever', async () => {
+    const { port, pid } = await start('plain', 'http.cjs', { autorestart: false });
+    await pm2.triggerOne('pm2-ops', 'detach', 'app=plain');
+    await waitFor(async () => (await pm2.triggerOne<{ code?: string }>('plain', 'gc')).code === 'E_STATE', {
+      what: 'the agent to be out',
+    });
+    const request = get({ port, path: '/?ms=3000' }).catch((error: Error) => error.message);
+    await sleep(100);
+    process.kill(pid, 'SIGINT');
+    await gone(pid, 500);
+    assert.equal(typeof (await request), 'string');
+    assert.doesNotMatch(pm2.logs('plain'), /drained in/);
+    await pm2.ok('delete', 'plain');
+
+    await pm2.ok('set', 'pm2-ops:graceful', 'off');
+    await waitFor(async () => (await moduleStatus(pm2)).settings.graceful === 'off', { what: 'the setting' });
+    await start('off', 'http.cjs', { exec_mode: 'cluster' });
+    assert.equal((await graceful('off')).graceful, 'off');
+    await pm2.ok('stop', 'off');
+    assert.doesNotMatch(pm2.logs('off'), /drained in/);
+  });
+});
+
+describe('pm2-runtime with the module', () => {
+  let pm2: Pm2;
+  before(async () => {
+    pm2 = await startWithModule();
+    await pm2.ok('kill');
+  });
+  after(() => pm2.kill());
+
+  it('told to go by SIGTERM, as a container is: every request on its way is answered', async () => {
+    const port = await freePort();
+    const file = join(pm2.folder, 'runtime.json');
+    const web = { name: 'web', script: app('http.cjs'), exec_mode: 'cluster', instances: 2, vizion: false };
+    writeFileSync(file, JSON.stringify({ apps: [{ ...web, kill_timeout: 3_000, env: { PORT: port } }] }));
+    const runtime = spawn(pm2.node, [join(pm2Folder(), 'bin', 'pm2-runtime'), 'start', file], {
+      env: pm2.env,
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => runtime.once('exit', resolve));
+    await untilServing({ port });
+    await untilAttached(pm2, 'web');
+    const underWay = Array.from({ length: 16 }, () => get({ port, path: '/?ms=900' }).then(({ status }) => status));
+    await sleep(100);
+    runtime.kill('SIGTERM');
+    assert.deepEqual([...new Set(await Promise.all(underWay))], [200]);
+    await within(10_000, 'the end of pm2-runtime', ended);
+    assert.equal(pm2.logs('web').match(/drained in .* 0 cut$/gm)?.length, 2, pm2.logs('web'));
+  });
+});
