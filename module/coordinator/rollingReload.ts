@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReloadProgress, ReloadRefused, ReloadReply, Replaced } from '../commandProtocol.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { Daemon, PmId } from '../daemon/daemon.ts';
-import { type LogMarks, linesSince, markLogs } from '../daemon/logTail.ts';
 import { findUnlisted, isAlive } from '../daemon/unlisted.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { Failure, Reply } from '../protocol.ts';
+import { LastWords } from './lastWords.ts';
 import { createReadiness, type Instance, type Readiness } from './readiness.ts';
 import { ReloadFailure } from './reloadFailure.ts';
 import type { ReloadParams } from './reloadParams.ts';
@@ -49,6 +49,12 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
   parts.daemon.onProcessEvent((_event, pmId) => {
     for (const { roll } of running.values()) roll.noticed(pmId);
   });
+
+  for (const type of ['log:out', 'log:err']) {
+    parts.daemon.onBusEvent(type, (pmId, text) => {
+      for (const { roll } of running.values()) roll.heard(pmId, text);
+    });
+  }
 
   return {
     async reload(params, tell) {
@@ -97,7 +103,7 @@ class Roll {
   readonly #startedMs = performance.now();
   readonly #app: string;
   readonly #readiness: Readiness;
-  readonly #marks: LogMarks;
+  readonly #lastWords = new LastWords();
   /** The instances as they were. */
   readonly #old: Instance[];
   /** Do they listen? Then so must the new ones. */
@@ -123,7 +129,6 @@ class Roll {
     this.#app = params.app;
     this.#old = members.map(({ process: { pmId, pid, restarts } }) => ({ pmId, pid, restarts, startedMs: 0 }));
     this.#serves = members.some(({ state }) => state === 'serving' || state === 'draining' || state === 'drained');
-    this.#marks = markLogs(members.flatMap(({ process }) => process.logFiles));
     this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
     const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
     const oneMs = params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
@@ -152,6 +157,11 @@ class Roll {
 
   abort(reason: string): void {
     this.#aborted ??= reason;
+  }
+
+  /** Something that a process wrote. */
+  heard(pmId: PmId, text: unknown): void {
+    this.#lastWords.heard(pmId, text);
   }
 
   /** Something happened to a process. An `_old_` id that is not of our doing: somebody else reloads the app, too. */
@@ -277,6 +287,7 @@ class Roll {
       this.#reloadedByPm2.add(pmId);
     }
     this.#drained.delete(pmId);
+    this.#lastWords.forget(pmId);
     let refusal: Error | undefined;
     const { daemon } = this.parts;
     (drained ? daemon.restart(pmId, this.params.env) : daemon.reload(pmId, this.params.env)).catch((error: Error) => {
@@ -301,7 +312,7 @@ class Roll {
     const canary = this.#canary;
     if (!canary || !(error instanceof ReloadFailure) || this.#aborted || this.#overlap) return;
     await this.parts.refresh();
-    error.logs = this.#logsOf(pmId);
+    error.logs = this.#lastWords.of(pmId);
     try {
       this.#readiness.requireUp(canary);
     } catch {
@@ -351,13 +362,15 @@ class Roll {
         ? error
         : new ReloadFailure('E_INTERNAL', (error as Error).message, 'look at: pm2 logs pm2-ops');
     this.#progress('failed', failure.message);
+    // Its last words may still be on their way.
+    await sleep(LOOK_EVERY_MS);
     try {
       for (const pmId of this.#drained) await this.#resume(pmId);
       await Promise.all(
         this.#withoutKeepAlive.map((pmId) => this.parts.calls.run(pmId, 'enable-keepalive', {}, AT_ONCE_MS)),
       );
       if (this.#canary) {
-        if (failure.logs.length === 0) failure.logs = this.#logsOf(this.#canary.pmId);
+        if (failure.logs.length === 0) failure.logs = this.#lastWords.of(this.#canary.pmId);
         this.#progress('undo', `the canary (id ${this.#canary.pmId}) goes`);
         await this.#removeCanary();
       }
@@ -461,10 +474,6 @@ class Roll {
       `somebody else reloads ${this.#app} at the same time: ${this.#overlap}`,
       `wait for the other one to end (pm2 ls), then: pm2-ops reload ${this.#app}`,
     );
-  }
-
-  #logsOf(pmId: PmId): string[] {
-    return linesSince(this.#marks, this.parts.fleet.get(pmId)?.process.logFiles ?? []);
   }
 
   #isFork(): boolean {

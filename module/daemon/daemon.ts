@@ -25,8 +25,6 @@ export interface ManagedProcess {
   restarts: number;
   /** It says `ready` itself; PM2 calls it online only then. */
   waitReady: boolean;
-  /** Where its output goes. */
-  logFiles: string[];
 }
 
 /** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
@@ -153,7 +151,6 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
     waitReady: pm2_env.wait_ready === true,
-    logFiles: [pm2_env.pm_out_log_path, pm2_env.pm_err_log_path].filter((file) => file !== undefined),
   };
 }
 

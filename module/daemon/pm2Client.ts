@@ -18,8 +18,6 @@ export interface Pm2Process {
     kill_timeout?: number;
     wait_ready?: boolean;
     restart_time?: number;
-    pm_out_log_path?: string;
-    pm_err_log_path?: string;
     env?: Record<string, unknown>;
     axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
   };

@@ -185,6 +185,5 @@ function instance(name: string, pmId: number): ManagedProcess {
     killTimeoutMs: 1600,
     restarts: 0,
     waitReady: false,
-    logFiles: [],
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { ROOT, tempFolder } from '../../support/folders.ts';
 import { startWithModule } from '../../support/installed.ts';
 import { get, type Load, startLoad, untilServing } from '../../support/load.ts';
@@ -52,6 +52,8 @@ describe('pm2-ops reload', () => {
     pm2 = await startWithModule();
   });
   after(() => pm2.kill());
+  const loads: Load[] = [];
+  afterEach(() => Promise.all(loads.splice(0).map((load) => load.stop())));
 
   /** Runs the command as a user does. */
   function command(...args: string[]): Promise<RunResult> {
@@ -70,6 +72,7 @@ describe('pm2-ops reload', () => {
     await untilAttached(pm2, name);
     const pids = (await pm2.processes(name)).map(({ pid }) => pid);
     const load = startLoad({ port, clients: 16 });
+    loads.push(load);
     await waitFor(() => Object.keys(load.stats().servedBy).length === instances, { what: 'all instances to serve' });
     return { name, port, deploy, load, pids, ids: (await pm2.processes(name)).map(({ pm_id }) => pm_id) };
   }
@@ -213,8 +216,8 @@ describe('pm2-ops reload', () => {
     const { code, stderr } = await ours;
     assert.equal(code, 1);
     assert.match(stderr, /somebody else reloads overlap at the same time.*E_STATE/);
+    // What that reload itself may lose is not ours to tell.
     await assertSameInstances(app);
-    await assertNothingLost(app.load);
     await pm2.ok('delete', 'overlap');
   });
 
