@@ -46,8 +46,8 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
   /** By pm_id, in milliseconds of performance.now(). */
   const ready = new Map<PmId, number>();
   parts.daemon.onReady((pmId) => ready.set(pmId, performance.now()));
-  parts.daemon.onProcessEvent((_event, pmId) => {
-    for (const { roll } of running.values()) roll.noticed(pmId);
+  parts.daemon.onProcessEvent((event, pmId) => {
+    for (const { roll } of running.values()) roll.noticed(event, pmId);
   });
 
   for (const type of ['log:out', 'log:err']) {
@@ -165,7 +165,8 @@ class Roll {
   }
 
   /** Something happened to a process. An `_old_` id that is not of our doing: somebody else reloads the app, too. */
-  noticed(pmId: PmId): void {
+  noticed(event: string, pmId: PmId): void {
+    if (event === 'exit') this.#lastWords.ended(pmId);
     const id = Number(/^_old_(\d+)$/.exec(String(pmId))?.[1] ?? Number.NaN);
     const ours = this.#canary?.pmId === id || this.#old.some((each) => each.pmId === id);
     if (ours && !this.#reloadedByPm2.has(id)) this.#overlap ??= `instance ${id} was reloaded`;
@@ -239,14 +240,20 @@ class Roll {
       this.#progress('canary', `${health} is healthy`);
     }
     const settledMs = performance.now() + settle;
-    const drained = settle > 0 ? this.#drain(canary.pmId, Math.max(1_000, settle)) : undefined;
+    let drains = false;
     while (performance.now() < settledMs) {
+      const member = this.#readiness.requireUp(canary);
+      if (!drains && this.#serves && member.attachment.is === 'attached') {
+        drains = true;
+        // With all the time that idle clients may need: `resume` ends it when the while is over.
+        void this.#drain(canary.pmId, 1);
+      }
       this.#checkpoint();
       await sleep(LOOK_EVERY_MS);
       await this.parts.refresh();
-      this.#readiness.requireUp(canary);
     }
-    if ((await drained)?.ok) await this.#resume(canary.pmId);
+    this.#readiness.requireUp(canary);
+    if (drains) await this.#resume(canary.pmId);
     await this.parts.refresh();
     this.#readiness.requireUp(canary);
     this.#progress('canary', `still up after ${settle} ms`);
@@ -312,7 +319,7 @@ class Roll {
     const canary = this.#canary;
     if (!canary || !(error instanceof ReloadFailure) || this.#aborted || this.#overlap) return;
     await this.parts.refresh();
-    error.logs = this.#lastWords.of(pmId);
+    error.logs = this.#lastWords.of(pmId, error.code === 'E_STATE');
     try {
       this.#readiness.requireUp(canary);
     } catch {
@@ -370,7 +377,7 @@ class Roll {
         this.#withoutKeepAlive.map((pmId) => this.parts.calls.run(pmId, 'enable-keepalive', {}, AT_ONCE_MS)),
       );
       if (this.#canary) {
-        if (failure.logs.length === 0) failure.logs = this.#lastWords.of(this.#canary.pmId);
+        if (failure.logs.length === 0) failure.logs = this.#lastWords.of(this.#canary.pmId, failure.code === 'E_STATE');
         this.#progress('undo', `the canary (id ${this.#canary.pmId}) goes`);
         await this.#removeCanary();
       }
@@ -379,7 +386,9 @@ class Roll {
     }
     await this.parts.refresh();
     const serving = this.#old.filter(({ pmId, pid }) => this.parts.fleet.get(pmId)?.process.pid === pid).length;
-    this.#note(`${serving} of ${this.#old.length} old instances serve on`);
+    this.#note(
+      `of ${this.#old.length} instance(s) ${serving} serve(s) on as before, ${this.#replaced.length} replaced`,
+    );
     return {
       ...refused(failure.code, failure.message, failure.hint),
       app: this.#app,
@@ -409,8 +418,8 @@ class Roll {
     if (this.parts.fleet.get(pmId)) this.#note(`id ${pmId} could not be deleted; do it: pm2 delete ${pmId}`);
   }
 
-  /** @param budgetMs for the requests in flight; the parameter `drain` if not given */
-  async #drain(pmId: PmId, budgetMs = this.params.drain): Promise<Reply> {
+  async #drain(pmId: PmId, mostTries = DRAIN_TRIES): Promise<Reply> {
+    const budgetMs = this.params.drain;
     const member = this.parts.fleet.get(pmId);
     if (member?.attachment.is !== 'attached') {
       const reason =
@@ -423,7 +432,7 @@ class Roll {
     for (let tries = 1; ; tries++) {
       const reply = await this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS);
       // The others may just be attached, or listen again.
-      if (reply.ok || reply.code !== 'E_LAST' || tries === DRAIN_TRIES || this.#aborted) return reply;
+      if (reply.ok || reply.code !== 'E_LAST' || tries >= mostTries || this.#aborted) return reply;
       await sleep(DRAIN_PAUSE_MS);
     }
   }
