@@ -71,9 +71,9 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     }
   }
 
-  /** Its first life after a restart has another pid; before, PM2 lists the one that goes. */
+  /** Before, PM2 lists the one that goes, or was stopped. */
   function hasStarted({ process }: Member, { restarts, pid }: Instance): boolean {
-    return pid !== 0 || process.restarts >= restarts;
+    return pid !== 0 || process.restarts > restarts || (process.restarts === restarts && process.pid > 0);
   }
 
   function hasSaidReady({ pmId, startedMs }: Instance): boolean {

@@ -14,6 +14,8 @@ import type { ReloadParams } from './reloadParams.ts';
 
 /** Pause between two looks, in milliseconds. */
 const LOOK_EVERY_MS = 150;
+/** For how long the canary serves the clients of the first old instance before that goes for good, in milliseconds. */
+const SERVES_FOR_MS = 1_000;
 /** What an agent may need on top of a drain's own budget, in milliseconds. */
 const MARGIN_MS = 6_000;
 /** How long an agent may take for what is done at once, in milliseconds. */
@@ -109,6 +111,8 @@ class Roll {
   /** Do they listen? Then so must the new ones. */
   readonly #serves: boolean;
   readonly #replaced: Replaced[] = [];
+  /** The canary, and those that were replaced. */
+  readonly #successors: Instance[] = [];
   readonly #notes: string[] = [];
   /** Drained by us and not yet replaced. */
   readonly #drained = new Set<PmId>();
@@ -176,17 +180,25 @@ class Roll {
   async #roll(): Promise<void> {
     const canary = await this.#startCanary();
     await this.#prove(canary);
+    this.#successors.push(canary);
     await this.#takeKeepAlive();
     for (const old of this.#old) {
       this.#checkpoint();
       await this.parts.refresh();
-      this.#readiness.requireUp(canary);
+      this.#allAreUp();
       if (await this.#isNewAlready(old)) continue;
       await this.#replace(old);
     }
+    await this.parts.refresh();
+    this.#allAreUp();
     this.#progress('finish', `all ${this.#old.length} replaced; the canary (id ${canary.pmId}) goes`);
     await this.#removeCanary();
     await this.#nothingIsLeft();
+  }
+
+  /** Those that run the new code. */
+  #allAreUp(): void {
+    for (const instance of this.#successors) this.#readiness.requireUp(instance);
   }
 
   async #startCanary(): Promise<Instance> {
@@ -218,7 +230,7 @@ class Roll {
       if (performance.now() - startedMs > this.params.timeout) {
         throw new ReloadFailure('E_TIMEOUT', 'PM2 started no canary', 'look at: ~/.pm2/pm2.log');
       }
-      this.#checkpoint();
+      // No checkpoint: one that starts and is not known would be left behind.
       await sleep(LOOK_EVERY_MS);
     }
   }
@@ -285,7 +297,10 @@ class Roll {
     const { pmId } = old;
     const wasOnline = this.parts.fleet.get(pmId)?.process.status === 'online';
     const drain = wasOnline ? await this.#drain(pmId) : undefined;
-    if (drain?.ok) this.#drained.add(pmId);
+    if (drain?.ok) {
+      this.#drained.add(pmId);
+      await this.#watchWithClients();
+    }
     this.#checkpoint();
     const startedMs = performance.now();
     const drained = drain === undefined || drain.ok || drain.code === 'E_NO_SERVER';
@@ -309,9 +324,25 @@ class Roll {
         throw error;
       });
     const { pid } = member.process;
+    this.#successors.push(successor);
     this.#replaced.push({ id: pmId, from: old.pid, to: pid, drained: drain?.ok === true });
     const requests = drain?.ok ? `, ${drain.finished} request(s) finished, ${drain.cut} cut` : '';
     this.#progress('replaced', `id ${pmId}: pid ${old.pid} → ${pid}${requests}`);
+  }
+
+  /**
+   * The clients of a drained instance come back to the new code, some of them for the first time: for a moment the old one
+   * can still be resumed.
+   */
+  async #watchWithClients(): Promise<void> {
+    const watchMs = this.#replaced.length === 0 ? Math.min(SERVES_FOR_MS, this.params.settle) : 0;
+    const endsMs = performance.now() + watchMs;
+    do {
+      await this.parts.refresh();
+      this.#allAreUp();
+      this.#checkpoint();
+      if (performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+    } while (performance.now() < endsMs);
   }
 
   /** The successor of one instance does not come up although the canary did: the canary stays in its place. */
@@ -430,7 +461,10 @@ class Roll {
     }
     const params = { timeout: budgetMs, force: this.#isFork() };
     for (let tries = 1; ; tries++) {
-      const reply = await this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS);
+      const reply = await Promise.race([
+        this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS),
+        whenGone(member.process.pid, budgetMs + MARGIN_MS),
+      ]);
       // The others may just be attached, or listen again.
       if (reply.ok || reply.code !== 'E_LAST' || tries >= mostTries || this.#aborted) return reply;
       await sleep(DRAIN_PAUSE_MS);
@@ -499,6 +533,13 @@ class Roll {
     this.parts.log(`reload ${this.#app}: ${message}`);
     this.tell({ action: 'reload', app: this.#app, step, message, ms, ...more });
   }
+}
+
+/** One that ends while it drains gives no answer any more. */
+async function whenGone(pid: number, withinMs: number): Promise<Reply> {
+  const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
+  while (isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+  return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');
 }
 
 /** By rising id; not what a reload of PM2 is about to end. */

@@ -46,6 +46,42 @@ function service({ version, first = '', instead, last = '' }: Deploy): string {
 
 const CRUDE = "process.on('SIGINT', () => process.exit(0));";
 
+for (const version of ['5', '6'] as const) {
+  describe(`pm2-ops reload with PM2 ${version}`, () => {
+    let pm2: Pm2;
+    before(async () => {
+      pm2 = await startWithModule({ pm2: version });
+    });
+    after(() => pm2.kill());
+
+    it('holds a bad deploy back and lets a good one through, without losing a request', async () => {
+      const file = join(tempFolder(), 'service.cjs');
+      writeFileSync(file, service({ version: 1 }));
+      const port = await freePort();
+      await pm2.startApp({ name: 'web', script: file, exec_mode: 'cluster', instances: 2, env: { PORT: port } });
+      await untilServing({ port });
+      await untilAttached(pm2, 'web');
+      const load = startLoad({ port, clients: 16 });
+      try {
+        writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
+        const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web');
+        assert.equal(bad.code, 'E_STATE', JSON.stringify(bad));
+        assert.match(bad.logs?.join() ?? '', /no database configured/);
+        writeFileSync(file, service({ version: 3 }));
+        const good = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web settle=500');
+        assert.equal(good.ok, true, JSON.stringify(good));
+        assert.match((await get({ port })).body, /version 3 /);
+        assert.deepEqual(
+          (await pm2.processes('web')).map(({ pm_id, pid }) => ({ id: pm_id, to: pid })),
+          good.replaced?.map(({ id, to }) => ({ id, to })),
+        );
+      } finally {
+        assert.deepEqual((await load.stop()).failures, {});
+      }
+    });
+  });
+}
+
 describe('pm2-ops reload', () => {
   let pm2: Pm2;
   before(async () => {
@@ -176,6 +212,16 @@ describe('pm2-ops reload', () => {
     await assertOldServeOn(app);
   });
 
+  it('a deploy that dies of its first requests is found out while the old instance can still be resumed', async () => {
+    const app = await running('poisoned');
+    app.deploy({ version: 2, last: "server.on('request', () => setTimeout(process.exit, 1, 1));" });
+    const { code, stdout, stderr } = await command('poisoned', '--settle', '1000');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /did not stay up/);
+    assert.deepEqual(await assertSameInstances(app), app.pids);
+    await pm2.ok('delete', 'poisoned');
+  });
+
   it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload meanwhile is refused', async () => {
     const app = await running('crude', { instances: 2 }, CRUDE);
     app.deploy({ version: 2, first: CRUDE });
@@ -219,6 +265,20 @@ describe('pm2-ops reload', () => {
     // What that reload itself may lose is not ours to tell.
     await assertSameInstances(app);
     await pm2.ok('delete', 'overlap');
+  });
+
+  it('an app without an agent is left to PM2 one by one, and that is told; a stopped instance is started', async () => {
+    const app = await running('plain');
+    await app.load.stop();
+    await pm2.triggerOne('pm2-ops', 'detach', 'app=plain');
+    await pm2.ok('stop', String(app.ids[1]));
+    app.deploy({ version: 2 });
+    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=plain settle=300');
+    assert.equal(reply.ok, true, JSON.stringify(reply));
+    assert.match(reply.notes?.join() ?? '', /id \d+ could not be drained \(it has no agent: detached by hand/);
+    await assertSameInstances(app);
+    assert.match((await get({ port: app.port })).body, /version 2 /);
+    await pm2.ok('delete', 'plain');
   });
 
   it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {
