@@ -20,6 +20,8 @@ const SERVES_FOR_MS = 1_000;
 const MARGIN_MS = 6_000;
 /** How long an agent may take for what is done at once, in milliseconds. */
 const AT_ONCE_MS = 5_000;
+/** The longest time that a timer of Node takes, in milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1 - 60_000;
 /** How long another reload of PM2 may take to finish before ours refuses, in milliseconds. */
 const OTHERS_END_WITHIN_MS = 5_000;
 /** How often a drain is asked for while the coordinator says that nobody else serves yet, and the pause, in milliseconds. */
@@ -136,7 +138,8 @@ class Roll {
     this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
     const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
     const oneMs = params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
-    this.deadlineMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (members.length + 2) * oneMs;
+    const allMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (members.length + 2) * oneMs;
+    this.deadlineMs = Math.min(allMs, LONGEST_TIMER_MS);
   }
 
   async run(): Promise<ReloadReply | ReloadRefused> {
