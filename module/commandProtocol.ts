@@ -1,10 +1,13 @@
 // What the `pm2-ops` command and the module's process say to each other over PM2's bus.
+import type { PmId } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
-import type { GracefulBy, LeaveReport } from './protocol.ts';
+import type { Failure, GracefulBy, LeaveReport } from './protocol.ts';
 
 /** Topic under which the command asks, and type under which the answer goes on the bus. */
 export const COMMAND_TOPIC = 'pm2-ops:command';
 export const COMMAND_REPLY = 'pm2-ops:command-reply';
+/** Type under which a long action tells on the bus how far it is; `data` is a progress with the command's nonce. */
+export const PROGRESS = 'pm2-ops:progress';
 
 /** One row of `status`. */
 export interface ProcessStatus {
@@ -38,4 +41,45 @@ export interface StatusReply {
   version: string;
   settings: Settings;
   processes: ProcessStatus[];
+}
+
+/** One line about a reload that runs. */
+export interface ReloadProgress {
+  action: 'reload';
+  app: string;
+  step: 'begin' | 'canary' | 'patient' | 'replaced' | 'note' | 'finish' | 'failed' | 'undo';
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** With `begin`: the reply comes within this many milliseconds. */
+  deadlineMs?: number;
+}
+
+/** An instance that was replaced. */
+export interface Replaced {
+  id: PmId;
+  /** Pids. */
+  from: number;
+  to: number;
+  /** By its agent, before PM2 touched it. */
+  drained: boolean;
+}
+
+export interface ReloadReply {
+  ok: true;
+  action: 'reload';
+  app: string;
+  instances: number;
+  replaced: Replaced[];
+  notes: string[];
+  ms: number;
+}
+
+/** A reload that did not go through. */
+export interface ReloadRefused extends Failure {
+  app?: string;
+  replaced?: Replaced[];
+  notes?: string[];
+  /** The last lines of the instance that did not come up. */
+  logs?: string[];
 }

@@ -1,10 +1,13 @@
 // The PM2 module: one long-lived process per daemon. Wires the rooms together, nothing else.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAttacher } from './attach/index.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
+import { createRollingReload } from './coordinator/rollingReload.ts';
 import { becomeActive } from './daemon/active.ts';
+import { createAgentCalls } from './daemon/agentCalls.ts';
 import { connectDaemon } from './daemon/daemon.ts';
 import { loadPm2 } from './daemon/pm2Client.ts';
 import { readSettings } from './daemon/settings.ts';
@@ -19,6 +22,8 @@ import { VERSION } from './version.ts';
 const LIST_EVERY_MS = 30_000;
 /** Pause after an event before PM2's list is read, in milliseconds: a restart is several events. */
 const SETTLE_MS = 30;
+/** How long a reload that runs may take to put things back when the module goes, in milliseconds of its kill_timeout. */
+const LEAVES_WITHIN_MS = 3_000;
 
 const log = (line: string) => console.log(`pm2-ops: ${line}`);
 
@@ -45,6 +50,9 @@ async function main(): Promise<void> {
     askState: keeper.askState,
   });
 
+  const calls = createAgentCalls(daemon.send);
+  const reloads = createRollingReload({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
+
   daemon.onAgentMessage((pmId, name, message) => {
     const member = fleet.get(pmId);
     switch (message.kind) {
@@ -69,6 +77,9 @@ async function main(): Promise<void> {
       case 'done':
         coordinator.done(message.id);
         break;
+      case 'reply':
+        calls.heard(message);
+        break;
       case 'bye':
         keeper.left(pmId, message.reason);
     }
@@ -86,7 +97,7 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
   await refresh();
-  createModuleActions({ fleet, keeper, settings, daemon, refresh });
+  createModuleActions({ fleet, keeper, settings, daemon, reloads, refresh });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
 
   let settling: NodeJS.Timeout | undefined;
@@ -123,6 +134,7 @@ async function main(): Promise<void> {
     clearInterval(renewal);
     clearInterval(listing);
     clearTimeout(settling);
+    await Promise.race([reloads.close(), sleep(LEAVES_WITHIN_MS)]);
     await keeper.close();
     process.exit(0);
   }

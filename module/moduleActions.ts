@@ -1,8 +1,19 @@
-// The actions of the module's own process: `pm2 trigger pm2-ops status`, `attach`, `detach`; the `pm2-ops` command asks
+// The actions of the module's own process: `pm2 trigger pm2-ops status`, `attach`, `detach`, `reload`; the `pm2-ops` command asks
 // the same over the bus, exactly once each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import tx2 from 'tx2';
-import { COMMAND_REPLY, COMMAND_TOPIC, type ProcessStatus, type StatusReply } from './commandProtocol.ts';
+import {
+  COMMAND_REPLY,
+  COMMAND_TOPIC,
+  PROGRESS,
+  type ProcessStatus,
+  type ReloadProgress,
+  type ReloadRefused,
+  type ReloadReply,
+  type StatusReply,
+} from './commandProtocol.ts';
+import { parseReloadParams } from './coordinator/reloadParams.ts';
+import type { RollingReload } from './coordinator/rollingReload.ts';
 import type { Daemon } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
@@ -10,13 +21,18 @@ import type { Keeper } from './keeper.ts';
 import { NAME, REPLY_AFTER_MS } from './protocol.ts';
 import { VERSION } from './version.ts';
 
-type ModuleReply = StatusReply | { ok: boolean; action: string; [field: string]: unknown };
+type ModuleReply =
+  | StatusReply
+  | ReloadReply
+  | ReloadRefused
+  | { ok: boolean; action: string; [field: string]: unknown };
 
 interface Parts {
   fleet: Fleet;
   keeper: Keeper;
   settings: Settings;
   daemon: Daemon;
+  reloads: RollingReload;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
@@ -28,17 +44,13 @@ export function createModuleActions(parts: Parts): void {
     attach: (target) => attach(parts, target),
     detach: (target) => detach(parts, target),
   };
-  const answer = async (action: string, raw: unknown): Promise<ModuleReply> => {
+  const names = [...Object.keys(verbs), 'reload'];
+  const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {
     try {
+      if (action === 'reload') return await reload(parts, raw, nonce);
       const target = readTarget(raw);
       const verb = Object.hasOwn(verbs, action) ? verbs[action] : undefined;
-      if (!verb)
-        return failure(
-          action,
-          'E_PARAMS',
-          `there is no action "${action}"`,
-          `there are ${Object.keys(verbs).join(', ')}`,
-        );
+      if (!verb) return failure(action, 'E_PARAMS', `there is no action "${action}"`, `there are ${names.join(', ')}`);
       if (target === undefined) {
         return failure(
           action,
@@ -53,7 +65,7 @@ export function createModuleActions(parts: Parts): void {
     }
   };
 
-  for (const action of Object.keys(verbs)) {
+  for (const action of names) {
     tx2.action(action, (param: unknown, reply: (data: object) => void) => {
       void Promise.all([answer(action, param), sleep(REPLY_AFTER_MS)]).then(([outcome]) => reply(outcome));
     });
@@ -69,7 +81,7 @@ export function createModuleActions(parts: Parts): void {
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
     if (packet?.topic !== COMMAND_TOPIC) return;
     const { nonce, action, params } = packet.data as { nonce: string; action: string; params: unknown };
-    void answer(action, params).then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
+    void answer(action, params, nonce).then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
   });
 }
 
@@ -98,6 +110,17 @@ async function detach({ fleet, keeper, refresh }: Parts, target: string): Promis
   if (members.length === 0) return nobody('detach', target);
   await keeper.detach(members);
   return { ok: true, action: 'detach', processes: members.map((member) => row(member, fleet.leaves)) };
+}
+
+/** @param nonce of the command that asked: its progress lines carry it */
+async function reload({ reloads }: Parts, raw: unknown, nonce?: string): Promise<ModuleReply> {
+  const params = parseReloadParams(raw);
+  if (typeof params === 'string') {
+    return failure('reload', 'E_PARAMS', params, `for example: pm2 trigger ${NAME} reload '{"app":"web"}'`);
+  }
+  return reloads.reload(params, (progress: ReloadProgress) => {
+    process.send?.({ type: PROGRESS, data: { ...progress, nonce } });
+  });
 }
 
 function row({ process, attachment, state, graceful, kept, wrapper }: Member, leaves: Fleet['leaves']): ProcessStatus {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { COMMAND_REPLY, COMMAND_TOPIC } from '../commandProtocol.ts';
+import { COMMAND_REPLY, COMMAND_TOPIC, PROGRESS } from '../commandProtocol.ts';
 import { connectDaemon, type Daemon } from '../daemon/daemon.ts';
 import { loadPm2 } from '../daemon/pm2Client.ts';
 import { MODULE_FILE } from '../daemon/state.ts';
@@ -13,34 +13,64 @@ import { NAME } from '../protocol.ts';
 /** How long the module may take, in milliseconds. */
 const ANSWERS_WITHIN_MS = 10_000;
 
+/** What the module tells while it works. */
+export interface Progress {
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** Milliseconds from now within which the reply comes. */
+  deadlineMs?: number;
+}
+
 /**
  * @param action an action of the module, such as `status`
  * @param params its parameters
+ * @param onProgress what it tells of this call before it answers
  * @throws with what to do when there is no daemon, no module, or no answer
  */
-export async function askModule<T>(action: string, params: unknown = {}): Promise<T> {
+export async function askModule<T>(
+  action: string,
+  params: unknown = {},
+  onProgress: (progress: Progress) => void = () => {},
+): Promise<T> {
   const pm2Home = process.env.PM2_HOME ?? join(homedir(), '.pm2');
   // Connecting where no daemon runs would start one.
   if (!isDaemonUp(pm2Home)) throw new Error(`no PM2 daemon runs in ${pm2Home}; start an app first: pm2 start app.js`);
   process.env.PM2_HOME = pm2Home;
   const daemon = await connectDaemon(loadPm2(findPm2(pm2Home)));
   try {
-    return await exchange<T>(daemon, action, params);
+    return await exchange<T>(daemon, action, params, onProgress);
   } finally {
     daemon.disconnect();
   }
 }
 
-async function exchange<T>(daemon: Daemon, action: string, params: unknown): Promise<T> {
+async function exchange<T>(
+  daemon: Daemon,
+  action: string,
+  params: unknown,
+  onProgress: (progress: Progress) => void,
+): Promise<T> {
   const module = (await daemon.list()).find(
     ({ isModule, name, status }) => isModule && name === NAME && status === 'online',
   );
   if (!module) throw new Error(`the module does not run; install it: pm2 install ${NAME}`);
   const nonce = randomUUID();
   return await new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error(`the module gave no answer within ${ANSWERS_WITHIN_MS} ms; look at: pm2 logs ${NAME}`));
-    }, ANSWERS_WITHIN_MS);
+    let timer: NodeJS.Timeout | undefined;
+    const answersWithin = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        reject(new Error(`the module gave no answer within ${ms} ms; look at: pm2 logs ${NAME}`));
+      }, ms);
+    };
+    answersWithin(ANSWERS_WITHIN_MS);
+    daemon.onBusEvent(PROGRESS, (_pmId, data) => {
+      const progress = data as Progress & { nonce?: string };
+      if (progress.nonce !== nonce) return;
+      if (progress.deadlineMs !== undefined) answersWithin(progress.deadlineMs + ANSWERS_WITHIN_MS);
+      onProgress(progress);
+    });
     daemon.onBusEvent(COMMAND_REPLY, (_pmId, data) => {
       const answer = data as { nonce: string; reply: T };
       if (answer.nonce !== nonce) return;

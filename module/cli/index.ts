@@ -5,9 +5,10 @@ import { VERSION } from '../version.ts';
 import { type Command, UsageError } from './command.ts';
 import { attach } from './commands/attach.ts';
 import { detach } from './commands/detach.ts';
+import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
 
-const commands: Command[] = [status, attach, detach];
+const commands: Command[] = [status, reload, attach, detach];
 
 /** 0 it worked, 1 it did not, 2 the command line was wrong. */
 async function main(argv: string[]): Promise<number> {

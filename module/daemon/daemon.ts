@@ -21,6 +21,10 @@ export interface ManagedProcess {
   maxMemoryRestart: number;
   /** Milliseconds between SIGINT and SIGKILL. */
   killTimeoutMs: number;
+  /** How often PM2 has started it again. */
+  restarts: number;
+  /** It says `ready` itself; PM2 calls it online only then. */
+  waitReady: boolean;
 }
 
 /** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
@@ -28,6 +32,12 @@ const PM2_KILL_TIMEOUT_MS = 1_600;
 
 /** How long the daemon may take to answer, in milliseconds; it answers in tens. */
 const DAEMON_ANSWERS_WITHIN_MS = 10_000;
+
+/** How long it may take to start a process, in milliseconds: PM2 answers when it is ready, or `listen_timeout` is over. */
+const STARTS_WITHIN_MS = 10 * 60_000;
+
+/** Environment variables. */
+export type Environment = Record<string, string>;
 
 export interface Daemon {
   list(): Promise<ManagedProcess[]>;
@@ -40,6 +50,20 @@ export interface Daemon {
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
   /** A packet to any process, under a topic. */
   sendPacket(pmId: PmId, topic: string, data: unknown): Promise<void>;
+  /** A process said `process.send('ready')`. */
+  onReady(listener: (pmId: PmId) => void): void;
+  /**
+   * Starts one more instance of an app, with the code that is on the disk now. Settles when PM2 says so, which for some
+   * versions is never if it dies at once: look at the list.
+   * @param env what to change in its environment, as `pm2 reload --update-env` does
+   */
+  startAnother(pmId: PmId, env?: Environment): Promise<void>;
+  /** Stops a process and starts it again under its id. Settles as above. */
+  restart(pmId: PmId, env?: Environment): Promise<void>;
+  /** PM2's own reload of one process. Settles as above. */
+  reload(pmId: PmId, env?: Environment): Promise<void>;
+  /** Stops a process and takes it off the list. @throws when that is not done within its kill_timeout and some */
+  remove(pmId: PmId, killTimeoutMs: number): Promise<void>;
   disconnect(): void;
 }
 
@@ -47,6 +71,7 @@ interface BusPacket {
   process: { pm_id: PmId; name: string };
   event?: string;
   data?: unknown;
+  raw?: unknown;
 }
 
 /** Connects to the daemon that `client` belongs to. @throws when it does not answer */
@@ -60,6 +85,9 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     const packet = { id: pmId, type: 'process:msg', topic, data };
     await answer<unknown>('pass on a message', (done) => client.sendDataToProcessId(packet, done));
   };
+
+  const call = (method: string, argument: unknown, withinMs: number) =>
+    answer<unknown>(`${method}`, (done) => client.Client.executeRemote(method, argument, done), withinMs);
 
   return {
     async list() {
@@ -78,6 +106,31 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     },
     onBusEvent,
     sendPacket,
+    onReady(listener) {
+      bus.on('process:msg', ((packet: BusPacket) => {
+        if (packet.raw === 'ready') listener(packet.process.pm_id);
+      }) as (packet: never) => void);
+    },
+    async startAnother(pmId, env) {
+      if (env === undefined) {
+        await call('duplicateProcessId', pmId, STARTS_WITHIN_MS);
+        return;
+      }
+      const listed = await answer<Pm2Process[]>('list its processes', (done) => client.list(done));
+      const model = listed.find((each) => each.pm_id === pmId);
+      if (!model) throw new Error(`PM2 has no process ${pmId} any more`);
+      const { pm_id: _id, created_at: _at, unique_id: _unique, ...rest } = model.pm2_env as Record<string, unknown>;
+      await call('prepare', { ...rest, instances: 1, env: { ...model.pm2_env.env, ...env } }, STARTS_WITHIN_MS);
+    },
+    async restart(pmId, env = {}) {
+      await call('restartProcessId', { id: pmId, env }, STARTS_WITHIN_MS);
+    },
+    async reload(pmId, env = {}) {
+      await call('reloadProcessId', { id: pmId, env }, STARTS_WITHIN_MS);
+    },
+    async remove(pmId, killTimeoutMs) {
+      await call('deleteProcessId', pmId, killTimeoutMs + DAEMON_ANSWERS_WITHIN_MS);
+    },
     disconnect: () => client.disconnect(),
   };
 }
@@ -96,14 +149,20 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     })),
     maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
+    restarts: Number(pm2_env.restart_time) || 0,
+    waitReady: pm2_env.wait_ready === true,
   };
 }
 
-function answer<T>(what: string, call: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
+function answer<T>(
+  what: string,
+  call: (done: (error: Error | null, value: T) => void) => void,
+  withinMs = DAEMON_ANSWERS_WITHIN_MS,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new Error(`the PM2 daemon did not ${what} within ${DAEMON_ANSWERS_WITHIN_MS} ms`));
-    }, DAEMON_ANSWERS_WITHIN_MS);
+      reject(new Error(`the PM2 daemon did not ${what} within ${withinMs} ms`));
+    }, withinMs);
     call((error, value) => {
       clearTimeout(timer);
       if (error) reject(error instanceof Error ? error : new Error(String(error)));

@@ -16,6 +16,9 @@ export interface Pm2Process {
     pmx_module?: boolean;
     max_memory_restart?: number;
     kill_timeout?: number;
+    wait_ready?: boolean;
+    restart_time?: number;
+    env?: Record<string, unknown>;
     axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
   };
 }
@@ -34,6 +37,8 @@ export interface Pm2Client {
   list(done: Callback<Pm2Process[]>): void;
   launchBus(done: Callback<Pm2Bus>): void;
   sendDataToProcessId(packet: object, done: Callback<unknown>): void;
+  /** The daemon's own methods (lib/Daemon.js, `server.expose`); the same in PM2 5 to 7. */
+  Client: { executeRemote(method: string, argument: unknown, done: Callback<unknown>): void };
 }
 
 /**

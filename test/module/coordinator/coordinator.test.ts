@@ -183,5 +183,7 @@ function instance(name: string, pmId: number): ManagedProcess {
     actions: [],
     maxMemoryRestart: 0,
     killTimeoutMs: 1600,
+    restarts: 0,
+    waitReady: false,
   };
 }

@@ -1,0 +1,163 @@
+// When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentCalls } from '../daemon/agentCalls.ts';
+import type { PmId } from '../daemon/daemon.ts';
+import type { Fleet, Member } from '../fleet.ts';
+import type { ServerInfo } from '../protocol.ts';
+import { type HealthTarget, healthTarget, probe } from './health.ts';
+import { ReloadFailure } from './reloadFailure.ts';
+
+/** Pause between two looks, in milliseconds. */
+const LOOK_EVERY_MS = 150;
+/** One that never gets an agent and is still up after this many milliseconds is taken to serve. */
+const NO_AGENT_MS = 1_000;
+/** How long an agent may take to say where its app listens, in milliseconds. */
+const AGENT_ANSWERS_WITHIN_MS = 5_000;
+
+export interface Readiness {
+  /** Waits until it takes requests. @throws {ReloadFailure} when it dies, or is not ready in time */
+  untilReady(instance: Instance, expected: Expected): Promise<Member>;
+  /** Waits until its health URL answers 2xx. @throws {ReloadFailure} */
+  untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void>;
+  /** @throws {ReloadFailure} when it has died, or was started again */
+  requireUp(instance: Instance): Member;
+}
+
+/** One life of a process: the next one has another pid and a higher count of restarts. */
+export interface Instance {
+  pmId: PmId;
+  restarts: number;
+  /** When it was started, in milliseconds of performance.now(). */
+  startedMs: number;
+  /** 0 until PM2 has listed it. */
+  pid: number;
+}
+
+export interface Expected {
+  /** The others listen, so it has to. */
+  serves: boolean;
+  /** When to give up, in milliseconds of performance.now(). */
+  endsMs: number;
+}
+
+interface Parts {
+  fleet: Fleet;
+  calls: AgentCalls;
+  refresh(): Promise<void>;
+  askState(member: Member): Promise<void>;
+  /** When an instance last said `ready`, in milliseconds of performance.now(). */
+  readyAt(pmId: PmId): number | undefined;
+  /** Throws when the reload is to end. */
+  checkpoint(): void;
+}
+
+export function createReadiness({ fleet, calls, refresh, askState, readyAt, checkpoint }: Parts): Readiness {
+  return { untilReady, untilHealthy, requireUp };
+
+  async function untilReady(instance: Instance, { serves, endsMs }: Expected): Promise<Member> {
+    for (;;) {
+      checkpoint();
+      await refresh();
+      const member = fleet.get(instance.pmId);
+      if (member && hasStarted(member, instance)) {
+        instance.pid ||= member.process.pid;
+        requireUp(instance);
+        if (member.process.waitReady ? hasSaidReady(instance) : await isServing(member, instance, serves)) {
+          return member;
+        }
+      }
+      if (performance.now() > endsMs) throw notReady(instance, member, serves);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Before, PM2 lists the one that goes, or was stopped. */
+  function hasStarted({ process }: Member, { restarts, pid }: Instance): boolean {
+    return pid !== 0 || process.restarts > restarts || (process.restarts === restarts && process.pid > 0);
+  }
+
+  function hasSaidReady({ pmId, startedMs }: Instance): boolean {
+    return (readyAt(pmId) ?? -1) >= startedMs && fleet.get(pmId)?.process.status === 'online';
+  }
+
+  async function isServing(member: Member, { startedMs }: Instance, serves: boolean): Promise<boolean> {
+    const { process, attachment } = member;
+    if (process.status !== 'online') return false;
+    if (attachment.is === 'skipped') return performance.now() - startedMs > NO_AGENT_MS;
+    // In the middle of requests whenever it is looked at: it serves.
+    if (attachment.is === 'waiting') return attachment.code === 'busy';
+    if (member.state === 'no-server' && serves) await askState(member);
+    return member.state === 'serving' || (member.state === 'no-server' && !serves);
+  }
+
+  function notReady(instance: Instance, member: Member | undefined, serves: boolean): ReloadFailure {
+    const why = () => {
+      if (!member) return 'PM2 does not list it';
+      if (member.process.waitReady) return "it has wait_ready and did not call process.send('ready')";
+      if (member.attachment.is !== 'attached') return member.attachment.reason;
+      return serves && member.state === 'no-server' ? 'it listens on nothing' : `PM2 says ${member.process.status}`;
+    };
+    const ms = Math.round(performance.now() - instance.startedMs);
+    return new ReloadFailure(
+      'E_TIMEOUT',
+      `instance ${instance.pmId} was not ready after ${ms} ms: ${why()}`,
+      'look at its log lines; if it only needs longer: timeout=60000',
+    );
+  }
+
+  function requireUp(instance: Instance): Member {
+    const member = fleet.get(instance.pmId);
+    const lived = Math.round(performance.now() - instance.startedMs);
+    if (!member) {
+      throw new ReloadFailure('E_STATE', `instance ${instance.pmId} is gone: somebody deleted it`, 'see: pm2 ls');
+    }
+    const { pid, restarts, status } = member.process;
+    const died =
+      restarts > instance.restarts ||
+      (instance.pid !== 0 && pid !== instance.pid) ||
+      ['stopped', 'errored', 'waiting restart'].includes(status);
+    if (!died) return member;
+    throw new ReloadFailure(
+      'E_STATE',
+      `instance ${instance.pmId} did not stay up: it ended within ${lived} ms of its start`,
+      'look at its log lines, mend the code, then reload again',
+    );
+  }
+
+  /**
+   * PM2 hands each new connection to the next instance, so it is asked more often than there are instances, each time
+   * on a new connection: all answers must be good.
+   */
+  async function untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void> {
+    const target = await findTarget(instance, health);
+    for (;;) {
+      checkpoint();
+      await refresh();
+      requireUp(instance);
+      const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
+      const bad = answers.find((answer) => answer !== undefined);
+      if (bad === undefined) return;
+      if (performance.now() > endsMs) {
+        throw new ReloadFailure(
+          'E_TIMEOUT',
+          `${health} did not become healthy in time: it answered ${bad}`,
+          'look at the log lines, and ask it yourself: curl -i',
+        );
+      }
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  async function findTarget(instance: Instance, health: string): Promise<HealthTarget> {
+    const reply = health.startsWith('/')
+      ? await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS)
+      : undefined;
+    const target = healthTarget(health, reply?.ok ? (reply.servers as ServerInfo[]) : []);
+    if (target) return target;
+    throw new ReloadFailure(
+      'E_NO_SERVER',
+      `the port of instance ${instance.pmId} is not known: its agent names no HTTP server`,
+      'give the whole URL: health=http://127.0.0.1:3000/health/ready',
+    );
+  }
+}

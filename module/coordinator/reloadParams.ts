@@ -1,0 +1,81 @@
+// What a person typed behind `pm2 trigger pm2-ops reload`: a JSON object, key=value pairs, or the app's bare name.
+// Strict: a parameter that is silently ignored is a reload without its health check.
+import * as z from 'zod/mini';
+
+const ms = (standard: number, max = 3_600_000) =>
+  z._default(
+    z.pipe(
+      z.union([z.number(), z.string().check(z.regex(/^\d+$/))]),
+      z.pipe(
+        z.transform((value: string | number) => Number(value)),
+        z.int().check(z.minimum(0), z.maximum(max)),
+      ),
+    ),
+    standard,
+  );
+const flag = z._default(
+  z.pipe(
+    z.union([z.boolean(), z.enum(['true', 'false'])]),
+    z.transform((value: boolean | 'true' | 'false') => String(value) === 'true'),
+  ),
+  false,
+);
+
+/** Every parameter: how it is read, and what to tell a person. */
+const PARAMS = {
+  app: { schema: z.string().check(z.minLength(1)), form: 'the name of an app' },
+  timeout: { schema: ms(30_000), form: 'milliseconds an instance may take to become ready (30000)' },
+  settle: { schema: ms(3_000, 600_000), form: 'milliseconds for which the first one must stay up (3000)' },
+  health: {
+    schema: z.optional(z.string().check(z.regex(/^(\/|https?:\/\/\S)/))),
+    form: "a path on the app's port, or a URL, that must answer 2xx",
+  },
+  drain: { schema: ms(30_000), form: 'milliseconds that requests in flight may take to finish (30000)' },
+  patient: {
+    schema: ms(0),
+    form: "milliseconds with keep-alive off before the drain, such as the server's keepAliveTimeout (0)",
+  },
+  force: { schema: flag, form: 'true: go on in fork mode, where clients are refused while it restarts' },
+  env: { schema: z.optional(z.record(z.string(), z.string())), form: 'environment variables to change (JSON only)' },
+} as const;
+
+export type ReloadParams = { [Key in keyof typeof PARAMS]: z.output<(typeof PARAMS)[Key]['schema']> };
+
+/** @returns the parameters, or the message of what is wrong with them */
+export function parseReloadParams(raw: unknown): ReloadParams | string {
+  const given = readObject(raw);
+  if (given === undefined) return `not understood: ${JSON.stringify(raw)}`;
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(PARAMS, key));
+  if (unknown !== undefined) return `reload has no parameter "${unknown}"; there are ${Object.keys(PARAMS).join(', ')}`;
+  const params: Record<string, unknown> = {};
+  for (const [key, { schema, form }] of Object.entries(PARAMS)) {
+    const result = z.safeParse(schema as z.ZodMiniType, given[key]);
+    if (!result.success) {
+      if (key === 'app' && given.app === undefined) return 'which app?';
+      return `${key} must be ${form}, got ${JSON.stringify(given[key])}`;
+    }
+    params[key] = result.data;
+  }
+  return params as ReloadParams;
+}
+
+function readObject(raw: unknown): Record<string, unknown> | undefined {
+  if (raw === undefined || raw === null || raw === '') return {};
+  if (typeof raw === 'object') return Array.isArray(raw) ? undefined : (raw as Record<string, unknown>);
+  const text = String(raw).trim();
+  if (text.startsWith('{')) {
+    try {
+      return JSON.parse(text) as Record<string, unknown>;
+    } catch {
+      return undefined;
+    }
+  }
+  const given: Record<string, unknown> = {};
+  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
+    const [, key, value] = /^([A-Za-z]\w*)=(.*)$/.exec(word) ?? [];
+    if (key === undefined && !text.includes('=') && given.app === undefined) given.app = word;
+    else if (key === undefined || Object.hasOwn(given, key)) return undefined;
+    else given[key] = value;
+  }
+  return given;
+}

@@ -1,0 +1,555 @@
+// Reloads an app so that a bad deploy never replaces a good worker: one canary of the new code beside the old instances,
+// and only when that is proven the others, one at a time, each drained before PM2 touches it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReloadProgress, ReloadRefused, ReloadReply, Replaced } from '../commandProtocol.ts';
+import type { AgentCalls } from '../daemon/agentCalls.ts';
+import type { Daemon, PmId } from '../daemon/daemon.ts';
+import { findUnlisted, isAlive } from '../daemon/unlisted.ts';
+import type { Fleet, Member } from '../fleet.ts';
+import type { Failure, Reply } from '../protocol.ts';
+import { LastWords } from './lastWords.ts';
+import { createReadiness, type Instance, type Readiness } from './readiness.ts';
+import { ReloadFailure } from './reloadFailure.ts';
+import type { ReloadParams } from './reloadParams.ts';
+
+/** Pause between two looks, in milliseconds. */
+const LOOK_EVERY_MS = 150;
+/** For how long the canary serves the clients of the first old instance before that goes for good, in milliseconds. */
+const SERVES_FOR_MS = 1_000;
+/** What an agent may need on top of a drain's own budget, in milliseconds. */
+const MARGIN_MS = 6_000;
+/** How long an agent may take for what is done at once, in milliseconds. */
+const AT_ONCE_MS = 5_000;
+/** The longest time that a timer of Node takes, in milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1 - 60_000;
+/** How long another reload of PM2 may take to finish before ours refuses, in milliseconds. */
+const OTHERS_END_WITHIN_MS = 5_000;
+/** How often a drain is asked for while the coordinator says that nobody else serves yet, and the pause, in milliseconds. */
+const DRAIN_TRIES = 6;
+const DRAIN_PAUSE_MS = 500;
+
+export interface RollingReload {
+  /** Settles in any case, and never later than the deadline that its first progress line tells. */
+  reload(params: ReloadParams, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
+  /** Ends what runs: canaries go, drained instances serve again. */
+  close(): Promise<void>;
+}
+
+export interface ReloadParts {
+  fleet: Fleet;
+  daemon: Daemon;
+  calls: AgentCalls;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
+  askState(member: Member): Promise<void>;
+  log(line: string): void;
+}
+
+export function createRollingReload(parts: ReloadParts): RollingReload {
+  const running = new Map<string, { roll: Roll; done: Promise<unknown>; sinceMs: number }>();
+  /** By pm_id, in milliseconds of performance.now(). */
+  const ready = new Map<PmId, number>();
+  parts.daemon.onReady((pmId) => ready.set(pmId, performance.now()));
+  parts.daemon.onProcessEvent((event, pmId) => {
+    for (const { roll } of running.values()) roll.noticed(event, pmId);
+  });
+
+  for (const type of ['log:out', 'log:err']) {
+    parts.daemon.onBusEvent(type, (pmId, text) => {
+      for (const { roll } of running.values()) roll.heard(pmId, text);
+    });
+  }
+
+  return {
+    async reload(params, tell) {
+      await parts.refresh();
+      const { app } = params;
+      const members = instancesOf(parts.fleet, app);
+      const busy = running.get(app);
+      if (busy) {
+        const seconds = Math.round((performance.now() - busy.sinceMs) / 1000);
+        return refused('E_BUSY', `a reload of ${app} has been running for ${seconds} s`, 'wait for its end');
+      }
+      if (members.length === 0) return refused('E_PARAMS', `PM2 manages no app "${app}"`, 'look with: pm2 ls');
+      const roll = new Roll(parts, params, members, tell, (pmId) => ready.get(pmId));
+      const done = roll.run();
+      running.set(app, { roll, done, sinceMs: performance.now() });
+      done.finally(() => running.delete(app)).catch(() => {});
+      return await inTime(done, roll);
+    },
+    async close() {
+      for (const { roll } of running.values()) roll.abort('the module is going down');
+      await Promise.allSettled([...running.values()].map(({ done }) => done));
+    },
+  };
+}
+
+/** Whatever happens inside, the caller gets an answer. */
+async function inTime(done: Promise<ReloadReply | ReloadRefused>, roll: Roll): Promise<ReloadReply | ReloadRefused> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Failure>((resolve) => {
+    timer = setTimeout(() => {
+      roll.abort('it took longer than its deadline');
+      const message = `the reload did not finish within ${roll.deadlineMs} ms; it is being undone`;
+      resolve(refused('E_TIMEOUT', message, 'look with: pm2-ops status'));
+    }, roll.deadlineMs);
+  });
+  try {
+    return await Promise.race([done, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One reload of one app. */
+class Roll {
+  readonly deadlineMs: number;
+  readonly #startedMs = performance.now();
+  readonly #app: string;
+  readonly #readiness: Readiness;
+  readonly #lastWords = new LastWords();
+  /** The instances as they were. */
+  readonly #old: Instance[];
+  /** Do they listen? Then so must the new ones. */
+  readonly #serves: boolean;
+  readonly #replaced: Replaced[] = [];
+  /** The canary, and those that were replaced. */
+  readonly #successors: Instance[] = [];
+  readonly #notes: string[] = [];
+  /** Drained by us and not yet replaced. */
+  readonly #drained = new Set<PmId>();
+  /** Those that we have PM2 reload itself: `_old_` ids of theirs are ours. */
+  readonly #reloadedByPm2 = new Set<PmId>();
+  #withoutKeepAlive: PmId[] = [];
+  #canary: Instance | undefined;
+  #aborted: string | undefined;
+  #overlap: string | undefined;
+
+  constructor(
+    private readonly parts: ReloadParts,
+    private readonly params: ReloadParams,
+    members: Member[],
+    private readonly tell: (progress: ReloadProgress) => void,
+    readyAt: (pmId: PmId) => number | undefined,
+  ) {
+    this.#app = params.app;
+    this.#old = members.map(({ process: { pmId, pid, restarts } }) => ({ pmId, pid, restarts, startedMs: 0 }));
+    this.#serves = members.some(({ state }) => state === 'serving' || state === 'draining' || state === 'drained');
+    this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
+    const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
+    const oneMs = params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
+    const allMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (members.length + 2) * oneMs;
+    this.deadlineMs = Math.min(allMs, LONGEST_TIMER_MS);
+  }
+
+  async run(): Promise<ReloadReply | ReloadRefused> {
+    try {
+      this.#progress('begin', `${this.#old.length} instance(s) of ${this.#app}`, { deadlineMs: this.deadlineMs });
+      await this.#othersAreDone();
+      if (this.#isFork()) await this.#restartInPlace();
+      else await this.#roll();
+      return {
+        ok: true,
+        action: 'reload',
+        app: this.#app,
+        instances: this.#old.length,
+        replaced: this.#replaced,
+        notes: this.#notes,
+        ms: Math.round(performance.now() - this.#startedMs),
+      };
+    } catch (error) {
+      return await this.#undo(error);
+    }
+  }
+
+  abort(reason: string): void {
+    this.#aborted ??= reason;
+  }
+
+  /** Something that a process wrote. */
+  heard(pmId: PmId, text: unknown): void {
+    this.#lastWords.heard(pmId, text);
+  }
+
+  /** Something happened to a process. An `_old_` id that is not of our doing: somebody else reloads the app, too. */
+  noticed(event: string, pmId: PmId): void {
+    if (event === 'exit') this.#lastWords.ended(pmId);
+    const id = Number(/^_old_(\d+)$/.exec(String(pmId))?.[1] ?? Number.NaN);
+    const ours = this.#canary?.pmId === id || this.#old.some((each) => each.pmId === id);
+    if (ours && !this.#reloadedByPm2.has(id)) this.#overlap ??= `instance ${id} was reloaded`;
+  }
+
+  /** A canary, and only when it is proven the others. */
+  async #roll(): Promise<void> {
+    const canary = await this.#startCanary();
+    await this.#prove(canary);
+    this.#successors.push(canary);
+    await this.#takeKeepAlive();
+    for (const old of this.#old) {
+      this.#checkpoint();
+      await this.parts.refresh();
+      this.#allAreUp();
+      if (await this.#isNewAlready(old)) continue;
+      await this.#replace(old);
+    }
+    await this.parts.refresh();
+    this.#allAreUp();
+    this.#progress('finish', `all ${this.#old.length} replaced; the canary (id ${canary.pmId}) goes`);
+    await this.#removeCanary();
+    await this.#nothingIsLeft();
+  }
+
+  /** Those that run the new code. */
+  #allAreUp(): void {
+    for (const instance of this.#successors) this.#readiness.requireUp(instance);
+  }
+
+  async #startCanary(): Promise<Instance> {
+    const known = new Set(instancesOf(this.parts.fleet, this.#app).map(({ process }) => process.pmId));
+    const model = instancesOf(this.parts.fleet, this.#app).find(({ process }) => process.status === 'online');
+    if (!model) {
+      throw new ReloadFailure(
+        'E_STATE',
+        `no instance of ${this.#app} is online, so there is nothing to protect`,
+        `start it: pm2 restart ${this.#app}`,
+      );
+    }
+    const startedMs = performance.now();
+    let refusal: Error | undefined;
+    this.parts.daemon.startAnother(model.process.pmId, this.params.env).catch((error: Error) => {
+      refusal = error;
+    });
+    for (;;) {
+      await this.parts.refresh();
+      const found = instancesOf(this.parts.fleet, this.#app).find(({ process }) => !known.has(process.pmId));
+      if (found) {
+        const { pmId } = found.process;
+        this.#canary = { pmId, pid: 0, restarts: 0, startedMs };
+        this.#progress('canary', `started as id ${pmId}, with the new code`);
+        return this.#canary;
+      }
+      if (refusal)
+        throw new ReloadFailure('E_STATE', `PM2 did not start a canary: ${refusal.message}`, 'see: pm2 logs');
+      if (performance.now() - startedMs > this.params.timeout) {
+        throw new ReloadFailure('E_TIMEOUT', 'PM2 started no canary', 'look at: ~/.pm2/pm2.log');
+      }
+      // No checkpoint: one that starts and is not known would be left behind.
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /**
+   * Ready, well, and still up after a while. For that while it is drained: one that dies in it takes no client's request
+   * with it.
+   */
+  async #prove(canary: Instance): Promise<void> {
+    const { health, settle, timeout } = this.params;
+    const endsMs = canary.startedMs + timeout;
+    const { attachment } = await this.#readiness.untilReady(canary, { serves: this.#serves, endsMs });
+    this.#progress('canary', `ready after ${Math.round(performance.now() - canary.startedMs)} ms`);
+    if (attachment.is === 'skipped') {
+      this.#note(`the canary has no agent (${attachment.reason}): judged by PM2's word and by staying up`);
+    }
+    if (health !== undefined) {
+      await this.#readiness.untilHealthy(canary, health, this.#old.length + 1, endsMs);
+      this.#progress('canary', `${health} is healthy`);
+    }
+    const settledMs = performance.now() + settle;
+    let drains = false;
+    while (performance.now() < settledMs) {
+      const member = this.#readiness.requireUp(canary);
+      if (!drains && this.#serves && member.attachment.is === 'attached') {
+        drains = true;
+        // With all the time that idle clients may need: `resume` ends it when the while is over.
+        void this.#drain(canary.pmId, 1);
+      }
+      this.#checkpoint();
+      await sleep(LOOK_EVERY_MS);
+      await this.parts.refresh();
+    }
+    this.#readiness.requireUp(canary);
+    if (drains) await this.#resume(canary.pmId);
+    await this.parts.refresh();
+    this.#readiness.requireUp(canary);
+    this.#progress('canary', `still up after ${settle} ms`);
+  }
+
+  /** Has PM2 or somebody else started it again meanwhile? Then it runs the new code: it only has to come up. */
+  async #isNewAlready(old: Instance): Promise<boolean> {
+    const now = this.parts.fleet.get(old.pmId)?.process;
+    if (now && now.pid === old.pid) return false;
+    if (!now) {
+      this.#note(`id ${old.pmId} is gone: somebody deleted it`);
+      return true;
+    }
+    if (old.pid !== 0 && isAlive(old.pid)) {
+      this.#overlap ??= `instance ${old.pmId} was reloaded (pid ${old.pid} → ${now.pid})`;
+      this.#checkpoint();
+    }
+    this.#note(`id ${old.pmId} was started again meanwhile (pid ${old.pid} → ${now.pid}), so it runs the new code`);
+    const instance = { pmId: old.pmId, pid: now.pid, restarts: now.restarts, startedMs: performance.now() };
+    await this.#readiness.untilReady(instance, {
+      serves: this.#serves,
+      endsMs: performance.now() + this.params.timeout,
+    });
+    return true;
+  }
+
+  /** Drained first, so that it does not matter how the app takes PM2's SIGINT; then started again under its id. */
+  async #replace(old: Instance): Promise<void> {
+    const { pmId } = old;
+    const wasOnline = this.parts.fleet.get(pmId)?.process.status === 'online';
+    const drain = wasOnline ? await this.#drain(pmId) : undefined;
+    if (drain?.ok) {
+      this.#drained.add(pmId);
+      await this.#watchWithClients();
+    }
+    this.#checkpoint();
+    const startedMs = performance.now();
+    const drained = drain === undefined || drain.ok || drain.code === 'E_NO_SERVER';
+    if (!drained) {
+      this.#note(`id ${pmId} could not be drained (${drain.message}): left to PM2's own reload`);
+      this.#reloadedByPm2.add(pmId);
+    }
+    this.#drained.delete(pmId);
+    this.#lastWords.forget(pmId);
+    let refusal: Error | undefined;
+    const { daemon } = this.parts;
+    (drained ? daemon.restart(pmId, this.params.env) : daemon.reload(pmId, this.params.env)).catch((error: Error) => {
+      refusal = error;
+    });
+    const successor = { pmId, pid: 0, restarts: old.restarts + (wasOnline ? 1 : 0), startedMs };
+    const member = await this.#readiness
+      .untilReady(successor, { serves: this.#serves, endsMs: startedMs + this.params.timeout })
+      .catch(async (error: unknown) => {
+        if (refusal && error instanceof ReloadFailure) error.message += ` (PM2: ${refusal.message})`;
+        await this.#standIn(pmId, error);
+        throw error;
+      });
+    const { pid } = member.process;
+    this.#successors.push(successor);
+    this.#replaced.push({ id: pmId, from: old.pid, to: pid, drained: drain?.ok === true });
+    const requests = drain?.ok ? `, ${drain.finished} request(s) finished, ${drain.cut} cut` : '';
+    this.#progress('replaced', `id ${pmId}: pid ${old.pid} → ${pid}${requests}`);
+  }
+
+  /**
+   * The clients of a drained instance come back to the new code, some of them for the first time: for a moment the old one
+   * can still be resumed.
+   */
+  async #watchWithClients(): Promise<void> {
+    const watchMs = this.#replaced.length === 0 ? Math.min(SERVES_FOR_MS, this.params.settle) : 0;
+    const endsMs = performance.now() + watchMs;
+    do {
+      await this.parts.refresh();
+      this.#allAreUp();
+      this.#checkpoint();
+      if (performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+    } while (performance.now() < endsMs);
+  }
+
+  /** The successor of one instance does not come up although the canary did: the canary stays in its place. */
+  async #standIn(pmId: PmId, error: unknown): Promise<void> {
+    const canary = this.#canary;
+    if (!canary || !(error instanceof ReloadFailure) || this.#aborted || this.#overlap) return;
+    await this.parts.refresh();
+    error.logs = this.#lastWords.of(pmId, error.code === 'E_STATE');
+    try {
+      this.#readiness.requireUp(canary);
+    } catch {
+      return;
+    }
+    await this.#remove(pmId);
+    this.#canary = undefined;
+    this.#note(`id ${canary.pmId} (the canary, which came up) stays in the place of id ${pmId}`);
+  }
+
+  /** A client that has kept a connection open for longer than the server promised has no reason to use it again. */
+  async #takeKeepAlive(): Promise<void> {
+    const { patient } = this.params;
+    if (patient === 0) return;
+    this.#withoutKeepAlive = this.#old.map(({ pmId }) => pmId);
+    await Promise.all(
+      this.#withoutKeepAlive.map((pmId) => this.parts.calls.run(pmId, 'disable-keepalive', {}, AT_ONCE_MS)),
+    );
+    this.#progress('patient', `keep-alive is off for ${patient} ms before anything is drained`);
+    const endsMs = performance.now() + patient;
+    while (performance.now() < endsMs) {
+      this.#checkpoint();
+      await sleep(Math.min(LOOK_EVERY_MS, Math.max(1, endsMs - performance.now())));
+    }
+  }
+
+  /** In fork mode two instances cannot share a port: there is no canary, and clients are refused for a moment. */
+  async #restartInPlace(): Promise<void> {
+    if (!this.params.force) {
+      throw new ReloadFailure(
+        'E_STATE',
+        `${this.#app} runs in fork mode, where no second instance can listen on its port beside the first`,
+        `run it in cluster mode (exec_mode: "cluster" in its configuration), or accept a gap: pm2-ops reload ${this.#app} --force`,
+      );
+    }
+    for (const old of this.#old) {
+      this.#checkpoint();
+      await this.#replace(old);
+    }
+    await this.#nothingIsLeft();
+  }
+
+  /** Nothing of ours stays behind, and what was taken out of service serves again. */
+  async #undo(error: unknown): Promise<ReloadRefused> {
+    const failure =
+      error instanceof ReloadFailure
+        ? error
+        : new ReloadFailure('E_INTERNAL', (error as Error).message, 'look at: pm2 logs pm2-ops');
+    this.#progress('failed', failure.message);
+    // Its last words may still be on their way.
+    await sleep(LOOK_EVERY_MS);
+    try {
+      for (const pmId of this.#drained) await this.#resume(pmId);
+      await Promise.all(
+        this.#withoutKeepAlive.map((pmId) => this.parts.calls.run(pmId, 'enable-keepalive', {}, AT_ONCE_MS)),
+      );
+      if (this.#canary) {
+        if (failure.logs.length === 0) failure.logs = this.#lastWords.of(this.#canary.pmId, failure.code === 'E_STATE');
+        this.#progress('undo', `the canary (id ${this.#canary.pmId}) goes`);
+        await this.#removeCanary();
+      }
+    } catch (trouble) {
+      this.#note(`not all could be undone: ${(trouble as Error).message}`);
+    }
+    await this.parts.refresh();
+    const serving = this.#old.filter(({ pmId, pid }) => this.parts.fleet.get(pmId)?.process.pid === pid).length;
+    this.#note(
+      `of ${this.#old.length} instance(s) ${serving} serve(s) on as before, ${this.#replaced.length} replaced`,
+    );
+    return {
+      ...refused(failure.code, failure.message, failure.hint),
+      app: this.#app,
+      replaced: this.#replaced,
+      notes: this.#notes,
+      logs: failure.logs,
+    };
+  }
+
+  async #removeCanary(): Promise<void> {
+    const canary = this.#canary;
+    if (!canary) return;
+    const member = this.parts.fleet.get(canary.pmId);
+    if (member?.attachment.is === 'attached') await this.#drain(canary.pmId);
+    await this.#remove(canary.pmId);
+    this.#canary = undefined;
+  }
+
+  /** Off PM2's list, and its process ended. One that keeps crashing may need a second try. */
+  async #remove(pmId: PmId): Promise<void> {
+    for (let tries = 0; tries < 3; tries++) {
+      const process = this.parts.fleet.get(pmId)?.process;
+      if (!process) return;
+      await this.parts.daemon.remove(pmId, process.killTimeoutMs).catch(() => {});
+      await this.parts.refresh();
+    }
+    if (this.parts.fleet.get(pmId)) this.#note(`id ${pmId} could not be deleted; do it: pm2 delete ${pmId}`);
+  }
+
+  async #drain(pmId: PmId, mostTries = DRAIN_TRIES): Promise<Reply> {
+    const budgetMs = this.params.drain;
+    const member = this.parts.fleet.get(pmId);
+    if (member?.attachment.is !== 'attached') {
+      const reason =
+        member?.attachment.is === 'waiting' || member?.attachment.is === 'skipped'
+          ? `: ${member.attachment.reason}`
+          : '';
+      return refused('E_STATE', `it has no agent${reason}`, 'look with: pm2-ops status');
+    }
+    const params = { timeout: budgetMs, force: this.#isFork() };
+    for (let tries = 1; ; tries++) {
+      const reply = await Promise.race([
+        this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS),
+        whenGone(member.process.pid, budgetMs + MARGIN_MS),
+      ]);
+      // The others may just be attached, or listen again.
+      if (reply.ok || reply.code !== 'E_LAST' || tries >= mostTries || this.#aborted) return reply;
+      await sleep(DRAIN_PAUSE_MS);
+    }
+  }
+
+  async #resume(pmId: PmId): Promise<void> {
+    const reply = await this.parts.calls.run(pmId, 'resume', {}, AT_ONCE_MS * 2);
+    this.#drained.delete(pmId);
+    if (!reply.ok) this.#note(`id ${pmId} could not be resumed: ${reply.message}`);
+  }
+
+  /** A reload that PM2 itself has not finished yet, or has left half done. */
+  async #othersAreDone(): Promise<void> {
+    const left = await this.#untilNoneUnlisted(OTHERS_END_WITHIN_MS);
+    if (left.length === 0) return;
+    throw new ReloadFailure(
+      'E_STATE',
+      `pid ${left.join(', ')} belongs to ${this.#app} but PM2 does not list it: another reload runs, or has left it behind`,
+      `wait for that reload; if there is none: kill ${left.join(' ')}`,
+    );
+  }
+
+  async #nothingIsLeft(): Promise<void> {
+    const killTimeoutMs = Math.max(
+      0,
+      ...this.#old.map(({ pmId }) => this.parts.fleet.get(pmId)?.process.killTimeoutMs ?? 0),
+    );
+    const left = await this.#untilNoneUnlisted(killTimeoutMs + OTHERS_END_WITHIN_MS);
+    if (left.length > 0)
+      this.#note(`pid ${left.join(', ')} still runs and PM2 does not list it; end it: kill ${left.join(' ')}`);
+  }
+
+  async #untilNoneUnlisted(withinMs: number): Promise<number[]> {
+    const endsMs = performance.now() + withinMs;
+    for (;;) {
+      await this.parts.refresh();
+      const listed = new Set(this.parts.fleet.members().map(({ process }) => process.pid));
+      const left = findUnlisted(this.#app, listed);
+      if (left.length === 0 || performance.now() > endsMs) return left;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  #checkpoint(): void {
+    if (this.#aborted) throw new ReloadFailure('E_STATE', `the reload was given up: ${this.#aborted}`, 'reload again');
+    if (!this.#overlap) return;
+    throw new ReloadFailure(
+      'E_STATE',
+      `somebody else reloads ${this.#app} at the same time: ${this.#overlap}`,
+      `wait for the other one to end (pm2 ls), then: pm2-ops reload ${this.#app}`,
+    );
+  }
+
+  #isFork(): boolean {
+    return this.#old.some(({ pmId }) => this.parts.fleet.get(pmId)?.process.mode === 'fork');
+  }
+
+  #note(text: string): void {
+    this.#notes.push(text);
+    this.#progress('note', text);
+  }
+
+  #progress(step: ReloadProgress['step'], message: string, more: { deadlineMs?: number } = {}): void {
+    const ms = Math.round(performance.now() - this.#startedMs);
+    this.parts.log(`reload ${this.#app}: ${message}`);
+    this.tell({ action: 'reload', app: this.#app, step, message, ms, ...more });
+  }
+}
+
+/** One that ends while it drains gives no answer any more. */
+async function whenGone(pid: number, withinMs: number): Promise<Reply> {
+  const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
+  while (isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+  return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');
+}
+
+/** By rising id; not what a reload of PM2 is about to end. */
+function instancesOf(fleet: Fleet, app: string): Member[] {
+  return fleet.members().filter(({ process }) => process.name === app && typeof process.pmId === 'number');
+}
+
+function refused(code: Failure['code'], message: string, hint: string): Failure {
+  return { ok: false, action: 'reload', code, message, hint };
+}

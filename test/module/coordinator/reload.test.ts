@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { ROOT, tempFolder } from '../../support/folders.ts';
+import { startWithModule } from '../../support/installed.ts';
+import { get, type Load, startLoad, untilServing } from '../../support/load.ts';
+import { isAlive, type Pm2 } from '../../support/pm2.ts';
+import { type RunResult, run } from '../../support/run.ts';
+import { untilAttached } from '../../support/status.ts';
+import { freePort, waitFor } from '../../support/wait-for.ts';
+
+interface Reloaded {
+  ok: boolean;
+  code?: string;
+  message?: string;
+  hint?: string;
+  replaced?: { id: number; from: number; to: number; drained: boolean }[];
+  notes?: string[];
+  logs?: string[];
+}
+
+/** What a deploy is like; the answer of a good one holds its version and pid. */
+interface Deploy {
+  version: number;
+  /** Before anything else. */
+  first?: string;
+  /** Instead of listening. */
+  instead?: string;
+  /** At the end. */
+  last?: string;
+}
+
+/** Source of a plain service without any care for signals. */
+function service({ version, first = '', instead, last = '' }: Deploy): string {
+  return `
+    ${first}
+    const server = require('node:http').createServer((req, res) => {
+      if (req.url === '/health/ready' && ${version} === 66) { res.statusCode = 503; return res.end('not well'); }
+      setTimeout(() => res.end('version ${version} pid ' + process.pid), req.url === '/slow' ? 1500 : 5);
+    });
+    ${instead ?? 'server.listen(process.env.PORT);'}
+    ${last}
+  `;
+}
+
+const CRUDE = "process.on('SIGINT', () => process.exit(0));";
+
+for (const version of ['5', '6'] as const) {
+  describe(`pm2-ops reload with PM2 ${version}`, () => {
+    let pm2: Pm2;
+    before(async () => {
+      pm2 = await startWithModule({ pm2: version });
+    });
+    after(() => pm2.kill());
+
+    it('holds a bad deploy back and lets a good one through, without losing a request', async () => {
+      const file = join(tempFolder(), 'service.cjs');
+      writeFileSync(file, service({ version: 1 }));
+      const port = await freePort();
+      await pm2.startApp({ name: 'web', script: file, exec_mode: 'cluster', instances: 2, env: { PORT: port } });
+      await untilServing({ port });
+      await untilAttached(pm2, 'web');
+      const load = startLoad({ port, clients: 16 });
+      try {
+        writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
+        const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web');
+        assert.equal(bad.code, 'E_STATE', JSON.stringify(bad));
+        assert.match(bad.logs?.join() ?? '', /no database configured/);
+        writeFileSync(file, service({ version: 3 }));
+        const good = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web settle=500');
+        assert.equal(good.ok, true, JSON.stringify(good));
+        assert.match((await get({ port })).body, /version 3 /);
+        assert.deepEqual(
+          (await pm2.processes('web')).map(({ pm_id, pid }) => ({ id: pm_id, to: pid })),
+          good.replaced?.map(({ id, to }) => ({ id, to })),
+        );
+      } finally {
+        assert.deepEqual((await load.stop()).failures, {});
+      }
+    });
+  });
+}
+
+describe('pm2-ops reload', () => {
+  let pm2: Pm2;
+  before(async () => {
+    pm2 = await startWithModule();
+  });
+  after(() => pm2.kill());
+  const loads: Load[] = [];
+  afterEach(() => Promise.all(loads.splice(0).map((load) => load.stop())));
+
+  /** Runs the command as a user does. */
+  function command(...args: string[]): Promise<RunResult> {
+    return run(pm2.node, [join(ROOT, 'dist', 'cli.mjs'), 'reload', ...args], { env: pm2.env, timeoutMs: 60_000 });
+  }
+
+  /** An app in a file of its own, under load by clients that never retry. */
+  async function running(name: string, config: { instances?: number; [option: string]: unknown } = {}, first = '') {
+    const file = join(tempFolder(), 'service.cjs');
+    const deploy = (next: Deploy) => writeFileSync(file, service(next));
+    deploy({ version: 1, first });
+    const port = await freePort();
+    const { instances = 2 } = config;
+    await pm2.startApp({ name, script: file, exec_mode: 'cluster', env: { PORT: port }, ...config, instances });
+    await untilServing({ port });
+    await untilAttached(pm2, name);
+    const pids = (await pm2.processes(name)).map(({ pid }) => pid);
+    const load = startLoad({ port, clients: 16 });
+    loads.push(load);
+    await waitFor(() => Object.keys(load.stats().servedBy).length === instances, { what: 'all instances to serve' });
+    return { name, port, deploy, load, pids, ids: (await pm2.processes(name)).map(({ pm_id }) => pm_id) };
+  }
+
+  type Running = Awaited<ReturnType<typeof running>>;
+
+  /** Same ids, all of them online, and no process of the app that PM2 does not list. */
+  async function assertSameInstances({ name, ids, port }: Running): Promise<number[]> {
+    const processes = await pm2.processes(name);
+    assert.deepEqual(
+      processes.map(({ pm_id, pm2_env }) => [pm_id, pm2_env.status]),
+      ids.map((id) => [id, 'online']),
+      pm2.logs('pm2-ops'),
+    );
+    const pids = processes.map(({ pid }) => pid);
+    for (let i = 0; i < 10; i++) {
+      const { body } = await get({ port });
+      assert.ok(pids.includes(Number(/pid (\d+)/.exec(body)?.[1])), body);
+    }
+    return pids;
+  }
+
+  async function assertNothingLost(load: Load): Promise<void> {
+    const { failures, requests } = await load.stop();
+    assert.deepEqual(failures, {}, pm2.logs('pm2-ops'));
+    assert.ok(requests > 50, `${requests} requests`);
+  }
+
+  async function assertReplaced(app: Running, version: number): Promise<void> {
+    const now = await assertSameInstances(app);
+    assert.deepEqual(
+      now.filter((pid) => app.pids.includes(pid)),
+      [],
+    );
+    assert.deepEqual(app.pids.filter(isAlive), []);
+    for (let i = 0; i < 10; i++) assert.match((await get({ port: app.port })).body, new RegExp(`version ${version} `));
+    await assertNothingLost(app.load);
+    await pm2.ok('delete', app.name);
+  }
+
+  async function assertOldServeOn(app: Running): Promise<void> {
+    assert.deepEqual(await assertSameInstances(app), app.pids);
+    assert.match((await get({ port: app.port })).body, /version 1 /);
+    await assertNothingLost(app.load);
+    await pm2.ok('delete', app.name);
+  }
+
+  it('a good deploy replaces every instance under its id and loses no request, and says how far it is', async () => {
+    const app = await running('good');
+    const long = get({ port: app.port, path: '/slow' });
+    app.deploy({ version: 2 });
+    const { code, stdout, stderr } = await command('good', '--settle', '1000');
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal((await long).status, 200);
+    assert.match(stdout, /canary|ready after/);
+    assert.equal(stdout.match(/id \d+: pid \d+ → \d+/g)?.length, 2, stdout);
+    assert.match(stdout, /good is reloaded: 2 instance\(s\)/);
+    await assertReplaced(app, 2);
+  });
+
+  it('a deploy that crashes at start changes nothing, and its last words are shown', async () => {
+    const app = await running('crashes');
+    app.deploy({ version: 2, first: "throw new Error('no database configured');" });
+    const { code, stdout, stderr } = await command('crashes');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /did not stay up.*E_STATE/);
+    assert.match(stderr, /\| .*no database configured/);
+    await assertOldServeOn(app);
+  });
+
+  it('a deploy that never listens changes nothing', async () => {
+    const app = await running('never');
+    app.deploy({ version: 2, instead: "console.log('waiting for the queue'); setInterval(() => {}, 1000);" });
+    const { code, stdout, stderr } = await command('never', '--timeout', '4000');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
+    assert.match(stderr, /\| waiting for the queue/);
+    await assertOldServeOn(app);
+  });
+
+  it('a deploy that never says ready changes nothing, though it serves', async () => {
+    const ready = "process.on('newListener', () => {}); setTimeout(() => process.send('ready'), 100);";
+    const app = await running('unready', { wait_ready: true }, ready);
+    app.deploy({ version: 2 });
+    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', { app: 'unready', timeout: 4000 });
+    assert.equal(reply.code, 'E_TIMEOUT', JSON.stringify(reply));
+    assert.match(reply.message ?? '', /process\.send\('ready'\)/);
+    await assertOldServeOn(app);
+  });
+
+  it('a deploy that dies after two seconds takes no request with it', async () => {
+    const app = await running('dies');
+    app.deploy({
+      version: 2,
+      last: "setTimeout(() => { console.error('the pool is exhausted'); process.exit(1); }, 2000);",
+    });
+    const { code, stdout, stderr } = await command('dies');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /did not stay up: it ended within \d+ ms/);
+    assert.match(stderr, /\| the pool is exhausted/);
+    await assertOldServeOn(app);
+  });
+
+  it('a deploy that dies of its first requests is found out while the old instance can still be resumed', async () => {
+    const app = await running('poisoned');
+    app.deploy({ version: 2, last: "server.on('request', () => setTimeout(process.exit, 1, 1));" });
+    const { code, stdout, stderr } = await command('poisoned', '--settle', '1000');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /did not stay up/);
+    assert.deepEqual(await assertSameInstances(app), app.pids);
+    await pm2.ok('delete', 'poisoned');
+  });
+
+  it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload meanwhile is refused', async () => {
+    const app = await running('crude', { instances: 2 }, CRUDE);
+    app.deploy({ version: 2, first: CRUDE });
+    const first = command('crude', '--settle', '1500');
+    await waitFor(async () => (await pm2.processes('crude')).length === 3, { what: 'the canary' });
+    const second = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=crude');
+    assert.equal(second.code, 'E_BUSY', JSON.stringify(second));
+    const { code, stdout, stderr } = await first;
+    assert.equal(code, 0, stdout + stderr);
+    await assertReplaced(app, 2);
+  });
+
+  it('a single instance is replaced through the canary; a deploy that is not healthy is not', async () => {
+    const app = await running('single', { instances: 1 });
+    app.deploy({ version: 66 });
+    const sick = await command('single', '--health', '/health/ready', '--timeout', '3000');
+    assert.equal(sick.code, 1, sick.stdout);
+    assert.match(sick.stderr, /did not become healthy in time: it answered 503 \(E_TIMEOUT\)/);
+    assert.deepEqual(await assertSameInstances(app), app.pids);
+    app.deploy({ version: 2 });
+    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', {
+      app: 'single',
+      health: '/health/ready',
+      settle: 500,
+      patient: 500,
+    });
+    assert.equal(reply.ok, true, JSON.stringify(reply));
+    assert.equal(reply.replaced?.[0]?.drained, true);
+    await assertReplaced(app, 2);
+  });
+
+  it('a plain pm2 reload that overlaps is noticed and told', async () => {
+    const app = await running('overlap');
+    app.deploy({ version: 2 });
+    const ours = command('overlap');
+    await waitFor(async () => (await pm2.processes('overlap')).length === 3, { what: 'the canary' });
+    await pm2.ok('reload', String(app.ids[0]));
+    const { code, stderr } = await ours;
+    assert.equal(code, 1);
+    assert.match(stderr, /somebody else reloads overlap at the same time.*E_STATE/);
+    // What that reload itself may lose is not ours to tell.
+    await assertSameInstances(app);
+    await pm2.ok('delete', 'overlap');
+  });
+
+  it('an app without an agent is left to PM2 one by one, and that is told; a stopped instance is started', async () => {
+    const app = await running('plain');
+    await app.load.stop();
+    await pm2.triggerOne('pm2-ops', 'detach', 'app=plain');
+    await pm2.ok('stop', String(app.ids[1]));
+    app.deploy({ version: 2 });
+    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=plain settle=300');
+    assert.equal(reply.ok, true, JSON.stringify(reply));
+    assert.match(reply.notes?.join() ?? '', /id \d+ could not be drained \(it has no agent: detached by hand/);
+    await assertSameInstances(app);
+    assert.match((await get({ port: app.port })).body, /version 2 /);
+    await pm2.ok('delete', 'plain');
+  });
+
+  it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {
+    const refusal = (param?: string | object) => pm2.triggerOne<Reloaded>('pm2-ops', 'reload', param);
+    assert.equal((await refusal({ app: 'nobody' })).code, 'E_PARAMS');
+    assert.equal((await refusal()).code, 'E_PARAMS');
+    assert.match((await refusal('app=web healthy=/x')).message ?? '', /no parameter "healthy"/);
+    const app = await running('fork', { exec_mode: 'fork', instances: 1 });
+    const refused = await refusal('app=fork');
+    assert.equal(refused.code, 'E_STATE');
+    assert.match(`${refused.message} ${refused.hint}`, /fork mode.*cluster mode/);
+    await assertOldServeOn(app);
+    assert.equal((await command()).code, 2);
+  });
+});

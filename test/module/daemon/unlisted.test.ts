@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, describe, it } from 'node:test';
+import { findUnlisted, isAlive } from '../../../module/daemon/unlisted.ts';
+import { waitFor } from '../../support/wait-for.ts';
+
+describe('a process of an app that PM2 does not list', () => {
+  const children: ChildProcess[] = [];
+  after(() => children.forEach((child) => void child.kill('SIGKILL')));
+
+  async function start(env: NodeJS.ProcessEnv): Promise<number> {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { env, stdio: 'ignore' });
+    children.push(child);
+    await once(child, 'spawn');
+    return child.pid!;
+  }
+
+  it('is found by its name, in both modes, and only among the children of the daemon', async () => {
+    const cluster = await start({ pm2_env: JSON.stringify({ name: 'web' }) });
+    const fork = await start({ name: 'web' });
+    const listed = await start({ name: 'web' });
+    await start({ name: 'api' });
+    await waitFor(() => findUnlisted('web', new Set([listed]), process.pid).length === 2, { what: 'both' });
+    assert.deepEqual(findUnlisted('web', new Set([listed]), process.pid).sort(), [cluster, fork].sort());
+    assert.deepEqual(findUnlisted('web', new Set(), 1), []);
+  });
+
+  it('is not there any more once it has ended', async () => {
+    const pid = await start({ name: 'gone' });
+    children.at(-1)!.kill('SIGKILL');
+    await once(children.at(-1)!, 'exit');
+    assert.equal(isAlive(pid), false);
+    assert.deepEqual(findUnlisted('gone', new Set(), process.pid), []);
+  });
+});
