@@ -287,7 +287,7 @@ class Roll {
       this.#checkpoint();
     }
     this.#note(`id ${old.pmId} was started again meanwhile (pid ${old.pid} → ${now.pid}), so it runs the new code`);
-    const instance = { pmId: old.pmId, pid: now.pid, restarts: now.restarts, startedMs: performance.now() };
+    const instance = { pmId: old.pmId, pid: now.pid, restarts: now.restarts, startedMs: this.#startedMs };
     await this.#readiness.untilReady(instance, {
       serves: this.#serves,
       endsMs: performance.now() + this.params.timeout,
@@ -468,8 +468,9 @@ class Roll {
         this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS),
         whenGone(member.process.pid, budgetMs + MARGIN_MS),
       ]);
-      // The others may just be attached, or listen again.
-      if (reply.ok || reply.code !== 'E_LAST' || tries >= mostTries || this.#aborted) return reply;
+      // The others may just be attached or listen again; or a drain of it runs already.
+      const again = !reply.ok && (reply.code === 'E_LAST' || reply.code === 'E_BUSY');
+      if (!again || tries >= mostTries) return reply;
       await sleep(DRAIN_PAUSE_MS);
     }
   }
