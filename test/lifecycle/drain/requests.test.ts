@@ -120,8 +120,9 @@ onEveryNode('requests', (node) => {
     const started = Date.now();
     const result = await drain(app, { budgetMs: 500 });
     const took = Date.now() - started;
-    assert.deepEqual(result, { finished: 0, closed: 0, cut: 1 });
-    assert.equal(took >= 400 && took < 900, true, `${took} ms`);
+    assert.deepEqual(result, { finished: 0, closed: 0, cut: 1, cutRequests: [{ method: 'GET', path: '/' }] });
+    // The response would take a minute.
+    assert.equal(took >= 400 && took < 10_000, true, `${took} ms`);
     await wire.closed;
     assert.match(wire.received, /^HTTP\/1\.1 503 .*Connection: close/s);
     assert.match(await app.run(() => 'alive', []), /alive/);
