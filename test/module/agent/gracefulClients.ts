@@ -217,9 +217,11 @@ function stream(session: http2.ClientHttp2Session, path: string): Promise<{ pid:
   });
 }
 
-/** Reads server-sent events; every time the stream ends cleanly it opens another one. */
-export function events(port: number, agent: http.Agent): Client & { abort(): void } {
+/** Reads server-sent events; every time the stream ends cleanly it opens another one, on a connection of its own: a stream
+ * that ends with the budget leaves no time to use its connection once more. */
+export function events(port: number): Client & { abort(): void } {
   const abort = new AbortController();
+  const agent = new http.Agent({ keepAlive: false });
   const client = repeat(async () => {
     try {
       // A response that ends early without its last chunk is an error in Node's client.

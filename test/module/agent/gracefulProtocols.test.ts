@@ -72,7 +72,7 @@ describe('a reload of a plain app, two workers, clients that never retry', () =>
       204: requests({ port, path: '/empty?status=204&ms=5' }, ({ status }) => status === 204),
       304: requests({ port, path: '/empty?status=304&ms=5' }, ({ status }) => status === 304),
     };
-    const streams = Array.from({ length: 4 }, () => events(port, new http.Agent({ keepAlive: true })));
+    const streams = Array.from({ length: 4 }, () => events(port));
     const chats = [
       ...[1, 2, 3].map((n) => chat(`ws://127.0.0.1:${port}/ws`, `plain-${n}`, false)),
       ...[1, 2, 3].map((n) => chat(`ws://127.0.0.1:${port}/ws-deflate`, `deflate-${n}`, true)),
