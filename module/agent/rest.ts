@@ -1,5 +1,5 @@
 // What stays in a process without an agent: it answers the actions that PM2 still lists, and lets a module that comes
-// (back) in over the bus. It holds no timer and no server, and does not keep the process alive.
+// (back) in over the bus. It holds no server, and does not keep the process alive.
 import {
   type ActionName,
   AGENT_MESSAGE,

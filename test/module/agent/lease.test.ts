@@ -55,7 +55,6 @@ describe('the agent lives on a lease', () => {
       assert.equal(drained.state, 'drained');
       await assert.rejects(inside(ports[mode]!), 'a drained app does not listen');
     }
-    // SIGKILL: whatever the module could still have said, it did not.
     await pm2.ok('stop', 'pm2-ops');
     for (const mode of ['fork', 'cluster']) {
       await waitFor(() => inside(ports[mode]!), { what: `${mode} serves again`, timeoutMs: 6_000 });
