@@ -16,9 +16,9 @@ export function registerAction(channel: Channel, action: ActionName): void {
  */
 export function sendReply(channel: Channel, action: ActionName, reply: Reply, receivedMs: number): void {
   const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
-  const send = () => void channel.send('axm:reply', { action_name: action, return: reply });
-  if (holdMs > 0) setTimeout(send, holdMs).unref();
-  else send();
+  // Looked at once more when the timer fires: it counts from when the event loop last turned, and so may fire early.
+  if (holdMs > 0) setTimeout(() => sendReply(channel, action, reply, receivedMs), Math.ceil(holdMs)).unref();
+  else channel.send('axm:reply', { action_name: action, return: reply });
 }
 
 /**
