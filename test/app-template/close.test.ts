@@ -1,3 +1,4 @@
+// Needs the npm registry.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
