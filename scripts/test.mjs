@@ -21,6 +21,7 @@ const COUNT_LINES = new RegExp(`^ℹ (?:${COUNTS.join('|')}|duration_ms) .*\\n`,
 
 const files = testFiles(process.argv.slice(2));
 installWorkspace();
+installTemplate();
 const started = performance.now();
 const { passed, again } = await runInLanes(files);
 // Others ran beside it on the same CPUs: what fails alone, too, is what failed.
@@ -127,4 +128,13 @@ function installWorkspace() {
   if (status !== 0) process.exit(status ?? 1);
   writeFileSync(installed, lock);
   console.log(`Installed in ${Math.round((performance.now() - started) / 1000)} s.`);
+}
+
+/** app-template, here where the npm registry can be reached. */
+function installTemplate() {
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', 'scripts/template.ts'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(status ?? 1);
 }
