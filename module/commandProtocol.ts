@@ -1,7 +1,7 @@
 // What the `pm2-ops` command and the module's process say to each other over PM2's bus.
 import type { PmId } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
-import type { Failure, GracefulBy, LeaveReport } from './protocol.ts';
+import type { Failure, GracefulBy, LeaveReport, Reply } from './protocol.ts';
 
 /** Topic under which the command asks, and type under which the answer goes on the bus. */
 export const COMMAND_TOPIC = 'pm2-ops:command';
@@ -41,6 +41,50 @@ export interface StatusReply {
   version: string;
   settings: Settings;
   processes: ProcessStatus[];
+}
+
+/** What the module is asked for under the name `RUN`: an action of managed processes. */
+export const RUN = 'run';
+export interface RunRequest {
+  action: string;
+  /** A pm_id, an app's name, `name:id`, or `all`. */
+  target: string;
+  /** As a person gave them: texts or JSON values. The agent validates. */
+  params: Record<string, unknown>;
+}
+
+/** One word about an action that runs. */
+export interface RunProgress {
+  action: string;
+  /** The process it is about. */
+  id: PmId;
+  name: string;
+  phase: string;
+  detail?: string;
+  /** Size of the file that is being written. */
+  bytes?: number;
+  /** All of it as a line. */
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** The reply, or another word with a deadline, comes within this many milliseconds. */
+  deadlineMs?: number;
+}
+
+/** Exactly one process's reply. */
+export interface RunResult {
+  id: PmId;
+  name: string;
+  pid: number;
+  reply: Reply;
+}
+
+export interface RunReply {
+  /** Did every process do it? */
+  ok: boolean;
+  action: string;
+  target: string;
+  results: RunResult[];
 }
 
 /** One line about a reload that runs. */

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { createActionRuns } from './actionRuns.ts';
 import { createAttacher } from './attach/index.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
 import { createRollingReload } from './coordinator/rollingReload.ts';
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
 
   const calls = createAgentCalls(daemon.send);
   const reloads = createRollingReload({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
+  const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
   daemon.onAgentMessage((pmId, name, message) => {
     const member = fleet.get(pmId);
@@ -78,6 +80,7 @@ async function main(): Promise<void> {
         coordinator.done(message.id);
         break;
       case 'reply':
+      case 'progress':
         calls.heard(message);
         break;
       case 'bye':
@@ -97,7 +100,7 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
   await refresh();
-  createModuleActions({ fleet, keeper, settings, daemon, reloads, refresh });
+  createModuleActions({ fleet, keeper, settings, daemon, reloads, runs, refresh });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
 
   let settling: NodeJS.Timeout | undefined;

@@ -2,6 +2,7 @@
 // the same over the bus, exactly once each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import tx2 from 'tx2';
+import type { ActionRuns } from './actionRuns.ts';
 import {
   COMMAND_REPLY,
   COMMAND_TOPIC,
@@ -10,6 +11,9 @@ import {
   type ReloadProgress,
   type ReloadRefused,
   type ReloadReply,
+  RUN,
+  type RunReply,
+  type RunRequest,
   type StatusReply,
 } from './commandProtocol.ts';
 import { parseReloadParams } from './coordinator/reloadParams.ts';
@@ -25,6 +29,7 @@ type ModuleReply =
   | StatusReply
   | ReloadReply
   | ReloadRefused
+  | RunReply
   | { ok: boolean; action: string; [field: string]: unknown };
 
 interface Parts {
@@ -33,6 +38,7 @@ interface Parts {
   settings: Settings;
   daemon: Daemon;
   reloads: RollingReload;
+  runs: ActionRuns;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
@@ -78,10 +84,17 @@ export function createModuleActions(parts: Parts): void {
     },
   });
 
+  /** An action of the managed processes, which PM2 does not list for the module: only the command asks here for it. */
+  const run = (request: RunRequest, nonce: string): Promise<ModuleReply> =>
+    parts.runs
+      .run(request, (progress) => process.send?.({ type: PROGRESS, data: { ...progress, nonce } }))
+      .catch((error: Error) => failure(request.action, 'E_INTERNAL', error.message, `look at: pm2 logs ${NAME}`));
+
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
     if (packet?.topic !== COMMAND_TOPIC) return;
     const { nonce, action, params } = packet.data as { nonce: string; action: string; params: unknown };
-    void answer(action, params, nonce).then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
+    const reply = action === RUN ? run(params as RunRequest, nonce) : answer(action, params, nonce);
+    void reply.then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
   });
 }
 

@@ -75,9 +75,9 @@ export interface LeaveReport {
 
 /** One parameter of an action, declared as data so that validation and help come from one place. */
 export interface ParamSpec {
-  type: 'boolean' | 'milliseconds';
+  type: 'boolean' | 'milliseconds' | 'seconds';
   default: boolean | number;
-  /** Bounds for milliseconds. */
+  /** Bounds for times, in their unit. */
   min?: number;
   max?: number;
   help: string;
@@ -106,6 +106,28 @@ export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
   gc: {},
   report: {},
 };
+
+/** The latest moment at which an action has replied, in milliseconds, beside the time that its own parameters ask for. */
+const DEADLINES_MS: Record<ActionName, number> = {
+  heapdump: 15 * 60_000,
+  'disable-keepalive': 5_000,
+  'enable-keepalive': 5_000,
+  drain: 5_000,
+  resume: 10_000,
+  'ops-status': 5_000,
+  gc: 60_000,
+  report: 60_000,
+};
+
+/** When an action has replied at the latest, in milliseconds, with what its parameters of type milliseconds and seconds add. */
+export function deadlineMs(action: ActionName, params: Record<string, unknown>): number {
+  let sumMs = DEADLINES_MS[action];
+  for (const [name, { type, default: standard }] of Object.entries(PARAMS[action])) {
+    const value = Number(params[name] ?? standard);
+    if (type !== 'boolean' && value > 0) sumMs += type === 'seconds' ? value * 1000 : value;
+  }
+  return sumMs;
+}
 
 /** Values of an action's parameters after validation: every declared key is present. */
 export type ParamValues = Record<string, boolean | number>;
@@ -155,6 +177,16 @@ export interface AgentOptions {
 /** Was an action meant for this one process? PM2 does not say for a trigger without parameters. */
 export type Addressed = 'id' | 'name' | 'unknown';
 
+/** How far a long action is. */
+export interface ActionProgress {
+  /** One word for a person: `draining`, `writing`, … */
+  phase: string;
+  /** More of it, such as `3 requests in flight`. */
+  detail?: string;
+  /** A file that grows meanwhile: its size is looked at from outside, also while the event loop stands still. */
+  file?: string;
+}
+
 /** Type of every message that an agent puts on the bus; PM2 delivers it as `{ process, data, at }`. */
 export const AGENT_MESSAGE = 'pm2-ops:agent';
 /** Topic of every packet from the module to an agent. */
@@ -190,6 +222,8 @@ export type AgentMessage =
     }
   /** What was granted is over. */
   | { kind: 'done'; id: string; pid: number }
+  /** A long action tells how far it is; with `nonce` it is one that `run` asked for. */
+  | { kind: 'progress'; pid: number; action: ActionName; nonce?: string; progress: ActionProgress }
   /** Answer to `run`. */
   | { kind: 'reply'; nonce: string; reply: Reply }
   | { kind: 'bye'; pid: number; reason: string };
@@ -201,7 +235,7 @@ export type ModuleMessage =
   | { kind: 'verdict'; id: string; verdict: Verdict }
   /** A reload is starting this process's successor: a signal comes next. */
   | { kind: 'successor' }
-  | { kind: 'run'; nonce: string; action: ActionName; params: ParamValues }
+  | { kind: 'run'; nonce: string; action: ActionName; params: Record<string, unknown> }
   | { kind: 'detach'; nonce: string };
 
 /** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */

@@ -7,6 +7,7 @@ import {
   AGENT_MESSAGE,
   type AgentMessage,
   type AgentOptions,
+  deadlineMs,
   type GracefulBy,
   MODULE_TOPIC,
   type ModuleMessage,
@@ -25,18 +26,6 @@ import { createPermission } from './permission.ts';
 import { failureOf, Refusal } from './refusal.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
 import { isWrapper, wrapperRefusal } from './wrapper.ts';
-
-/** The latest moment at which an action has replied, in milliseconds; `drain` adds its own timeout. */
-const DEADLINES_MS: Record<ActionName, number> = {
-  heapdump: 15 * 60_000,
-  'disable-keepalive': 5_000,
-  'enable-keepalive': 5_000,
-  drain: 5_000,
-  resume: 10_000,
-  'ops-status': 5_000,
-  gc: 60_000,
-  report: 60_000,
-};
 
 /**
  * When to look again whether an app has a server and signal handlers now, in milliseconds after the agent came: it comes
@@ -196,7 +185,9 @@ export function startAgent(
         break;
       case 'run': {
         const { nonce } = message;
-        void perform(message.action, message.params, 'id').then((reply) => tell({ kind: 'reply', nonce, reply }));
+        void perform(message.action, message.params, 'id', nonce).then((reply) =>
+          tell({ kind: 'reply', nonce, reply }),
+        );
         break;
       }
       case 'detach':
@@ -205,7 +196,7 @@ export function startAgent(
   }
 
   /** Always settles, and never later than the action's deadline. */
-  async function perform(action: ActionName, raw: unknown, addressed: Addressed): Promise<Reply> {
+  async function perform(action: ActionName, raw: unknown, addressed: Addressed, nonce?: string): Promise<Reply> {
     const started = performance.now();
     try {
       if (wrapper && action !== 'ops-status') throw wrapperRefusal(action);
@@ -217,6 +208,9 @@ export function startAgent(
         kept,
         addressed,
         graceful: graceful.by(),
+        progress: (progress) => {
+          tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
+        },
       });
       return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
     } catch (error) {
@@ -234,18 +228,18 @@ export function startAgent(
     }
     running.add(action);
     const work = actions[action](params, context).finally(() => running.delete(action));
-    const deadlineMs = DEADLINES_MS[action] + Number(params.timeout ?? 0);
+    const withinMs = deadlineMs(action, params);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         reject(
           new Refusal(
             'E_TIMEOUT',
-            `${action} did not finish within ${deadlineMs} ms`,
+            `${action} did not finish within ${withinMs} ms`,
             'it goes on; look with ops-status',
           ),
         );
-      }, deadlineMs);
+      }, withinMs);
       timer.unref();
     });
     try {

@@ -1,6 +1,6 @@
 // What an action gets to work with.
 import type { DrainEngine } from '../../lifecycle/drain/index.ts';
-import type { ActionName, Addressed, AgentOptions, GracefulBy, ParamValues } from '../protocol.ts';
+import type { ActionName, ActionProgress, Addressed, AgentOptions, GracefulBy, ParamValues } from '../protocol.ts';
 import type { Permission } from './permission.ts';
 
 export interface Context {
@@ -13,6 +13,8 @@ export interface Context {
   graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */
   addressed: Addressed;
+  /** Tells whoever watches how far the action is; costs one message on the bus, so not more than a few times a second. */
+  progress(progress: ActionProgress): void;
 }
 
 /**

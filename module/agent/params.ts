@@ -6,7 +6,7 @@ import { Refusal } from './refusal.ts';
 /**
  * Validates an action's parameters.
  * @param raw what PM2 delivered: nothing, a string, or (over HTTP and the command line) an object
- * @returns every parameter the action declares, with its default where it was not given; times in milliseconds
+ * @returns every parameter the action declares, with its default where it was not given; times in the unit of their type
  * @throws {Refusal} E_PARAMS naming the parameter, what was expected and what was got
  */
 export function parseParams(action: ActionName, raw: unknown): ParamValues {
@@ -56,7 +56,7 @@ function convert(action: ActionName, name: string, spec: ParamSpec, value: unkno
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec;
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max) {
-    throw bad(action, `${name} must be a whole number of milliseconds from ${min} to ${max}, got ${show(value)}`);
+    throw bad(action, `${name} must be a whole number of ${spec.type} from ${min} to ${max}, got ${show(value)}`);
   }
   return number;
 }

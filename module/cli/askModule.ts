@@ -28,10 +28,10 @@ export interface Progress {
  * @param onProgress what it tells of this call before it answers
  * @throws with what to do when there is no daemon, no module, or no answer
  */
-export async function askModule<T>(
+export async function askModule<T, P extends Progress = Progress>(
   action: string,
   params: unknown = {},
-  onProgress: (progress: Progress) => void = () => {},
+  onProgress: (progress: P) => void = () => {},
 ): Promise<T> {
   const pm2Home = process.env.PM2_HOME ?? join(homedir(), '.pm2');
   // Connecting where no daemon runs would start one.
@@ -39,17 +39,17 @@ export async function askModule<T>(
   process.env.PM2_HOME = pm2Home;
   const daemon = await connectDaemon(loadPm2(findPm2(pm2Home)));
   try {
-    return await exchange<T>(daemon, action, params, onProgress);
+    return await exchange<T, P>(daemon, action, params, onProgress);
   } finally {
     daemon.disconnect();
   }
 }
 
-async function exchange<T>(
+async function exchange<T, P extends Progress>(
   daemon: Daemon,
   action: string,
   params: unknown,
-  onProgress: (progress: Progress) => void,
+  onProgress: (progress: P) => void,
 ): Promise<T> {
   const module = (await daemon.list()).find(
     ({ isModule, name, status }) => isModule && name === NAME && status === 'online',
@@ -66,7 +66,7 @@ async function exchange<T>(
     };
     answersWithin(ANSWERS_WITHIN_MS);
     daemon.onBusEvent(PROGRESS, (_pmId, data) => {
-      const progress = data as Progress & { nonce?: string };
+      const progress = data as P & { nonce?: string };
       if (progress.nonce !== nonce) return;
       if (progress.deadlineMs !== undefined) answersWithin(progress.deadlineMs + ANSWERS_WITHIN_MS);
       onProgress(progress);

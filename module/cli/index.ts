@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 // The `pm2-ops` command. One file per command; arguments are declared as data, so that help comes from the same place.
 import { parseArgs } from 'node:util';
+import { ACTION_NAMES } from '../protocol.ts';
 import { VERSION } from '../version.ts';
+import { agentCommand } from './agentCommand.ts';
 import { type Command, UsageError } from './command.ts';
 import { attach } from './commands/attach.ts';
 import { detach } from './commands/detach.ts';
 import { reload } from './commands/reload.ts';
 import { status } from './commands/status.ts';
 
-const commands: Command[] = [status, reload, attach, detach];
+const commands: Command[] = [status, ...ACTION_NAMES.map(agentCommand), reload, attach, detach];
 
 /** 0 it worked, 1 it did not, 2 the command line was wrong. */
 async function main(argv: string[]): Promise<number> {
@@ -19,7 +21,8 @@ async function main(argv: string[]): Promise<number> {
   if (!command) throw new UsageError(`there is no command "${name}"`);
   if (rest.includes('--help') || rest.includes('-h')) return print(helpOf(command));
   const { values, positionals } = parse(command, rest);
-  if (positionals.length > command.arguments.length)
+  const takesMore = command.arguments.at(-1)?.includes('…') === true;
+  if (positionals.length > command.arguments.length && !takesMore)
     throw new UsageError(`${name} does not take "${positionals.at(-1)}"`);
   return command.run({ values, positionals });
 }
@@ -33,7 +36,7 @@ function parse(command: Command, args: string[]) {
 }
 
 function help(): string {
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(17)} ${summary}`);
   return ['Usage: pm2-ops <command>', '', ...rows, '', 'More on one: pm2-ops <command> --help'].join('\n');
 }
 

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { writeHeapSnapshot } from 'node:v8';
 import { createGzip } from 'node:zlib';
 import type { ParamValues } from '../../protocol.ts';
-import type { Actions } from '../context.ts';
+import type { Actions, Context } from '../context.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import { checkDisk, checkMemory } from '../room.ts';
@@ -21,7 +21,7 @@ export const heapdump: Actions['heapdump'] = async (params, context) => {
   try {
     // Again: with `all=true` this instance may have waited for its siblings' dumps.
     if (params.force !== true) checkRoom(context.options);
-    return await write(params, context.options);
+    return await write(params, context);
   } finally {
     permission.done();
   }
@@ -37,16 +37,20 @@ function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
   checkDisk(orDiskRefusal(stateDir, () => folderOf(stateDir, 'dumps')));
 }
 
-async function write(params: ParamValues, options: Room & { dumpKeep: number; dumpMaxBytes: number }) {
+async function write(params: ParamValues, { options, progress }: Context) {
   const { stateDir } = options;
   const { heapUsed } = process.memoryUsage();
   const file = newFile(stateDir, 'dumps', params.gzip === true ? 'heapsnapshot.gz' : 'heapsnapshot');
   const partial = orDiskRefusal(stateDir, () => createPartial(file));
   const packed = `${file}.gz.partial`;
   try {
+    progress({ phase: 'writing', file: partial });
+    // A turn of the event loop for that message, since V8 lets nothing else run.
+    await new Promise(setImmediate);
     takeSnapshot(partial);
     await checkWhole(partial);
     if (params.gzip === true) {
+      progress({ phase: 'compressing', file: packed });
       await pipeline(
         createReadStream(partial),
         createGzip({ level: GZIP_LEVEL }),

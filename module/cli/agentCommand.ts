@@ -1,0 +1,83 @@
+// Makes a command of any action of managed processes: `pm2-ops ACTION TARGET [--flag | key=value]…`.
+import { RUN, type RunProgress, type RunReply, type RunResult } from '../commandProtocol.ts';
+import { type ActionName, type Failure, PARAMS, type Success } from '../protocol.ts';
+import { AGENT_COMMANDS } from './agentCommands.ts';
+import { askModule } from './askModule.ts';
+import { type Command, UsageError } from './command.ts';
+import { createProgressLine } from './progressLine.ts';
+
+/** The command for one action: its options are the action's parameters, and `--json`. */
+export function agentCommand(action: ActionName): Command {
+  const options: Command['options'] = {};
+  for (const [name, { type, default: standard, help }] of Object.entries(PARAMS[action])) {
+    const isFlag = type === 'boolean' && standard === false;
+    options[name] = isFlag ? { type: 'boolean', help } : { type: 'string', help: `${help} (${type}, ${standard})` };
+  }
+  return {
+    name: action,
+    summary: AGENT_COMMANDS[action].summary,
+    arguments: ['<app|id|app:id|all>', '[key=value…]'],
+    options: {
+      all: { type: 'boolean', help: 'every instance of the app' },
+      ...options,
+      json: { type: 'boolean', help: 'print each reply as one line of JSON, for scripts' },
+    },
+    async run({ values: { json, ...values }, positionals: [target, ...pairs] }) {
+      if (target === undefined) throw new UsageError(`which process? for example: pm2-ops ${action} web`);
+      const params = { ...values, ...readPairs(pairs) };
+      const line = createProgressLine(json === true);
+      const onProgress = (progress: RunProgress) => line.show(progress.ms, progress.message, keyOf(progress));
+      const reply = await askModule<RunReply | Failure, RunProgress>(RUN, { action, target, params }, onProgress);
+      line.end();
+      if (!('results' in reply)) {
+        if (json === true) console.log(JSON.stringify(reply));
+        else console.error(`pm2-ops: ${reply.message} (${reply.code})\n${reply.hint}`);
+        return 1;
+      }
+      for (const result of reply.results) print(action, result, json === true);
+      return exitCode(reply);
+    },
+  };
+}
+
+/** 0 when every process did it, 2 when an agent did not understand the parameters, else 1. */
+function exitCode({ results }: RunReply): number {
+  const failures = results.flatMap(({ reply }) => (reply.ok ? [] : [reply.code]));
+  if (failures.length === 0) return 0;
+  return failures.every((code) => code === 'E_PARAMS') ? 2 : 1;
+}
+
+function print(action: ActionName, { id, name, reply }: RunResult, asJson: boolean): void {
+  const who = `${name}:${id}`;
+  if (asJson) console.log(JSON.stringify({ id, name, ...reply }));
+  else if (!reply.ok) console.error(`pm2-ops: ${who}  ${reply.message} (${reply.code})\n${reply.hint}`);
+  else {
+    console.log(`${who}  ${tell(action, reply)}`);
+    for (const step of reply.skipped === true ? [] : (AGENT_COMMANDS[action].next?.(reply, id) ?? [])) {
+      console.log(`  ${step}`);
+    }
+  }
+}
+
+function tell(action: ActionName, reply: Success): string {
+  if (reply.skipped === true) return `skipped: ${reply.reason}`;
+  const { ok: _ok, action: _action, ...fields } = reply;
+  return AGENT_COMMANDS[action].tells?.(reply) ?? JSON.stringify(fields, null, 2);
+}
+
+/** `gzip=true` as PM2's trigger takes it. */
+function readPairs(words: string[]): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (const word of words) {
+    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/.exec(word) ?? [];
+    if (name === undefined || value === undefined)
+      throw new UsageError(`not understood: "${word}"; expected key=value`);
+    pairs[name] = value;
+  }
+  return pairs;
+}
+
+/** Bytes count on within a phase. */
+function keyOf({ id, phase, detail }: RunProgress): string {
+  return `${id} ${phase} ${detail ?? ''}`;
+}
