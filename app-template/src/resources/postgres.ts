@@ -1,0 +1,75 @@
+// Notes in PostgreSQL, over a pool of connections that each worker has for itself.
+
+import pg from 'pg';
+import type { Note, Notes } from './notes.ts';
+
+/** Connections of one worker; all workers together, and those that a reload starts beside them, must fit into the server's
+ * max_connections (100 unless set). */
+const CONNECTIONS = 10;
+/** A server that does not answer is down; in milliseconds. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** The server gives up a query that takes longer, in milliseconds: below kill_timeout, so that a worker that leaves has all its
+ * answers, and one that was killed leaves no query running for longer than this. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+/** Several workers start at once: the lock lets one of them create the table while the others wait. */
+const CREATE_TABLE = `
+  BEGIN;
+  SELECT pg_advisory_xact_lock(hashtext('notes'));
+  CREATE TABLE IF NOT EXISTS notes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    text text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+  );
+  COMMIT`;
+const COLUMNS = 'id, text, created_at AS "createdAt"';
+
+/** @param url `postgres://user:password@host:5432/database` */
+export function postgresNotes(url: string): Notes {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'app-template',
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  // An idle connection broke: the pool has dropped it, and opens another for the next query. Without a listener it would be
+  // an uncaught error.
+  pool.on('error', () => {});
+  const inFlight = new Set<Promise<unknown>>();
+
+  /** A query that fails is not sent again: it may have been done, and nothing is to be done twice. */
+  async function query(text: string, values: unknown[] = []): Promise<Note[]> {
+    const answer = pool.query<Note>(text, values);
+    inFlight.add(answer);
+    try {
+      return (await answer).rows;
+    } finally {
+      inFlight.delete(answer);
+    }
+  }
+
+  return {
+    name: 'postgres',
+    async open() {
+      await query(CREATE_TABLE);
+    },
+    async check() {
+      await query('SELECT 1');
+    },
+    async close() {
+      // The pool drops queries that still wait for a connection when it ends: so they are waited for first.
+      while (inFlight.size > 0) await Promise.allSettled(inFlight);
+      await pool.end();
+    },
+    async add(text) {
+      const [note] = await query(`INSERT INTO notes (text) VALUES ($1) RETURNING ${COLUMNS}`, [text]);
+      if (note === undefined) throw new Error('INSERT returned no row');
+      return note;
+    },
+    latest(count) {
+      return query(`SELECT ${COLUMNS} FROM notes ORDER BY id DESC LIMIT $1`, [count]);
+    },
+  };
+}
