@@ -1,4 +1,3 @@
-// Needs the npm registry.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,3 @@
-// Needs the npm registry.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ROOT } from '../support/folders.ts';
