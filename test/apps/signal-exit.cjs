@@ -6,6 +6,7 @@ onExit(() => console.log('TIDIED UP'));
 http
   .createServer((request, response) => {
     const { searchParams } = new URL(request.url, 'http://app');
+    if (searchParams.has('received')) response.writeProcessing();
     setTimeout(() => response.end(`pid ${process.pid}\n`), Number(searchParams.get('ms') ?? 0));
   })
   .listen(process.env.PORT);

@@ -168,11 +168,33 @@ function oneRequest(options: LoadOptions, agent: Agent): Promise<Answer> {
   });
 }
 
+interface Where {
+  port?: number;
+  host?: string;
+  socketPath?: string;
+  path?: string;
+  headers?: Record<string, string>;
+}
+
+export interface Got {
+  status: number;
+  headers: IncomingMessage['headers'];
+  body: string;
+}
+
+/** A request that the app has, and its answer to come. The app says 102 where the path asks for it (`received`). */
+export async function getUnderWay(where: Where): Promise<{ answer: Promise<Got> }> {
+  let onReceived = () => {};
+  const received = new Promise<void>((resolve) => {
+    onReceived = resolve;
+  });
+  const answer = get(where, 30_000, onReceived);
+  await Promise.race([received, answer]);
+  return { answer };
+}
+
 /** One request on a fresh connection: status, headers and body; rejects as any client would. */
-export function get(
-  where: { port?: number; host?: string; socketPath?: string; path?: string; headers?: Record<string, string> },
-  timeoutMs = 10_000,
-): Promise<{ status: number; headers: IncomingMessage['headers']; body: string }> {
+export function get(where: Where, timeoutMs = 10_000, onReceived = () => {}): Promise<Got> {
   return new Promise((resolve, reject) => {
     const req = request({ host: '127.0.0.1', ...where, agent: false }, (res) => {
       let body = '';
@@ -184,6 +206,7 @@ export function get(
       res.on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers, body }));
     });
     req.setTimeout(timeoutMs, () => req.destroy(new Error(`no answer in ${timeoutMs} ms`)));
+    req.on('information', onReceived);
     req.on('error', reject);
     req.end();
   });
