@@ -21,7 +21,7 @@ const COUNT_LINES = new RegExp(`^ℹ (?:${COUNTS.join('|')}|duration_ms) .*\\n`,
 
 const files = testFiles(process.argv.slice(2));
 installWorkspace();
-installTemplate();
+if (files.some((file) => file.startsWith(join('test', 'app-template')))) installTemplate();
 const started = performance.now();
 const { passed, again } = await runInLanes(files);
 // Others ran beside it on the same CPUs: what fails alone, too, is what failed.
