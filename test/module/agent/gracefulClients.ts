@@ -54,6 +54,8 @@ interface Request {
   method?: string;
   headers?: http.OutgoingHttpHeaders;
   secure?: boolean;
+  /** A client that comes from elsewhere: any address in 127.0.0.0/8. */
+  localAddress?: string;
   agent: http.Agent;
   /** Writes the request's body and ends it. */
   send?: (request: http.ClientRequest) => void | Promise<void>;
