@@ -1,5 +1,6 @@
 // Builds dist/: one dependency-free CommonJS file for the agent, and bundled ESM entries for everything else.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -34,6 +35,8 @@ const entries = [
   { source: 'module/attach/guard.ts', file: 'guard.cjs', format: 'cjs', minifySyntax: true },
   { source: 'module/main.ts', file: 'main.mjs', format: 'esm' },
   { source: 'module/cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },
+  { source: 'lifecycle/index.ts', file: 'lifecycle.mjs', format: 'esm', selfContained: true },
+  { source: 'lifecycle/index.ts', file: 'lifecycle.cjs', format: 'cjs', selfContained: true },
 ];
 
 // A CommonJS dependency inside an ESM bundle still calls require for Node's built-in modules.
@@ -52,7 +55,7 @@ for (const { source, file, format, selfContained, executable, ...options } of en
     entryPoints: [source],
     outfile: out(file),
     format,
-    ...(format === 'esm' ? { banner: requireForBundledCommonJs } : {}),
+    ...(format === 'esm' && !selfContained ? { banner: requireForBundledCommonJs } : {}),
   });
   const packages = Object.keys(result.metafile.inputs).flatMap(
     (input) => input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? [],
@@ -65,6 +68,7 @@ for (const { source, file, format, selfContained, executable, ...options } of en
 
 // Loading it is all there is to it.
 await writeFile(out('agent-preload.d.cts'), 'export {};\n');
+await declareLifecycle();
 
 const notices = [];
 for (const name of [...bundledPackages].sort()) {
@@ -77,3 +81,15 @@ for (const name of [...bundledPackages].sort()) {
   notices.push(`${name} ${version} (${license})\n\n${await readFile(file, 'utf8')}`);
 }
 await writeFile(out('THIRD_PARTY_LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`));
+
+/** Writes the lifecycle's types: its entry declares all of them itself, so that one file is enough. */
+async function declareLifecycle() {
+  const folder = out('types');
+  execFileSync(process.execPath, [
+    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    ...['-p', join(root, 'lifecycle', 'tsconfig.declarations.json'), '--outDir', folder],
+  ]);
+  const types = await readFile(join(folder, 'lifecycle', 'index.d.ts'), 'utf8');
+  for (const file of ['lifecycle.d.mts', 'lifecycle.d.cts']) await writeFile(out(file), types);
+  await rm(folder, { recursive: true });
+}

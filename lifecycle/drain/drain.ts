@@ -45,6 +45,8 @@ export interface DrainOptions {
   budgetMs: number;
   /** How long an idle connection may take to send its next request, in milliseconds. Default: see `defaultGraceMs`. */
   graceMs?: number;
+  /** The process leaves afterwards: nothing makes it listen again. */
+  last?: boolean;
 }
 
 /** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself

@@ -32,9 +32,10 @@ export interface DrainEngine {
    * it, and the earlier end of the two wins. */
   drain(options: DrainOptions): Promise<DrainResult>;
   /** Listens again as before and resolves to the addresses; a drain that is running ends. Rejects if a server could not
-   * listen again: the others do, `state()` stays `drained`, and another call tries again. */
+   * listen again: the others do, `state()` stays `drained`, and another call tries again. Rejects, too, after a drain that
+   * was the last. */
   resume(): Promise<string[]>;
-  /** Takes everything out of the process again; a drained process listens again. */
+  /** Takes everything out of the process again; a drained process listens again, unless that drain was its last. */
   dispose(): Promise<void>;
   /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
   onState(listener: (state: ServingState) => void): () => void;
@@ -62,6 +63,7 @@ class Engine implements DrainEngine {
   #drain: Drain | undefined;
   #resuming: Promise<string[]> | undefined;
   #disposed = false;
+  #leaving = false;
 
   constructor() {
     this.#undo.push(
@@ -131,6 +133,7 @@ class Engine implements DrainEngine {
 
   async drain(options: DrainOptions): Promise<DrainResult> {
     const budgetMs = Math.max(0, options.budgetMs);
+    if (options.last === true) this.#leaving = true;
     if (this.#drain !== undefined) {
       this.#drain.shorten(budgetMs);
       return this.#drain.done;
@@ -167,6 +170,7 @@ class Engine implements DrainEngine {
   }
 
   resume(): Promise<string[]> {
+    if (this.#leaving) return Promise.reject(new Error('this process is on its way out'));
     this.#resuming ??= this.#listenAgain().finally(() => {
       this.#resuming = undefined;
     });

@@ -2,5 +2,8 @@
 // and for apps that import it; the process it runs in is somebody else's.
 
 export type { ServerInfo, ServingState } from '../../module/protocol.ts';
+export { marginMs, PM2_KILL_TIMEOUT_MS, suggestedKillTimeoutMs } from './budget.ts';
 export { type DrainOptions, type DrainResult, defaultGraceMs, type RequestLine } from './drain.ts';
 export { createDrainEngine, type DrainEngine } from './engine.ts';
+export { takeEngine } from './shared.ts';
+export { requestLines, summaryOf } from './summary.ts';

@@ -1,5 +1,5 @@
 // One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
-import { createDrainEngine } from '../../lifecycle/drain/index.ts';
+import { takeEngine } from '../../lifecycle/drain/index.ts';
 import {
   ACTION_NAMES,
   type ActionName,
@@ -54,7 +54,7 @@ export function startAgent(
 ): Agent | null {
   let options = initial;
   let disposed: Promise<void> | undefined;
-  const engine = createDrainEngine();
+  const engine = takeEngine();
   const wrapper = isWrapper();
   const answered = new Set<ActionName>(ACTION_NAMES);
   const kept: ActionName[] = [];

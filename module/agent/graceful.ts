@@ -1,6 +1,13 @@
 // Ends this process as PM2 asks, without cutting off a request, where the app would simply have died: on SIGINT, SIGTERM
 // and PM2's `shutdown` message it drains and exits before SIGKILL comes. An app with a handler of its own is left to it.
-import type { DrainEngine, DrainResult } from '../../lifecycle/drain/index.ts';
+import {
+  type DrainEngine,
+  type DrainResult,
+  marginMs,
+  requestLines,
+  suggestedKillTimeoutMs,
+  summaryOf,
+} from '../../lifecycle/drain/index.ts';
 import type { AgentMessage, AgentOptions, GracefulBy, LeaveReport } from '../protocol.ts';
 import { appHandlesMessages, appHandlesSignal, ours } from './listeners.ts';
 
@@ -11,8 +18,6 @@ type Signal = (typeof SIGNALS)[number];
 const SAME_SIGNAL_MS = 100;
 /** How long the log may take to be written, in milliseconds; part of the margin. */
 const LAST_WRITE_MS = 50;
-/** So many of the requests that were cut are in the log line. */
-const LOGGED_REQUESTS = 5;
 
 export interface Graceful {
   /** Who handles signals, as of now. */
@@ -125,28 +130,23 @@ export function createGraceful(
     setTimeout(() => process.exit(0), budgetMs + marginMs(killTimeoutMs) / 2);
     let result: DrainResult = { finished: 0, closed: 0, cut: 0 };
     try {
-      result = await engine.drain({ budgetMs });
+      result = await engine.drain({ budgetMs, last: true });
     } catch {
       // Nobody is left to be told.
     }
-    const report = reportOf(result, on, performance.now() - started, killTimeoutMs);
-    tell({ kind: 'leaves', report });
+    const ms = performance.now() - started;
+    tell({ kind: 'leaves', report: reportOf(result, on, ms, killTimeoutMs) });
     setTimeout(() => process.exit(0), LAST_WRITE_MS);
     try {
-      process.stdout.write(`${lineOf(report)}\n`, () => process.exit(0));
+      process.stdout.write(`pm2-ops: ${on}: ${summaryOf(result, ms, killTimeoutMs)}\n`, () => process.exit(0));
     } catch {
       process.exit(0);
     }
   }
 }
 
-/** What is kept of kill_timeout, in milliseconds, for getting out: a tenth, between 100 and 500 ms, at most half. */
-function marginMs(killTimeoutMs: number): number {
-  return Math.min(500, Math.max(100, killTimeoutMs / 10), killTimeoutMs / 2);
-}
-
 function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: number): LeaveReport {
-  const { finished, closed, cut, cutRequests = [] } = result;
+  const { finished, closed, cut } = result;
   return {
     pid: process.pid,
     on,
@@ -155,18 +155,7 @@ function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: nu
     finished,
     closed,
     cut,
-    cutRequests: cutRequests.map(({ method, path }) => `${method} ${path}`),
-    // How much longer they would have taken cannot be known: twice the time, and the next line says whether it was enough.
-    ...(cut > 0 ? { suggestedKillTimeoutMs: Math.max(2_000, Math.ceil((killTimeoutMs * 2) / 1_000) * 1_000) } : {}),
+    cutRequests: requestLines(result),
+    ...(cut > 0 ? { suggestedKillTimeoutMs: suggestedKillTimeoutMs(killTimeoutMs) } : {}),
   };
-}
-
-function lineOf(report: LeaveReport): string {
-  const { on, ms, killTimeoutMs, finished, closed, cut, cutRequests, suggestedKillTimeoutMs } = report;
-  const sum = `pm2-ops: ${on}: drained in ${ms} ms: ${finished} finished, ${closed} closed, ${cut} cut`;
-  if (cut === 0) return sum;
-  const named = cutRequests.slice(0, LOGGED_REQUESTS);
-  const more = cut - named.length;
-  const which = [...named, ...(more > 0 ? [`${more} ${named.length > 0 ? 'more' : 'not identified'}`] : [])].join(', ');
-  return `${sum} (${which}); they did not fit into kill_timeout ${killTimeoutMs}, try kill_timeout ${suggestedKillTimeoutMs}`;
 }

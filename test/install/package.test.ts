@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { cleanEnvironment } from '../support/environment.ts';
-import { tempFolder, WORKSPACE } from '../support/folders.ts';
+import { ROOT, tempFolder, WORKSPACE } from '../support/folders.ts';
 import { manifest, packModule } from '../support/package.ts';
 import { runOk } from '../support/run.ts';
 
 const DOCS = ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'];
+
+const SERVICE = `import { createServer } from 'node:http';
+import { type Readiness, type Resource, type Service, type ServiceOptions, startService } from 'pm2-ops/lifecycle';
+const database: Resource = { name: 'database', open: async () => {}, check() {}, close: () => {} };
+const options: ServiceOptions = { resources: [database], listen: () => createServer().listen(0, '127.0.0.1') };
+void startService(options).then(async (service: Service) => {
+  const { state }: Readiness = await service.readiness();
+  console.log(state);
+  await service.stop('the end');
+  // @ts-expect-error
+  service.start();
+}).catch(() => {});
+`;
 
 describe('the package', () => {
   it('holds what users need, and nothing else', async () => {
@@ -29,6 +42,26 @@ describe('the package', () => {
 
   it('brings no other package along', () => {
     assert.deepEqual(manifest.dependencies ?? {}, {});
+  });
+
+  it('gives services the lifecycle, with types, as a module and by require', async () => {
+    const folder = tempFolder('po-types-');
+    const own = join(folder, 'node_modules', 'pm2-ops');
+    mkdirSync(own, { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'node_modules', '@types'));
+    await runOk('tar', ['-xzf', await packModule(), '-C', own, '--strip-components', '1']);
+    for (const kind of ['mts', 'cts']) {
+      const types = readFileSync(join(own, 'dist', `lifecycle.d.${kind}`), 'utf8');
+      assert.doesNotMatch(types, /from '(?!node:)/, 'the types stand for themselves');
+      writeFileSync(join(folder, `service.${kind}`), SERVICE);
+    }
+    const tsc = [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--strict', '--module', 'nodenext'];
+    const target = ['--target', 'es2022', '--types', 'node', '--outDir', 'out', 'service.mts', 'service.cts'];
+    await runOk(process.execPath, [...tsc, ...target], { cwd: folder, env: cleanEnvironment() });
+    for (const file of ['out/service.mjs', 'out/service.cjs']) {
+      const { stdout } = await runOk(process.execPath, [file], { cwd: folder, env: cleanEnvironment() });
+      assert.match(stdout, /^serving on 127\.0\.0\.1:\d+ .*\nserving\nthe end: drained in \d+ ms: .*\n$/);
+    }
   });
 
   it('passes publint', async () => {

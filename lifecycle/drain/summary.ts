@@ -1,0 +1,27 @@
+// What a drain did, in the words of a log line.
+
+import { suggestedKillTimeoutMs } from './budget.ts';
+import type { DrainResult } from './drain.ts';
+
+/** So many of the requests that were cut are in the log line. */
+const LOGGED_REQUESTS = 5;
+
+/**
+ * `drained in 1440 ms: 12 finished, 3 closed, 1 cut (GET /export); they did not fit into kill_timeout 1600, try …`
+ * @param ms how long it took, in milliseconds
+ */
+export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number): string {
+  const { finished, closed, cut } = result;
+  const sum = `drained in ${Math.round(ms)} ms: ${finished} finished, ${closed} closed, ${cut} cut`;
+  if (cut === 0) return sum;
+  const named = requestLines(result).slice(0, LOGGED_REQUESTS);
+  const more = cut - named.length;
+  const which = [...named, ...(more > 0 ? [`${more} ${named.length > 0 ? 'more' : 'not identified'}`] : [])].join(', ');
+  const suggested = suggestedKillTimeoutMs(killTimeoutMs);
+  return `${sum} (${which}); they did not fit into kill_timeout ${killTimeoutMs}, try kill_timeout ${suggested}`;
+}
+
+/** `GET /path` of the requests that were cut, as far as they are known. */
+export function requestLines({ cutRequests = [] }: DrainResult): string[] {
+  return cutRequests.map(({ method, path }) => `${method} ${path}`);
+}

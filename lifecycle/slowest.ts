@@ -1,0 +1,39 @@
+// Finds out before a reload does that kill_timeout is too short for what this service answers.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server } from 'node:net';
+
+/**
+ * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. Streams of
+ * events end when somebody leaves, and are none. Returns the undo.
+ */
+export function watchForSlow(
+  servers: readonly Server[],
+  limitMs: number,
+  onSlow: (request: string, ms: number) => void,
+): () => void {
+  let told = false;
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    if (told) return;
+    const started = performance.now();
+    response.once('finish', () => {
+      const ms = performance.now() - started;
+      if (told || ms <= limitMs || /^text\/event-stream/i.test(String(response.getHeader('content-type')))) return;
+      told = true;
+      undo();
+      onSlow(`${request.method} ${pathOf(request)}`, ms);
+    });
+  };
+  // Only where the app listens to requests itself: an HTTP/2 server whose app takes streams would make objects for ours.
+  const watched = servers.filter((server) => server.listenerCount('request') > 0);
+  for (const server of watched) server.prependListener('request', onRequest);
+  const undo = () => {
+    for (const server of watched) server.off('request', onRequest);
+  };
+  return undo;
+}
+
+/** Without its query, which may hold secrets. Express changes `url` while it routes. */
+function pathOf(request: IncomingMessage & { originalUrl?: string }): string {
+  return (request.originalUrl ?? request.url ?? '').replace(/[?#].*$/s, '');
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { get } from '../support/load.ts';
+import { onEveryNode, start } from './helper.ts';
+
+onEveryNode('a second signal', (node) => {
+  for (const [first, second, code] of [
+    ['SIGINT', 'SIGINT', '130'],
+    ['SIGTERM', 'SIGTERM', '143'],
+    ['SIGTERM', 'SIGINT', '130'],
+  ] as const) {
+    it(`${second} after ${first} ends the service at once`, async (t) => {
+      const service = start(t, node, { killTimeoutMs: 60_000 });
+      const slow = get({ port: await service.port(), path: '/slow?ms=50000' }).catch((error: Error) => error);
+      await get({ port: await service.port() });
+      service.child.kill(first);
+      await sleep(300);
+      assert.equal(service.child.exitCode, null, 'it waits for the request');
+      service.child.kill(second);
+      assert.equal(await service.exit(), code);
+      assert.ok((await slow) instanceof Error);
+      assert.match(service.stderr, new RegExp(`^${second} again: leaving at once$`, 'm'));
+    });
+  }
+
+  it('within 100 ms is the same Ctrl-C, heard from the terminal and from PM2', async (t) => {
+    const service = start(t, node, { killTimeoutMs: 60_000 });
+    const slow = get({ port: await service.port(), path: '/slow?ms=1000' });
+    await get({ port: await service.port() });
+    service.child.kill('SIGINT');
+    service.child.kill('SIGTERM');
+    assert.equal((await slow).status, 200);
+    assert.equal(await service.exit(), '0');
+    assert.match(service.stdout, /1 finished, 0 closed, 0 cut/);
+  });
+
+  it("is PM2's own after its shutdown message, and not a second one", async (t) => {
+    const service = start(t, node, { killTimeoutMs: 60_000 });
+    const slow = get({ port: await service.port(), path: '/slow?ms=1000' });
+    await get({ port: await service.port() });
+    service.child.send('shutdown');
+    await sleep(300);
+    service.child.kill('SIGINT');
+    assert.equal((await slow).status, 200);
+    assert.equal(await service.exit(), '0');
+    assert.match(service.stdout, /^shutdown: drained/m);
+  });
+});
