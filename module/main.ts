@@ -79,6 +79,9 @@ async function main(): Promise<void> {
       case 'done':
         coordinator.done(message.id);
         break;
+      case 'echo':
+        daemon.send(pmId, { kind: 'echo', id: message.id }).catch(() => {});
+        break;
       case 'reply':
       case 'progress':
         calls.heard(message);

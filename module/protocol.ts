@@ -88,6 +88,13 @@ export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
     gzip: { type: 'boolean', default: false, help: 'compress the file (.heapsnapshot.gz)' },
     force: { type: 'boolean', default: false, help: 'dump even if memory or disk look too small' },
     all: { type: 'boolean', default: false, help: 'every instance of the app, one after the other' },
+    timeout: {
+      type: 'milliseconds',
+      default: 90_000,
+      min: 0,
+      max: 3_600_000,
+      help: 'how long the drain before it may take; what is not done by then is left open, never cut',
+    },
   },
   'disable-keepalive': {},
   'enable-keepalive': {},
@@ -224,6 +231,8 @@ export type AgentMessage =
   | { kind: 'done'; id: string; pid: number }
   /** A long action tells how far it is; with `nonce` it is one that `run` asked for. */
   | { kind: 'progress'; pid: number; action: ActionName; nonce?: string; progress: ActionProgress }
+  /** Please say the same back: then PM2 has done all that this process had asked of it before. */
+  | { kind: 'echo'; id: string; pid: number }
   /** Answer to `run`. */
   | { kind: 'reply'; nonce: string; reply: Reply }
   | { kind: 'bye'; pid: number; reason: string };
@@ -233,6 +242,7 @@ export type ModuleMessage =
   /** Are you there? Here are your options. Answered by `hello` with the nonce. */
   | { kind: 'welcome'; nonce: string; options: AgentOptions }
   | { kind: 'verdict'; id: string; verdict: Verdict }
+  | { kind: 'echo'; id: string }
   /** A reload is starting this process's successor: a signal comes next. */
   | { kind: 'successor' }
   | { kind: 'run'; nonce: string; action: ActionName; params: Record<string, unknown> }
@@ -240,7 +250,8 @@ export type ModuleMessage =
 
 /** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */
 export type Verdict =
-  | { is: 'go' }
+  /** With `drain`, for a dump: siblings serve meanwhile, or why they do not. */
+  | { is: 'go'; drain?: { may: true } | { may: false; reason: string } }
   | { is: 'wait'; ms: number; reason: string }
   | { is: 'skip'; reason: string }
   | { is: 'refuse'; code: ErrorCode; message: string; hint: string };

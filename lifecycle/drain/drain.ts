@@ -29,6 +29,10 @@ export interface DrainResult {
   cut: number;
   /** The first of those whose method and path are known. */
   cutRequests?: RequestLine[];
+  /** Connections that are still open, with `unfinished: 'leave'`. */
+  left?: number;
+  /** The first requests on them whose method and path are known. */
+  leftRequests?: RequestLine[];
 }
 
 /** A request as an operator recognises it; its query may hold secrets and is left out. */
@@ -47,11 +51,19 @@ export interface DrainOptions {
   graceMs?: number;
   /** The process leaves afterwards: nothing makes it listen again. */
   last?: boolean;
+  /**
+   * What becomes of what is not finished when the budget ends. `leave`, for a process that will serve on: it stays open, and
+   * nothing is ever cut. Then an idle connection is ended only when its client has no reason to use it any more (the
+   * server's `keepAliveTimeout` is over), and event streams, whose clients come back by themselves, are ended at once.
+   */
+  unfinished?: 'cut' | 'leave';
 }
 
 /** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself
  * closes it 1 s later. */
 const LONGEST_GRACE_MS = 6_000;
+/** How long after its `keepAliveTimeout` Node closes a connection at the latest, in milliseconds (lib/_http_server.js). */
+const KEEP_ALIVE_BUFFER_MS = 1_000;
 /** How often we look, in milliseconds; less often where looking takes long. */
 const LOOK_EVERY_MS = 15;
 const LOOK_SHARE = 10;
@@ -78,6 +90,7 @@ export class Drain {
   readonly #startedAt: number;
   #budgetMs: number;
   #graceMs: number;
+  #leave: boolean;
   readonly #result: DrainResult = { finished: 0, closed: 0, cut: 0 };
   /** Idle and raw connections: since when (milliseconds) nothing has happened, and how many bytes had passed. */
   #quiet = new Map<HttpSocket, { since: number; bytes: number }>();
@@ -91,12 +104,13 @@ export class Drain {
   constructor(
     look: () => Connection[],
     owns: (server: ServerInternals) => boolean,
-    { budgetMs, graceMs }: DrainOptions,
+    { budgetMs, graceMs, unfinished = 'cut' }: DrainOptions,
   ) {
     this.#look = look;
     this.#owns = owns;
     this.#startedAt = now();
     this.#budgetMs = budgetMs;
+    this.#leave = unfinished === 'leave';
     this.#graceMs = Math.min(graceMs ?? defaultGraceMs(budgetMs), budgetMs - lastPartMs(budgetMs));
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -117,8 +131,9 @@ export class Drain {
     return this.#over;
   }
 
-  /** A second caller with less time: the earlier end wins. */
-  shorten(budgetMs: number): void {
+  /** A second caller with less time: the earlier end wins, and so does whoever does not serve on. */
+  shorten({ budgetMs, unfinished = 'cut' }: DrainOptions): void {
+    if (unfinished === 'cut') this.#leave = false;
     const endsInMs = Math.min(this.leftMs, budgetMs);
     this.#budgetMs = now() + endsInMs - this.#startedAt;
     this.#graceMs = Math.min(this.#graceMs, this.#budgetMs - lastPartMs(this.#budgetMs));
@@ -163,20 +178,21 @@ export class Drain {
   #advance(connection: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {
     const { socket, activity } = connection;
     const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
+    const endsStreams = this.#leave || inLastPart;
     if (activity.is === 'http2') {
       this.#watch(activity.session);
       if (sayGoawayWhileAnswering(activity.session, Math.min(GOAWAY_PATIENCE_MS, this.#graceMs))) this.#result.closed++;
-      if (inLastPart) endEventStreams(activity.session);
+      if (endsStreams) endEventStreams(activity.session);
       return;
     }
     if (isLeaving(socket)) return;
     if (activity.is === 'busy') {
       const { response } = activity;
       if (response === undefined) return;
-      if (inLastPart && response._header !== null && streamsEvents(response)) {
+      if (endsStreams && response._header !== null && streamsEvents(response)) {
         endEventStream(socket, response);
         this.#result.closed++;
-      } else if (response._header === null && this.leftMs <= lastWordMs(this.#budgetMs)) {
+      } else if (!this.#leave && response._header === null && this.leftMs <= lastWordMs(this.#budgetMs)) {
         answerUnavailable(socket);
         this.#result.cut++;
         this.#name(response.req);
@@ -193,15 +209,29 @@ export class Drain {
       const before = quiet.get(socket);
       const entry = before?.bytes === bytes ? before : { since: now(), bytes };
       this.#quiet.set(socket, entry);
-      const enough = activity.is !== 'upgraded' && now() - entry.since >= this.#graceMs;
-      if (!enough && !inLastPart) return;
+      const enough = activity.is !== 'upgraded' && now() - entry.since >= this.#graceOf(connection);
+      const mayNotStay = inLastPart && !(this.#leave && activity.is === 'idle');
+      if (!enough && !mayNotStay) return;
       endPolitely(socket);
       this.#result.closed++;
     }
   }
 
+  /** How long this connection may be idle, in milliseconds. */
+  #graceOf({ server, activity }: Connection): number {
+    if (!this.#leave || activity.is !== 'idle') return this.#graceMs;
+    const { keepAliveTimeout } = server as { keepAliveTimeout?: unknown };
+    if (typeof keepAliveTimeout !== 'number') return this.#graceMs;
+    // 0: the server promises to keep it for ever.
+    return keepAliveTimeout > 0 ? keepAliveTimeout + KEEP_ALIVE_BUFFER_MS : Number.POSITIVE_INFINITY;
+  }
+
   /** The budget is used up. */
   #cutOff(): void {
+    if (this.#leave) {
+      this.#noteLeft();
+      return;
+    }
     for (const connection of this.#look()) {
       const { socket, activity } = connection;
       attempt(() => {
@@ -221,11 +251,25 @@ export class Drain {
     }
   }
 
-  #name(request: { method?: string | undefined; url?: string | undefined } | undefined): void {
-    if (request?.method === undefined || request.url === undefined) return;
+  /** What is not finished, when nothing is to be cut. */
+  #noteLeft(): void {
+    const connections = this.#look().filter(({ socket }) => !isLeaving(socket));
+    this.#result.left = connections.length;
+    this.#result.leftRequests = [];
+    for (const { socket, activity } of connections) {
+      attempt(() => {
+        const { leftRequests } = this.#result;
+        if (activity.is === 'http2')
+          for (const stream of streamsOf(activity.session)) addTo(leftRequests, requestOf(stream));
+        else if (activity.is === 'busy') addTo(leftRequests, activity.response?.req ?? newestRequest(socket));
+      }, undefined);
+    }
+  }
+
+  #name(request: NamedRequest | undefined): void {
     this.#result.cutRequests ??= [];
-    if (this.#result.cutRequests.length >= NAMED_REQUESTS) return;
-    this.#result.cutRequests.push({ method: request.method, path: request.url.replace(/[?#].*$/s, '') });
+    addTo(this.#result.cutRequests, request);
+    if (this.#result.cutRequests.length === 0) delete this.#result.cutRequests;
   }
 
   /** HTTP/2 has no channel that tells of a finished response on every Node version. */
@@ -244,6 +288,16 @@ export class Drain {
     this.#undo.push(() => session.off('stream', onStream));
     for (const stream of attempt(() => streamsOf(session), [])) onStream(stream);
   }
+}
+
+interface NamedRequest {
+  method?: string | undefined;
+  url?: string | undefined;
+}
+
+function addTo(lines: RequestLine[] | undefined, request: NamedRequest | undefined): void {
+  if (!lines || lines.length >= NAMED_REQUESTS || request?.method === undefined || request.url === undefined) return;
+  lines.push({ method: request.method, path: request.url.replace(/[?#].*$/s, '') });
 }
 
 function now(): number {

@@ -135,7 +135,7 @@ class Engine implements DrainEngine {
     const budgetMs = Math.max(0, options.budgetMs);
     if (options.last === true) this.#leaving = true;
     if (this.#drain !== undefined) {
-      this.#drain.shorten(budgetMs);
+      this.#drain.shorten({ ...options, budgetMs });
       return this.#drain.done;
     }
     if (this.#resuming !== undefined) await this.#resuming.catch(() => {});

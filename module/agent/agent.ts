@@ -179,6 +179,9 @@ export function startAgent(
       case 'verdict':
         permission.settle(message.id, message.verdict);
         break;
+      case 'echo':
+        permission.echoed(message.id);
+        break;
       case 'successor':
         // Connections that are idle now have until the signal to send the request that ends them.
         if (graceful.by() === 'ours') engine.disableKeepAlive();
@@ -208,6 +211,8 @@ export function startAgent(
         kept,
         addressed,
         graceful: graceful.by(),
+        isRunning: (other) => running.has(other),
+        isLeaving: graceful.leaving,
         progress: (progress) => {
           tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
         },

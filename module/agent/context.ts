@@ -13,6 +13,10 @@ export interface Context {
   graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */
   addressed: Addressed;
+  /** Is that action running in this process? */
+  isRunning(action: ActionName): boolean;
+  /** Is the process on its way out, drained on a signal? Then nothing may make it listen again. */
+  isLeaving(): boolean;
   /** Tells whoever watches how far the action is; costs one message on the bus, so not more than a few times a second. */
   progress(progress: ActionProgress): void;
 }

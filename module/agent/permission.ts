@@ -8,6 +8,8 @@ const HEARD_WITHIN_MS = 2_000;
 /** The coordinator's consent; `done` tells it that what was granted is over. */
 export interface Grant {
   done(): void;
+  /** For a dump: may this instance be drained meanwhile? */
+  drain: { may: true } | { may: false; reason: string };
 }
 
 export interface Permission {
@@ -18,18 +20,28 @@ export interface Permission {
   ask(action: ActionName, params: ParamValues, addressed: Addressed): Promise<Grant | { skip: string }>;
   /** Delivers the module's verdict. */
   settle(id: string, verdict: Verdict): void;
+  /**
+   * Settles when PM2 has done all that this process had asked of it before, such as to hand its connections to others:
+   * there and back on the same channel. At the latest after `HEARD_WITHIN_MS`.
+   */
+  echo(): Promise<void>;
+  /** Delivers an echo. */
+  echoed(id: string): void;
 }
+
+const UNDECIDED = { may: false, reason: 'the pm2-ops module did not say whether siblings serve' } as const;
 
 /** @param send puts an agent message on the bus; false when it could not */
 export function createPermission(send: (message: AgentMessage) => boolean): Permission {
   const mailboxes = new Map<string, Mailbox>();
+  const echoes = new Map<string, () => void>();
   let asked = 0;
+  // Unique on this host, without loading node:crypto into the app.
+  const newId = () => `${process.pid}-${performance.timeOrigin}-${++asked}`;
 
   return {
     async ask(action, params, addressed) {
-      // Unique on this host, without loading node:crypto into the app.
-      asked += 1;
-      const id = `${process.pid}-${performance.timeOrigin}-${asked}`;
+      const id = newId();
       const mailbox = createMailbox();
       mailboxes.set(id, mailbox);
       const { heapUsed } = process.memoryUsage();
@@ -38,10 +50,10 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
         const heard = send({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
         let verdict = await mailbox.next(heard ? HEARD_WITHIN_MS : 0);
         while (verdict?.is === 'wait') verdict = await mailbox.next(verdict.ms);
-        if (verdict?.is === 'go') return { done };
+        if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED };
         if (verdict?.is === 'skip') return { skip: verdict.reason };
         if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
-        if (params.force === true) return { done };
+        if (params.force === true) return { done, drain: UNDECIDED };
         // Withdrawn: a verdict that comes after all must not leave the coordinator waiting for us.
         done();
         throw new Refusal(
@@ -55,6 +67,22 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
     },
     settle(id, verdict) {
       mailboxes.get(id)?.put(verdict);
+    },
+    async echo() {
+      const id = newId();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, HEARD_WITHIN_MS);
+        timer.unref();
+        echoes.set(id, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+        if (!send({ kind: 'echo', id, pid: process.pid })) echoes.get(id)?.();
+      });
+      echoes.delete(id);
+    },
+    echoed(id) {
+      echoes.get(id)?.();
     },
   };
 }

@@ -65,6 +65,13 @@ async function exchange<T, P extends Progress>(
       }, ms);
     };
     answersWithin(ANSWERS_WITHIN_MS);
+    daemon.onProcessEvent((event, pmId) => {
+      if (event !== 'exit' || pmId !== module.pmId) return;
+      clearTimeout(timer);
+      reject(
+        new Error(`the module ended in the middle; an action that a process has begun goes on there: ${NAME} status`),
+      );
+    });
     daemon.onBusEvent(PROGRESS, (_pmId, data) => {
       const progress = data as P & { nonce?: string };
       if (progress.nonce !== nonce) return;

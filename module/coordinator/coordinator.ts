@@ -78,12 +78,16 @@ export function createCoordinator({ fleet, answer, askState }: CoordinatorParts)
   };
 
   async function decideDrain(question: Question): Promise<void> {
-    // An app that listened only after its agent had come has not told since.
-    const stale = siblingsOf(question.member).filter(
+    await learnStates(question.member);
+    answer(question.member.process.pmId, question.ask.id, mayDrain(question));
+  }
+
+  /** An app that listened only after its agent had come has not told since. */
+  async function learnStates(member: Member): Promise<void> {
+    const stale = siblingsOf(member).filter(
       ({ attachment, state }) => attachment.is === 'attached' && state === 'no-server',
     );
     await Promise.all(stale.map(askState));
-    answer(question.member.process.pmId, question.ask.id, mayDrain(question));
   }
 
   function mayDrain({ member, ask }: Question): Verdict {
@@ -149,8 +153,30 @@ export function createCoordinator({ fleet, answer, askState }: CoordinatorParts)
 
   function nextDump(own: Dumps): void {
     if (own.running) return;
-    own.running = own.queue.shift();
-    if (own.running) answer(own.running.member.process.pmId, own.running.ask.id, { is: 'go' });
+    const next = own.queue.shift();
+    own.running = next;
+    if (next) drains = drains.then(() => letDump(own, next)).catch(() => {});
+  }
+
+  /** Where siblings serve, it is drained meanwhile; else it dumps in place, and knows why. */
+  async function letDump(own: Dumps, question: Question): Promise<void> {
+    const { member, ask } = question;
+    await learnStates(member);
+    // Gone meanwhile.
+    if (own.running !== question) return;
+    const reason = whyInPlace(member);
+    if (reason === undefined) draining.set(ask.pid, ask.id);
+    const drain = reason === undefined ? ({ may: true } as const) : ({ may: false, reason } as const);
+    answer(member.process.pmId, ask.id, { is: 'go', drain });
+  }
+
+  function whyInPlace(member: Member): string | undefined {
+    const { name, mode } = member.process;
+    const siblings = siblingsOf(member);
+    if (mode === 'fork') return `${name} runs in fork mode, where no sibling shares its port`;
+    if (siblings.length === 0) return `${name} has one instance`;
+    if (siblings.some(isServing)) return undefined;
+    return `${name} has ${siblings.length + 1} instances and no other one serves now`;
   }
 
   function finish(isMeant: (ask: { id: string; pid: number }) => boolean): void {

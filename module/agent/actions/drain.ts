@@ -3,8 +3,12 @@ import type { Actions } from '../context.ts';
 import { Refusal } from '../refusal.ts';
 import { requireServer } from './server.ts';
 
-export const drain: Actions['drain'] = async (params, { engine, permission, addressed }) => {
+export const drain: Actions['drain'] = async (params, { engine, permission, addressed, isRunning }) => {
   const state = engine.state();
+  // Its drain is the dump's, which brings the instance back.
+  if (isRunning('heapdump') && state !== 'serving') {
+    throw new Refusal('E_BUSY', 'this instance is drained for a heap dump', 'wait for its end, then ask again');
+  }
   // Asking twice is what a script does; the answer to the second is the same.
   if (state === 'drained') return { state, finished: 0, closed: 0, cut: 0 };
   if (state === 'draining') {

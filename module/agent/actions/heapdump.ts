@@ -10,6 +10,7 @@ import type { Actions, Context } from '../context.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import { checkDisk, checkMemory } from '../room.ts';
+import { outOfService } from './outOfService.ts';
 
 /** Fast, and already a sixth of the size; a higher level costs time for little. */
 const GZIP_LEVEL = 1;
@@ -19,9 +20,11 @@ export const heapdump: Actions['heapdump'] = async (params, context) => {
   const permission = await context.permission.ask('heapdump', params, context.addressed);
   if ('skip' in permission) return { skipped: true, reason: permission.skip };
   try {
-    // Again: with `all=true` this instance may have waited for its siblings' dumps.
+    // Again: this instance may have waited for its siblings' dumps.
     if (params.force !== true) checkRoom(context.options);
-    return await write(params, context);
+    return await outOfService(permission.drain, Number(params.timeout), context, (serveAgain) =>
+      write(params, context, serveAgain),
+    );
   } finally {
     permission.done();
   }
@@ -37,7 +40,8 @@ function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
   checkDisk(orDiskRefusal(stateDir, () => folderOf(stateDir, 'dumps')));
 }
 
-async function write(params: ParamValues, { options, progress }: Context) {
+/** @param serveAgain called when V8 is done: what comes then does not hold the event loop */
+async function write(params: ParamValues, { options, progress }: Context, serveAgain: () => Promise<void>) {
   const { stateDir } = options;
   const { heapUsed } = process.memoryUsage();
   const file = newFile(stateDir, 'dumps', params.gzip === true ? 'heapsnapshot.gz' : 'heapsnapshot');
@@ -48,6 +52,7 @@ async function write(params: ParamValues, { options, progress }: Context) {
     // A turn of the event loop for that message, since V8 lets nothing else run.
     await new Promise(setImmediate);
     takeSnapshot(partial);
+    await serveAgain();
     await checkWhole(partial);
     if (params.gzip === true) {
       progress({ phase: 'compressing', file: packed });
@@ -60,13 +65,7 @@ async function write(params: ParamValues, { options, progress }: Context) {
     }
     const bytes = await publish(params.gzip === true ? packed : partial, file);
     pruneDumps(stateDir, options.dumpKeep, options.dumpMaxBytes);
-    return {
-      file,
-      bytes,
-      heapUsed,
-      drained: false,
-      reason: 'written in place: this instance answered nothing while V8 took the snapshot',
-    };
+    return { file, bytes, heapUsed };
   } catch (error) {
     discard(partial);
     discard(packed);

@@ -87,33 +87,51 @@ describe('who may dump', () => {
   });
 
   it('by id: at once, and the next one when the first is done', async () => {
-    const { ask, done, verdictOf } = coordinate('web', 2);
+    const { ask, done, verdict, untilGo, verdictOf } = coordinate('web', 2);
     const first = ask(0, 'heapdump', {}, { addressed: 'id' });
     ask(1, 'heapdump', {}, { addressed: 'id' });
-    assert.equal(verdictOf(0)?.is, 'go');
+    await untilGo(0);
+    assert.equal((await verdict(1)).is, 'wait');
     assert.equal(verdictOf(1)?.is, 'wait');
     done(first);
-    assert.equal(verdictOf(1)?.is, 'go');
+    await untilGo(1);
   });
 
-  it('with all=true: everyone, one after the other, and a process that dies midway is passed over', () => {
-    const { ask, gone, verdictOf } = coordinate('web', 3);
+  it('with all=true: everyone, one after the other, and a process that dies midway is passed over', async () => {
+    const { ask, gone, untilGo, verdictOf } = coordinate('web', 3);
     for (const pmId of [0, 1, 2]) ask(pmId, 'heapdump', { all: true });
-    assert.deepEqual(
-      [0, 1, 2].map((pmId) => verdictOf(pmId)?.is),
-      ['go', 'wait', 'wait'],
-    );
+    await untilGo(0);
+    assert.deepEqual([verdictOf(1)?.is, verdictOf(2)?.is], ['wait', 'wait']);
     gone(1001);
     gone(1000);
-    assert.equal(verdictOf(2)?.is, 'go');
+    await untilGo(2);
   });
 
-  it('instances of different apps do not wait for each other', () => {
-    const { ask, verdictOf, fleet, list } = coordinate('web', 1);
+  it('drained where a sibling serves, which then may not drain itself; in place, with the reason, where none does', async () => {
+    const { ask, done, untilGo, verdict, fleet } = coordinate('web', 2);
+    const first = ask(0, 'heapdump', {}, { addressed: 'id' });
+    assert.deepEqual((await untilGo(0)).drain, { may: true });
+    ask(1, 'drain');
+    assert.equal((await verdict(1)).is, 'refuse');
+    done(first);
+    fleet.get(1)!.state = 'drained';
+    ask(0, 'heapdump', {}, { addressed: 'id' });
+    const alone = await waitFor(
+      async () => {
+        const { drain } = await untilGo(0);
+        return drain?.may === false && drain;
+      },
+      { what: 'a dump in place', everyMs: 1 },
+    );
+    assert.match(alone.reason, /no other one serves now/);
+  });
+
+  it('instances of different apps do not wait for each other', async () => {
+    const { ask, untilGo, fleet, list } = coordinate('web', 1);
     fleet.sync([...list, instance('api', 7)]);
     ask(0, 'heapdump', {}, { addressed: 'id' });
     ask(7, 'heapdump', {}, { addressed: 'id' });
-    assert.equal(verdictOf(7)?.is, 'go');
+    await untilGo(7);
   });
 });
 
@@ -152,6 +170,14 @@ function coordinate(name: string, instances: number) {
     now,
     /** The verdict on the question of that instance; drains are decided one after the other. */
     verdict: (pmId: PmId) => waitFor(() => verdicts.get(pmId), { what: `a verdict for ${pmId}`, everyMs: 1 }),
+    untilGo: (pmId: PmId) =>
+      waitFor(
+        () => {
+          const verdict = verdicts.get(pmId);
+          return verdict?.is === 'go' && verdict;
+        },
+        { what: `${pmId} to be let`, everyMs: 1 },
+      ),
     ask(pmId: number, action: ActionName, params: ParamValues = {}, more: Partial<Ask> = {}): string {
       const id = `ask-${asked++}`;
       coordinator.ask(pmId, {

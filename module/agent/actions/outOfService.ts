@@ -1,0 +1,109 @@
+// Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
+// siblings, and puts it back whatever happens. Nothing is ever cut for it.
+import type { DrainEngine, DrainResult } from '../../../lifecycle/drain/index.ts';
+import type { Context } from '../context.ts';
+import type { Grant } from '../permission.ts';
+import { Refusal } from '../refusal.ts';
+
+/** How often it is told what the drain still waits for, in milliseconds. */
+const TELL_EVERY_MS = 1_000;
+
+/** What the reply says of it. */
+interface Standing {
+  /** Had nobody a connection to this instance when it stood still? */
+  drained: boolean;
+  /** Why not, or what else is to be said. */
+  reason?: string;
+  /** Responses completed, and idle or long-lived connections told goodbye. */
+  finished?: number;
+  closed?: number;
+}
+
+/**
+ * @param mayDrain the coordinator's word on whether siblings serve meanwhile
+ * @param timeoutMs how long the drain may take; what is not finished then is left open and waits
+ * @param work stops the event loop; calls its argument once it no longer does, to serve again at that moment
+ * @throws {Refusal} E_STATE when somebody undid the drain while it ran
+ */
+export async function outOfService<T extends object>(
+  mayDrain: Grant['drain'],
+  timeoutMs: number,
+  context: Context,
+  work: (serveAgain: () => Promise<void>) => Promise<T>,
+): Promise<Record<string, unknown>> {
+  const { engine, progress } = context;
+  const before = engine.state();
+  const inPlace = 'written in place: this instance answered nothing while V8 took the snapshot';
+  if (before === 'drained' || before === 'draining') {
+    if (before === 'draining') await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
+    return { ...(await work(async () => {})), drained: true, reason: 'it was drained before, and stays so' };
+  }
+  if (before === 'no-server') {
+    return { ...(await work(async () => {})), drained: false, reason: `it listens on nothing; ${inPlace}` };
+  }
+  if (!mayDrain.may) {
+    return { ...(await work(async () => {})), drained: false, reason: `${mayDrain.reason}; ${inPlace}` };
+  }
+
+  let trouble: string | undefined;
+  let back = false;
+  const serveAgain = async () => {
+    if (back || context.isLeaving()) return;
+    back = true;
+    progress({ phase: 'resuming' });
+    try {
+      await engine.resume();
+    } catch (error) {
+      trouble = `${(error as Error).message}; send resume, or restart it`;
+    }
+  };
+  try {
+    const drain = await drainPatiently(engine, timeoutMs, progress);
+    if (engine.state() !== 'drained') {
+      back = true;
+      throw new Refusal(
+        'E_STATE',
+        `the drain for the dump was undone while it ran; this instance is ${engine.state()}`,
+        'ask again: heapdump',
+      );
+    }
+    // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
+    await context.permission.echo();
+    const done = await work(serveAgain);
+    await serveAgain();
+    return { ...done, ...standing(drain), ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }) };
+  } finally {
+    await serveAgain();
+  }
+}
+
+async function drainPatiently(
+  engine: DrainEngine,
+  timeoutMs: number,
+  progress: Context['progress'],
+): Promise<DrainResult> {
+  const tell = () => {
+    const { connections, inFlight } = engine.totals();
+    progress({ phase: 'draining', detail: `${connections} connections, ${inFlight} requests in flight` });
+  };
+  tell();
+  const telling = setInterval(tell, TELL_EVERY_MS);
+  telling.unref();
+  try {
+    return await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+function standing({ finished, closed, left = 0, leftRequests = [] }: DrainResult): Standing {
+  if (left === 0) return { drained: true, finished, closed };
+  const named = leftRequests.map(({ method, path }) => `${method} ${path}`).join(', ');
+  const which = named === '' ? '' : ` (${named})`;
+  return {
+    drained: false,
+    reason: `${left} connections were not done within timeout${which}: nothing was cut, they waited while V8 took the snapshot`,
+    finished,
+    closed,
+  };
+}
