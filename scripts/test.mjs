@@ -20,7 +20,8 @@ const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo
 const COUNT_LINES = new RegExp(`^ℹ (?:${COUNTS.join('|')}|duration_ms) .*\\n`, 'gm');
 
 const files = testFiles(process.argv.slice(2));
-installWorkspace();
+installWorkspace('workspace', 'other Node and PM2 versions, a registry');
+if (files.some((file) => /frameworks/i.test(file))) installWorkspace('frameworks', 'Express, Fastify, Next.js, …');
 if (files.some((file) => file.startsWith(join('test', 'app-template')))) installTemplate();
 const started = performance.now();
 const { passed, again } = await runInLanes(files);
@@ -112,14 +113,14 @@ function report(results, seconds) {
   console.log(`ℹ duration_ms ${Math.round(seconds * 1000)}`);
 }
 
-/** Other Node and PM2 versions, a registry and instrumentation libraries: installed when missing or outdated. */
-function installWorkspace() {
-  const workspace = join(root, 'test', 'workspace');
+/** What only tests need has a lock file of its own: installed when missing or outdated. */
+function installWorkspace(name, what) {
+  const workspace = join(root, 'test', name);
   const lock = readFileSync(join(workspace, 'package-lock.json'));
   // A copy of the lock that was installed: times of files say nothing after a checkout.
   const installed = join(workspace, 'node_modules', '.installed-lock.json');
   if (existsSync(installed) && readFileSync(installed).equals(lock)) return;
-  console.log('Installing what only the tests need (test/workspace: other Node and PM2 versions, a registry) …');
+  console.log(`Installing what only the tests need (test/${name}: ${what}) …`);
   const started = performance.now();
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: workspace,

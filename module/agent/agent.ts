@@ -79,6 +79,8 @@ export function startAgent(
   const graceful = createGraceful(engine, () => (wrapper ? { ...options, graceful: 'off' } : options), tell);
   let told = standing();
   const forgetState = engine.onState(tellStanding);
+  // Not at once: some apps add their handlers when they listen.
+  const forgetServer = engine.onServer(() => void setImmediate(lookAgain).unref());
   let stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
   for (const name of answered) registerAction(channel, name);
   const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
@@ -145,6 +147,7 @@ export function startAgent(
     stopLease();
     graceful.dispose();
     forgetState();
+    forgetServer();
     for (const look of looks) clearTimeout(look);
     tell({ kind: 'bye', pid: process.pid, reason });
     channel?.close();

@@ -109,6 +109,7 @@ export function hasOpen(pid: number, { fd, inode }: OwnListener): boolean {
   return readLink(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
 }
 
+const TCP_ESTABLISHED = '01';
 const TCP_LISTEN = '0A';
 const TCP_TIME_WAIT = '06';
 
@@ -136,6 +137,16 @@ export function connectionsTo(pid: number, port: number): number {
       ({ local, state, inode }) =>
         local.endsWith(suffix) && state !== TCP_LISTEN && state !== TCP_TIME_WAIT && inode !== '0',
     ).length;
+}
+
+/** Has a client connected to this process, on a port that somebody listens on: itself, or the primary of its cluster? */
+export function holdsClients(pid: number): boolean {
+  const ports = new Set(listeners(pid).map(({ port }) => port));
+  const inodes = ['tcp', 'tcp6']
+    .flatMap((file) => rows(`/proc/${pid}/net/${file}`))
+    .filter(({ local, state }) => state === TCP_ESTABLISHED && ports.has(parseAddress(local).port))
+    .map(({ inode }) => inode);
+  return (ownSockets(pid, new Set(inodes))?.size ?? 0) > 0;
 }
 
 interface Row {

@@ -1,5 +1,6 @@
 // When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { holdsClients } from '../attach/proc.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
@@ -84,8 +85,8 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     const { process, attachment } = member;
     if (process.status !== 'online') return false;
     if (attachment.is === 'skipped') return performance.now() - startedMs > NO_AGENT_MS;
-    // In the middle of requests whenever it is looked at: it serves.
-    if (attachment.is === 'waiting') return attachment.code === 'busy';
+    // Never idle when it is looked at: in the middle of requests, if it has clients; else it boots, on a slow machine.
+    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
     if (member.state === 'no-server' && serves) await askState(member);
     return member.state === 'serving' || (member.state === 'no-server' && !serves);
   }

@@ -27,6 +27,8 @@ const OTHERS_END_WITHIN_MS = 5_000;
 /** How often a drain is asked for while the coordinator says that nobody else serves yet, and the pause, in milliseconds. */
 const DRAIN_TRIES = 6;
 const DRAIN_PAUSE_MS = 500;
+/** For how long a drain is asked for again that a saturated app was too slow to begin, in milliseconds. */
+const DRAIN_BEGINS_WITHIN_MS = 15_000;
 
 export interface RollingReload {
   /** Settles in any case, and never later than the deadline that its first progress line tells. */
@@ -137,7 +139,7 @@ class Roll {
     this.#serves = members.some(({ state }) => state === 'serving' || state === 'draining' || state === 'drained');
     this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
     const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
-    const oneMs = params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
+    const oneMs = DRAIN_BEGINS_WITHIN_MS + params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
     const allMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (members.length + 2) * oneMs;
     this.deadlineMs = Math.min(allMs, LONGEST_TIMER_MS);
   }
@@ -303,6 +305,7 @@ class Roll {
     if (drain?.ok) {
       this.#drained.add(pmId);
       await this.#watchWithClients();
+      await this.#refusedTheRest(pmId);
     }
     this.#checkpoint();
     const startedMs = performance.now();
@@ -346,6 +349,15 @@ class Roll {
       this.#checkpoint();
       if (performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
     } while (performance.now() < endsMs);
+  }
+
+  /**
+   * A connection that PM2 handed over before it heard of the drain is given back when the drained instance reads of it; if
+   * that one ended first, its client would wait for ever. The answer to a question comes after.
+   */
+  async #refusedTheRest(pmId: PmId): Promise<void> {
+    const member = this.parts.fleet.get(pmId);
+    if (member) await this.parts.askState(member);
   }
 
   /** The successor of one instance does not come up although the canary did: the canary stays in its place. */
@@ -463,13 +475,15 @@ class Roll {
       return refused('E_STATE', `it has no agent${reason}`, 'look with: pm2-ops status');
     }
     const params = { timeout: budgetMs, force: this.#isFork() };
+    const begunMs = performance.now();
     for (let tries = 1; ; tries++) {
       const reply = await Promise.race([
         this.parts.calls.run(pmId, 'drain', params, budgetMs + MARGIN_MS),
         whenGone(member.process.pid, budgetMs + MARGIN_MS),
       ]);
-      // The others may just be attached or listen again; or a drain of it runs already.
-      const again = !reply.ok && (reply.code === 'E_LAST' || reply.code === 'E_BUSY');
+      // The others may just be attached or listen again; or a drain of it runs already; or it is too busy to hear us.
+      const late = !reply.ok && reply.code === 'E_TIMEOUT' && performance.now() - begunMs < DRAIN_BEGINS_WITHIN_MS;
+      const again = late || (!reply.ok && (reply.code === 'E_LAST' || reply.code === 'E_BUSY'));
       if (!again || tries >= mostTries) return reply;
       await sleep(DRAIN_PAUSE_MS);
     }

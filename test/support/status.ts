@@ -13,6 +13,7 @@ export interface ProcessStatus {
   reason?: string;
   state?: string;
   agent?: string;
+  /** Who handles signals there. */
   graceful?: string;
 }
 

@@ -182,7 +182,7 @@ describe('pm2-ops reload', () => {
   it('a deploy that never listens changes nothing', async () => {
     const app = await running('never');
     app.deploy({ version: 2, instead: "console.log('waiting for the queue'); setInterval(() => {}, 1000);" });
-    const { code, stdout, stderr } = await command('never', '--timeout', '4000');
+    const { code, stdout, stderr } = await command('never', '--timeout', '8000');
     assert.equal(code, 1, stdout);
     assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
     assert.match(stderr, /\| waiting for the queue/);
@@ -237,7 +237,7 @@ describe('pm2-ops reload', () => {
   it('a single instance is replaced through the canary; a deploy that is not healthy is not', async () => {
     const app = await running('single', { instances: 1 });
     app.deploy({ version: 66 });
-    const sick = await command('single', '--health', '/health/ready', '--timeout', '3000');
+    const sick = await command('single', '--health', '/health/ready', '--timeout', '8000');
     assert.equal(sick.code, 1, sick.stdout);
     assert.match(sick.stderr, /did not become healthy in time: it answered 503 \(E_TIMEOUT\)/);
     assert.deepEqual(await assertSameInstances(app), app.pids);

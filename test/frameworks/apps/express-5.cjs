@@ -1,0 +1,8 @@
+// Express 5, as its documentation starts one.
+const express = require('express');
+
+const app = express();
+app.get('/', (_request, response) => {
+  setTimeout(() => response.json({ pid: process.pid }), 5);
+});
+app.listen(process.env.PORT);
