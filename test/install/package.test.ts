@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { cleanEnvironment } from '../support/environment.ts';
 import { ROOT, tempFolder, WORKSPACE } from '../support/folders.ts';
@@ -30,13 +30,18 @@ describe('the package', () => {
       .trim()
       .split('\n')
       .map((file) => file.replace(/^package\//, ''));
+    const template = templateFiles();
     const unexpected = files.filter(
       (file) =>
-        file !== 'package.json' && !DOCS.includes(file) && !/^dist\/[\w.-]+\.([cm]js|d\.[cm]ts|txt)$/.test(file),
+        file !== 'package.json' &&
+        !DOCS.includes(file) &&
+        !template.includes(file) &&
+        !/^dist\/[\w.-]+\.([cm]js|d\.[cm]ts|txt)$/.test(file),
     );
     assert.deepEqual(unexpected, []);
     for (const file of ['dist/main.mjs', 'dist/agent.cjs', 'dist/cli.mjs', 'dist/guard.cjs'])
       assert.ok(files.includes(file), `${file} is in the package`);
+    for (const file of template) assert.ok(files.includes(file), `${file} is in the package`);
     assert.ok(statSync(tarball).size < 2 * 2 ** 20, 'smaller than 2 MiB');
   });
 
@@ -79,3 +84,13 @@ describe('the package', () => {
     assert.match(stdout, /All good/);
   });
 });
+
+/** The template's files, but those that its .gitignore names, and that itself: npm never packs one. */
+function templateFiles(): string[] {
+  const ours = (source: string) => !/[/\\](node_modules|dist|\.gitignore)$/.test(source);
+  const copy = join(tempFolder(), 'app-template');
+  cpSync(join(ROOT, 'app-template'), copy, { recursive: true, filter: ours });
+  return readdirSync(copy, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join('app-template', relative(copy, entry.parentPath), entry.name));
+}

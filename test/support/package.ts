@@ -30,12 +30,17 @@ export async function copyPackage(version = manifest.version): Promise<string> {
   mkdirSync(folder);
   for (const entry of [...manifest.files, 'README.md', 'LICENSE']) {
     const source = join(ROOT, entry);
-    if (existsSync(source)) cpSync(source, join(folder, entry), { recursive: true });
+    if (existsSync(source)) cpSync(source, join(folder, entry), { recursive: true, filter: isPacked });
   }
   const { scripts: _scripts, devDependencies: _devDependencies, ...rest } = manifest;
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...rest, version }, null, 2)}\n`);
   if (version !== manifest.version) stampVersion(folder, version);
   return folder;
+}
+
+/** npm leaves out what app-template/.gitignore names. */
+function isPacked(source: string): boolean {
+  return !['node_modules', 'dist'].some((folder) => source === join(ROOT, 'app-template', folder));
 }
 
 /** The build writes the version into the code; a copy that calls itself newer has to say so there too. */

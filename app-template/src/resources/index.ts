@@ -10,8 +10,13 @@ export interface Resources {
   visits: Visits;
 }
 
+export interface Urls {
+  databaseUrl?: string | undefined;
+  redisUrl?: string | undefined;
+}
+
 /** The real ones where their URLs are set, an embedded default otherwise. Opened in this order, closed in reverse. */
-export function createResources({ databaseUrl, redisUrl }: { databaseUrl?: string; redisUrl?: string }): Resources {
+export function createResources({ databaseUrl, redisUrl }: Urls): Resources {
   return {
     notes: databaseUrl ? postgresNotes(databaseUrl) : memoryNotes(),
     visits: redisUrl ? redisVisits(redisUrl) : memoryVisits(),
