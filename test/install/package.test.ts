@@ -45,6 +45,20 @@ describe('the package', () => {
     assert.ok(statSync(tarball).size < 2 * 2 ** 20, 'smaller than 2 MiB');
   });
 
+  it('has a template that depends on this very version', () => {
+    const read = (file: string) => JSON.parse(readFileSync(join(ROOT, 'app-template', file), 'utf8'));
+    const { version } = manifest;
+    assert.equal(read('package.json').dependencies['pm2-ops'], `^${version}`);
+    const { packages } = read('package-lock.json');
+    assert.equal(packages[''].dependencies['pm2-ops'], `^${version}`);
+    assert.deepEqual(packages['node_modules/pm2-ops'], {
+      version,
+      license: manifest.license,
+      bin: manifest.bin,
+      engines: manifest.engines,
+    });
+  });
+
   it('brings no other package along', () => {
     assert.deepEqual(manifest.dependencies ?? {}, {});
   });
