@@ -32,6 +32,8 @@ export interface Instance {
   startedMs: number;
   /** 0 until PM2 has listed it. */
   pid: number;
+  /** Of the life before it, if that had one. */
+  formerPid?: number;
 }
 
 export interface Expected {
@@ -72,8 +74,12 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     }
   }
 
-  /** Before, PM2 lists the one that goes, or was stopped. */
-  function hasStarted({ process }: Member, { restarts, pid }: Instance): boolean {
+  /**
+   * Before, PM2 lists the one that goes, or was stopped. PM2's list is torn: it takes the pids first, then measures every
+   * process, and only then reads restarts and status, so that an old pid may stand beside a new count.
+   */
+  function hasStarted({ process }: Member, { restarts, pid, formerPid }: Instance): boolean {
+    if (pid === 0 && formerPid !== undefined && process.pid === formerPid) return false;
     return pid !== 0 || process.restarts > restarts || (process.restarts === restarts && process.pid > 0);
   }
 

@@ -321,7 +321,8 @@ class Roll {
     (drained ? daemon.restart(pmId, this.params.env) : daemon.reload(pmId, this.params.env)).catch((error: Error) => {
       refusal = error;
     });
-    const successor = { pmId, pid: 0, restarts: old.restarts + (wasOnline ? 1 : 0), startedMs };
+    const formerPid = old.pid > 0 ? { formerPid: old.pid } : {};
+    const successor = { pmId, pid: 0, ...formerPid, restarts: old.restarts + (wasOnline ? 1 : 0), startedMs };
     const member = await this.#readiness
       .untilReady(successor, { serves: this.#serves, endsMs: startedMs + this.params.timeout })
       .catch(async (error: unknown) => {
