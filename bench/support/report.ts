@@ -26,7 +26,7 @@ export interface Report {
   /** Of the file in bench/results. */
   name: string;
   machine: Machine;
-  options: Record<string, number>;
+  options: Record<string, number | string | boolean>;
   sections: Section[];
   goals: Goal[];
   /** For whoever quotes them; small. */

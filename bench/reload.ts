@@ -1,0 +1,151 @@
+// What a reload costs the clients: requests lost, seconds, and the longest wait, for pm2-ops and for what people use
+// today. All candidates live side by side and take turns, one reload each in every round, so that whatever else happens
+// on the machine happens to each of them.
+
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { manifest } from '../test/support/package.ts';
+import { type Candidate, candidates, DEFAULT_KILL_TIMEOUT_MS, PATIENT_KILL_TIMEOUT_MS } from './reload/candidates.ts';
+import { type Clients, startClients } from './reload/clients.ts';
+import { installPeers, nodeVersion } from './reload/peers.ts';
+import { publish, render } from './reload/publish.ts';
+import { createRow, type Row } from './reload/rows.ts';
+import { failuresOf } from './reload/seen.ts';
+import { type Lane, openLane, type Service } from './reload/services.ts';
+import { busyTurn, pausingTurn } from './reload/turn.ts';
+import { machine } from './support/machine.ts';
+import { readOptions } from './support/options.ts';
+import { say } from './support/report.ts';
+
+const options = readOptions('bench:reload', {
+  reloads: { default: 20, help: 'of each candidate, with busy clients and again with clients that pause' },
+  clients: { default: 64, help: 'each with a keep-alive connection of its own' },
+  pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
+  only: { default: '', help: 'ids of candidates, separated by commas (all)' },
+  report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
+});
+
+/** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. */
+const PEER_LANES = 2;
+
+interface Entrant {
+  row: Row;
+  candidate: Candidate;
+  service: Service;
+}
+
+async function main(): Promise<void> {
+  if (options.report) return render();
+  const facts = machine();
+  await installPeers();
+  const wanted = candidates(options.only.split(',').filter(Boolean)).filter(measurable);
+  const clients = await startClients();
+  const lanes: Lane[] = [];
+  try {
+    const fields = await startAll(wanted, lanes);
+    const busy = fields.flat().filter(({ row }) => row.killTimeoutMs === DEFAULT_KILL_TIMEOUT_MS);
+    const busyRows = await runBusy(inOrder(wanted, busy), clients);
+    const pausingRows = await runPausing(fields, clients);
+    publish({ ...facts, node: nodeVersion() }, options, [...busyRows, ...pausingRows]);
+  } finally {
+    clients.end();
+    await Promise.all(lanes.map((lane) => lane.end()));
+  }
+}
+
+/** Every candidate runs, in lanes in which one reload comes after the other. */
+async function startAll(wanted: Candidate[], lanes: Lane[]): Promise<Entrant[][]> {
+  const groups: { attached: boolean; of: Candidate[] }[] = [
+    { attached: true, of: wanted.filter(({ attached, by }) => attached && by === 'pm2 reload') },
+    { attached: true, of: wanted.filter(({ attached, by }) => attached && by !== 'pm2 reload') },
+  ];
+  const others = wanted.filter(({ attached }) => !attached);
+  for (let lane = 0; lane < PEER_LANES; lane++)
+    groups.push({ attached: false, of: others.filter((_, at) => at % PEER_LANES === lane) });
+
+  const fields: Entrant[][] = [];
+  for (const { attached, of } of groups) {
+    if (of.length === 0) continue;
+    const lane = await openLane(attached);
+    lanes.push(lane);
+    const field: Entrant[] = [];
+    for (const candidate of of) {
+      const timeouts = [DEFAULT_KILL_TIMEOUT_MS, ...(candidate.patient ? [PATIENT_KILL_TIMEOUT_MS] : [])];
+      for (const killTimeoutMs of timeouts) {
+        say(`starting ${candidate.id}, kill_timeout ${killTimeoutMs}`);
+        const service = await lane.start(candidate, killTimeoutMs);
+        field.push({ candidate, service, row: createRow(candidate, 'pausing', killTimeoutMs) });
+      }
+    }
+    fields.push(field);
+  }
+  return fields;
+}
+
+/** One after the other: they take all the processor time there is. */
+async function runBusy(entrants: Entrant[], clients: Clients): Promise<Row[]> {
+  const rows = entrants.map(({ candidate }) => createRow(candidate, 'busy', DEFAULT_KILL_TIMEOUT_MS));
+  for (let round = 0; round < options.reloads; round++) {
+    for (const at of turnsOf(entrants.length, round)) {
+      const { service } = entrants[at]!;
+      const row = rows[at]!;
+      const { seen, ...turn } = await busyTurn(service, clients, { name: row.id, clients: options.clients });
+      row.add(turn, seen);
+    }
+    sayProgress('busy clients', round, rows);
+  }
+  return rows;
+}
+
+/** Clients that pause leave the processor idle: lanes run side by side, and all clients are there all the time. */
+async function runPausing(fields: Entrant[][], clients: Clients): Promise<Row[]> {
+  const all = fields.flat();
+  for (const { row, service } of all)
+    await clients.start({ name: row.id, port: service.port, clients: options.clients, pauseMs: options.pause });
+  await sleep(options.pause);
+  await Promise.all(
+    fields.map(async (field, lane) => {
+      for (let round = 0; round < options.reloads; round++) {
+        for (const at of turnsOf(field.length, round)) {
+          const { row, service } = field[at]!;
+          // Every client has used its connection since the last reload.
+          await sleep(Math.max(0, row.endedAtMs + options.pause - performance.now()));
+          row.add(await pausingTurn(service, clients, row.id));
+        }
+        say(`clients that pause, lane ${lane + 1}: round ${round + 1} of ${options.reloads}`);
+      }
+    }),
+  );
+  await sleep(options.pause);
+  await Promise.all(all.map(async ({ row }) => row.see(await clients.stop(row.id))));
+  return all.map(({ row }) => row);
+}
+
+/** Another one begins each round, so that nobody is always the first or behind the same neighbour. */
+function turnsOf(count: number, round: number): number[] {
+  const order = Array.from({ length: count }, (_, at) => (at + round) % count);
+  return round % 2 === 0 ? order : order.reverse();
+}
+
+function inOrder(wanted: Candidate[], entrants: Entrant[]): Entrant[] {
+  return wanted.flatMap((candidate) => entrants.filter((entrant) => entrant.candidate === candidate));
+}
+
+function measurable({ id, name }: Candidate): boolean {
+  const missing =
+    (id === 'nginx' && spawnSync('nginx', ['-v']).status !== 0) ||
+    (id === 'lifecycle' && !Object.hasOwn(manifest.exports as object, './lifecycle'));
+  if (missing) say(`${name} is left out: it is not there`);
+  return !missing;
+}
+
+function sayProgress(what: string, round: number, rows: Row[]): void {
+  const lost = rows.map((row) => `${row.id} ${failuresOf(row.seen)}`).join(', ');
+  say(`${what}, round ${round + 1} of ${options.reloads} (${availableParallelism()} cores); lost: ${lost}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

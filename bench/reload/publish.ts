@@ -1,0 +1,98 @@
+// Says what was measured, and writes it down: the figures as JSON, and from those the tables and the chart that the
+// project shows. Rendering needs nothing else, so that it can be done again without measuring.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { ROOT } from '../../test/support/folders.ts';
+import type { Machine } from '../support/machine.ts';
+import { machineLine } from '../support/machine.ts';
+import { type Goal, report } from '../support/report.ts';
+import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
+import { chart } from './chart.ts';
+import type { Row, RowFigures } from './rows.ts';
+import { details, overview, type Table, toMarkdown } from './tables.ts';
+
+const RESULTS = join(ROOT, 'bench', 'results');
+/** A reload takes at most so many times one of an app without a handler. */
+const SECONDS_LIMIT = 1.15;
+/** A process leaves within so many milliseconds of its last answer. */
+const LEAVING_LIMIT_MS = 50;
+/** Between these lines the README has what is made here. */
+const MARKS = ['<!-- made by npm run bench:reload -->', '<!-- end of what npm run bench:reload made -->'] as const;
+
+interface Saved {
+  machine: Machine;
+  options: { clients: number; pause: number; reloads: number };
+  figures: { rows: RowFigures[] };
+}
+
+export function publish(machine: Machine, options: Record<string, number | string | boolean>, rows: Row[]): void {
+  const figures = rows.map((row) => row.figures());
+  report({
+    name: 'reload',
+    machine,
+    options,
+    sections: details(figures),
+    goals: goalsOf(figures),
+    figures: { rows: figures },
+  });
+  // A run of a few candidates is somebody's look at them, not what the project shows.
+  if (options.only === '') render();
+}
+
+/** Tables and chart from bench/results/reload.json. */
+export function render(): void {
+  const file = join(RESULTS, 'reload.json');
+  if (!existsSync(file)) throw new Error(`${file} does not exist: measure first`);
+  const { machine, options, figures } = JSON.parse(readFileSync(file, 'utf8')) as Saved;
+  const of = `${machineLine(machine)}; ${options.reloads} reloads each, ${options.clients} clients`;
+  mkdirSync(RESULTS, { recursive: true });
+  write(
+    join(RESULTS, 'reload.svg'),
+    chart(figures.rows, `${options.reloads} reloads each, ${options.clients} clients`),
+  );
+  write(
+    join(RESULTS, 'reload.md'),
+    `# Reloads: all figures\n\n${of}.\n\n${details(figures.rows).map(section).join('\n\n')}\n`,
+  );
+  writeBetweenMarks(join(ROOT, 'README.md'), toMarkdown(overview(figures.rows)));
+}
+
+function section({ title, ...table }: Table & { title: string }): string {
+  return `## ${title}\n\n${toMarkdown(table)}`;
+}
+
+function writeBetweenMarks(file: string, text: string): void {
+  const content = readFileSync(file, 'utf8');
+  const [from, to] = MARKS.map((mark) => content.indexOf(mark)) as [number, number];
+  if (from < 0 || to < from) throw new Error(`${file} lacks the lines ${MARKS.join(' and ')}`);
+  write(file, `${content.slice(0, from + MARKS[0].length)}\n\n${text}\n\n${content.slice(to)}`);
+}
+
+function write(file: string, content: string): void {
+  writeFileSync(file, content);
+  console.log(`${relative(process.cwd(), file)} written.`);
+}
+
+function goalsOf(rows: RowFigures[]): Goal[] {
+  const ours = rows.filter((row) => row.ours);
+  const none = rows.find(({ id, load }) => id === 'none' && load === 'busy')?.seconds.median;
+  return ours.flatMap(({ name, by, load, failed, seconds, killTimeoutMs, leavingMs }): Goal[] => {
+    const who = `${name} (${by})`;
+    if (load === 'pausing') {
+      if (by === 'pm2 reload' && killTimeoutMs === DEFAULT_KILL_TIMEOUT_MS) return [];
+      const what = `lost, clients pause, kill_timeout ${killTimeoutMs}: ${who}`;
+      return [{ what, value: failed, limit: 0, unit: '' }];
+    }
+    const goals: Goal[] = [{ what: `lost, busy clients: ${who}`, value: failed, limit: 0, unit: '' }];
+    if (none !== undefined && by === 'pm2 reload') {
+      const what = `seconds a reload takes, to no handler: ${who}`;
+      goals.push({ what, value: seconds.median / none, limit: SECONDS_LIMIT, unit: '' });
+    }
+    if (leavingMs !== undefined && by === 'pm2 reload') {
+      const what = `from the last answer to the end (median): ${who}`;
+      goals.push({ what, value: leavingMs.median, limit: LEAVING_LIMIT_MS, unit: 'ms' });
+    }
+    return goals;
+  });
+}
