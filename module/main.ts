@@ -7,6 +7,7 @@ import { createActionRuns } from './actionRuns.ts';
 import { createAttacher } from './attach/index.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
 import { createRollingReload } from './coordinator/rollingReload.ts';
+import { createStandIns } from './coordinator/standIns.ts';
 import { becomeActive } from './daemon/active.ts';
 import { createAgentCalls } from './daemon/agentCalls.ts';
 import { connectDaemon } from './daemon/daemon.ts';
@@ -45,13 +46,15 @@ async function main(): Promise<void> {
   /** The reading of PM2's list that runs, and the one that begins after it. */
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+  const calls = createAgentCalls(daemon.send);
+  const standIns = createStandIns({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
   const coordinator = createCoordinator({
     fleet,
+    standIns,
     answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
     askState: keeper.askState,
   });
 
-  const calls = createAgentCalls(daemon.send);
   const reloads = createRollingReload({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
   const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
@@ -131,6 +134,7 @@ async function main(): Promise<void> {
       if (removed.length > 0) state.sweep();
       keeper.yieldTaken(fleet.members());
       keeper.look(added);
+      standIns.sweep();
     } catch (error) {
       log(`PM2's list could not be read: ${(error as Error).message}`);
     }

@@ -88,6 +88,11 @@ export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
     gzip: { type: 'boolean', default: false, help: 'compress the file (.heapsnapshot.gz)' },
     force: { type: 'boolean', default: false, help: 'dump even if memory or disk look too small' },
     all: { type: 'boolean', default: false, help: 'every instance of the app, one after the other' },
+    scale: {
+      type: 'boolean',
+      default: false,
+      help: 'in a cluster: add a sibling for the time of the dump where none serves',
+    },
     timeout: {
       type: 'milliseconds',
       default: 90_000,

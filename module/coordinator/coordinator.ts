@@ -3,6 +3,7 @@
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { AgentMessage, Verdict } from '../protocol.ts';
+import { SERVES_WITHIN_MS, type StandIns } from './standIns.ts';
 
 /** A question of an agent: may I? */
 export type Ask = Extract<AgentMessage, { kind: 'ask' }>;
@@ -15,6 +16,9 @@ const GATHER_MS = 200;
 
 /** How long an instance that asks late is taken to answer the same trigger by name, in milliseconds. */
 const STRAGGLER_MS = 5_000;
+
+/** What the decision may take once a sibling serves, in milliseconds. */
+const MARGIN_MS = 10_000;
 
 /** How long an instance waits for its turn to dump, in milliseconds. */
 const TURN_MS = 10 * 60_000;
@@ -45,14 +49,18 @@ export interface CoordinatorParts {
   fleet: Fleet;
   /** Delivers a verdict to the agent that asked; must not throw. */
   answer(pmId: PmId, askId: string, verdict: Verdict): void;
+  /** Adds a sibling for the time of a dump, and takes it away. */
+  standIns: Pick<StandIns, 'start' | 'end'>;
   /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
   askState(member: Member): Promise<void>;
 }
 
-export function createCoordinator({ fleet, answer, askState }: CoordinatorParts): Coordinator {
+export function createCoordinator({ fleet, answer, standIns, askState }: CoordinatorParts): Coordinator {
   /** Drains granted and not yet seen in the instance's own state, by pid. */
   const draining = new Map<number, string>();
   const dumps = new Map<string, Dumps>();
+  /** By the question of the dump that they were started for. */
+  const helpers = new Map<string, PmId>();
   let drains: Promise<void> = Promise.resolve();
 
   return {
@@ -155,18 +163,37 @@ export function createCoordinator({ fleet, answer, askState }: CoordinatorParts)
     if (own.running) return;
     const next = own.queue.shift();
     own.running = next;
-    if (next) drains = drains.then(() => letDump(own, next)).catch(() => {});
+    if (next) void beginDump(own, next);
+  }
+
+  async function beginDump(own: Dumps, question: Question): Promise<void> {
+    const trouble = await addHelper(own, question).catch((error: Error) => error.message);
+    drains = drains.then(() => letDump(own, question, trouble)).catch(() => {});
+  }
+
+  /** @returns why there is no sibling although one was asked for */
+  async function addHelper(own: Dumps, { member, ask }: Question): Promise<string | undefined> {
+    if (ask.params.scale !== true || member.process.mode === 'fork') return undefined;
+    await learnStates(member);
+    if (siblingsOf(member).some(isServing)) return undefined;
+    const reason = 'a sibling is started for the time of the dump';
+    answer(member.process.pmId, ask.id, { is: 'wait', ms: SERVES_WITHIN_MS + MARGIN_MS, reason });
+    const helper = await standIns.start(member);
+    if (own.running?.ask.id === ask.id) helpers.set(ask.id, helper);
+    else void standIns.end(helper);
+    return undefined;
   }
 
   /** Where siblings serve, it is drained meanwhile; else it dumps in place, and knows why. */
-  async function letDump(own: Dumps, question: Question): Promise<void> {
+  async function letDump(own: Dumps, question: Question, trouble: string | undefined): Promise<void> {
     const { member, ask } = question;
     await learnStates(member);
     // Gone meanwhile.
     if (own.running !== question) return;
     const reason = whyInPlace(member);
     if (reason === undefined) draining.set(ask.pid, ask.id);
-    const drain = reason === undefined ? ({ may: true } as const) : ({ may: false, reason } as const);
+    const whole = [reason, trouble && `and a sibling could not be started: ${trouble}`].filter(Boolean).join(', ');
+    const drain = reason === undefined ? ({ may: true } as const) : ({ may: false, reason: whole } as const);
     answer(member.process.pmId, ask.id, { is: 'go', drain });
   }
 
@@ -174,7 +201,7 @@ export function createCoordinator({ fleet, answer, askState }: CoordinatorParts)
     const { name, mode } = member.process;
     const siblings = siblingsOf(member);
     if (mode === 'fork') return `${name} runs in fork mode, where no sibling shares its port`;
-    if (siblings.length === 0) return `${name} has one instance`;
+    if (siblings.length === 0) return `${name} has one instance (scale=true adds one for the time of the dump)`;
     if (siblings.some(isServing)) return undefined;
     return `${name} has ${siblings.length + 1} instances and no other one serves now`;
   }
@@ -186,7 +213,12 @@ export function createCoordinator({ fleet, answer, askState }: CoordinatorParts)
     for (const own of dumps.values()) {
       own.gathering = own.gathering.filter(({ ask }) => !isMeant(ask));
       own.queue = own.queue.filter(({ ask }) => !isMeant(ask));
-      if (own.running && isMeant(own.running.ask)) own.running = undefined;
+      if (own.running && isMeant(own.running.ask)) {
+        const helper = helpers.get(own.running.ask.id);
+        helpers.delete(own.running.ask.id);
+        own.running = undefined;
+        if (helper !== undefined) void standIns.end(helper);
+      }
       nextDump(own);
     }
   }

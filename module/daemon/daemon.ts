@@ -25,10 +25,15 @@ export interface ManagedProcess {
   restarts: number;
   /** It says `ready` itself; PM2 calls it online only then. */
   waitReady: boolean;
+  /** The mark of an instance that stands in for another during its heap dump. */
+  standIn?: string;
 }
 
 /** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
 const PM2_KILL_TIMEOUT_MS = 1_600;
+
+/** Environment variable of an instance that stands in for another; its value says who started it. */
+export const STAND_IN = 'PM2_OPS_STAND_IN';
 
 /** How long the daemon may take to answer, in milliseconds; it answers in tens. */
 const DAEMON_ANSWERS_WITHIN_MS = 10_000;
@@ -136,6 +141,7 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
 }
 
 function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
+  const standIn = pm2_env.env?.[STAND_IN];
   return {
     pmId: pm2_env.pm_id ?? pm_id,
     pid: pid ?? 0,
@@ -151,6 +157,7 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
     waitReady: pm2_env.wait_ready === true,
+    ...(typeof standIn === 'string' ? { standIn } : {}),
   };
 }
 

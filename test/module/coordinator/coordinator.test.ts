@@ -159,6 +159,7 @@ function coordinate(name: string, instances: number) {
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
+    standIns: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async (member) => {
       member.state = now.get(member.process.pmId) ?? member.state;
     },

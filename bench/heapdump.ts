@@ -1,0 +1,291 @@
+// What does a heap dump cost: in time and memory beside its peers on the same heap, and for the clients of a cluster that
+// is under load meanwhile?
+
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { command, replies } from '../test/support/command.ts';
+import { ROOT } from '../test/support/folders.ts';
+import { install } from '../test/support/installed.ts';
+import { get, type LoadStats, startLoad } from '../test/support/load.ts';
+import { type Pm2, type Pm2Process, startPm2 } from '../test/support/pm2.ts';
+import { untilAttached } from '../test/support/status.ts';
+import { freePort } from '../test/support/wait-for.ts';
+import { machine } from './support/machine.ts';
+import { readOptions } from './support/options.ts';
+import { type Goal, report, say } from './support/report.ts';
+import { median, round } from './support/stats.ts';
+
+const options = readOptions('bench:heapdump', {
+  mb: { default: 60, help: 'heap of the process that is dumped alone, in MB' },
+  rounds: { default: 3, help: 'dumps of each kind, taking turns' },
+  'cluster-mb': { default: 110, help: 'heap of each of the two workers under load, in MB' },
+  clients: { default: 64, help: 'keep-alive clients that never retry' },
+  seconds: { default: 12, help: 'load on one worker alone, for comparison' },
+});
+
+/** A client's patience in milliseconds: whatever takes longer is no answer. */
+const CLIENT_TIMEOUT_MS = 30_000;
+/** Between a client's answer and its next request, in milliseconds: the machine is not at its limit. */
+const PAUSE_MS: [number, number] = [50, 150];
+const KM_TIMEOUT_MS = 120_000;
+
+interface Dumped {
+  /** From the question to the answer, in milliseconds, as the process itself measured it. */
+  ms: number;
+  bytes: number;
+}
+
+type Way = (pm2: Pm2, process: Pm2Process) => Promise<Dumped>;
+
+/** Our own first, then the yardstick, then the peers. */
+const WAYS: Record<string, Way> = {
+  'pm2-ops heapdump': (pm2, process) => byCommand(pm2, process),
+  'pm2-ops heapdump gzip=true': (pm2, process) => byCommand(pm2, process, '--gzip'),
+  'v8.writeHeapSnapshot': (pm2, process) => byApp(pm2, process, 'v8'),
+  'heapdump (npm)': (pm2, process) => byApp(pm2, process, 'heapdump'),
+  '@nearform/heap-profiler': (pm2, process) => byApp(pm2, process, 'nearform'),
+  'PM2 km:heapdump': byPm2,
+};
+const OURS = ['pm2-ops heapdump', 'pm2-ops heapdump gzip=true'];
+const YARDSTICK = 'v8.writeHeapSnapshot';
+
+async function byCommand(pm2: Pm2, { pm_id }: Pm2Process, ...flags: string[]): Promise<Dumped> {
+  const result = await command(pm2, 'heapdump', String(pm_id), '--json', ...flags);
+  const [reply] = replies<Dumped & { ok: boolean; file: string }>(result);
+  if (!reply?.ok) throw new Error(result.stdout);
+  rmSync(reply.file);
+  return reply;
+}
+
+async function byApp(pm2: Pm2, { pid }: Pm2Process, by: string): Promise<Dumped> {
+  const file = join(pm2.folder, `${by}.heapsnapshot`);
+  const answer = await control<{ ms: number }>(pm2, pid, `/dump?by=${by}&file=${encodeURIComponent(file)}`);
+  const { size } = statSync(file);
+  rmSync(file);
+  return { ms: answer.ms, bytes: size };
+}
+
+/** It sends the snapshot to the daemon piece by piece, and answers when that is done. */
+async function byPm2(pm2: Pm2, { pm_id }: Pm2Process): Promise<Dumped> {
+  const started = performance.now();
+  await pm2.runWith({ timeoutMs: KM_TIMEOUT_MS }, 'trigger', String(pm_id), 'km:heapdump').catch(() => {});
+  return { ms: performance.now() - started, bytes: 0 };
+}
+
+async function control<T>(pm2: Pm2, pid: number, path: string): Promise<T> {
+  const { status, body } = await get({ socketPath: join(pm2.folder, 'sockets', `${pid}.sock`), path }, KM_TIMEOUT_MS);
+  if (status !== 200) throw new Error(body);
+  return JSON.parse(body) as T;
+}
+
+async function daemon(): Promise<Pm2> {
+  const pm2 = await startPm2();
+  mkdirSync(join(pm2.folder, 'sockets'));
+  await install(pm2);
+  return pm2;
+}
+
+async function startHeaps(pm2: Pm2, mb: number, instances?: number): Promise<{ port: number; heaps: Pm2Process[] }> {
+  const port = await freePort();
+  const heaps = await pm2.startApp({
+    name: 'heap',
+    script: join(ROOT, 'bench/apps/heap.cjs'),
+    wait_ready: true,
+    listen_timeout: 60_000,
+    ...(instances === undefined ? {} : { exec_mode: 'cluster', instances }),
+    env: {
+      PORT: port,
+      MB: mb,
+      SOCKETS: join(pm2.folder, 'sockets'),
+      PEERS: join(ROOT, 'bench/heapdump/node_modules'),
+    },
+  });
+  await untilAttached(pm2, 'heap', 120_000);
+  return { port, heaps };
+}
+
+interface Alone extends Dumped {
+  peakMb: number;
+  heldMs: number;
+}
+
+/** One fresh process, dumped in place. */
+async function alone(pm2: Pm2, way: Way): Promise<Alone> {
+  const { heaps } = await startHeaps(pm2, options.mb);
+  const [heap] = heaps;
+  try {
+    await control(pm2, heap!.pid, '/');
+    // Resets VmHWM to what is resident now (proc(5)).
+    writeFileSync(`/proc/${heap!.pid}/clear_refs`, '5');
+    const dumped = await way(pm2, heap!);
+    const peakKb = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${heap!.pid}/status`, 'utf8'))?.[1]);
+    const { longestHoldMs } = await control<{ longestHoldMs: number }>(pm2, heap!.pid, '/');
+    return { ...dumped, peakMb: peakKb / 1024, heldMs: longestHoldMs };
+  } finally {
+    await pm2.ok('delete', 'heap');
+  }
+}
+
+interface Loaded {
+  stats: LoadStats;
+  heapMb: number;
+  ms: number;
+}
+
+/** Two workers under load, one of them dumped. */
+async function underLoad(way: Way): Promise<Loaded> {
+  const pm2 = await daemon();
+  try {
+    const { port, heaps } = await startHeaps(pm2, options['cluster-mb'], 2);
+    const target = heaps[0]!;
+    const { heapUsed } = await control<{ heapUsed: number }>(pm2, target.pid, '/');
+    const load = startLoad({ port, clients: options.clients, pauseMs: PAUSE_MS, timeoutMs: CLIENT_TIMEOUT_MS });
+    await sleep(2_000);
+    load.phase();
+    const { ms } = await way(pm2, target);
+    // What was asked in the last moment may be answered late, too.
+    await sleep(2_000);
+    return { stats: await load.stop(), heapMb: heapUsed / 2 ** 20, ms };
+  } finally {
+    await pm2.kill();
+  }
+}
+
+/** The same load on one worker, nothing else going on. */
+async function oneWorker(): Promise<LoadStats> {
+  const pm2 = await daemon();
+  try {
+    const { port } = await startHeaps(pm2, options['cluster-mb'], 1);
+    const load = startLoad({ port, clients: options.clients, pauseMs: PAUSE_MS, timeoutMs: CLIENT_TIMEOUT_MS });
+    await sleep(2_000);
+    load.phase();
+    await sleep(options.seconds * 1000);
+    return await load.stop();
+  } finally {
+    await pm2.kill();
+  }
+}
+
+async function main(): Promise<void> {
+  const facts = machine();
+  const single = new Map<string, Alone[]>();
+  const pm2 = await daemon();
+  try {
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const [name, way] of Object.entries(WAYS)) {
+        say(`round ${round}: ${name}`);
+        single.set(name, [...(single.get(name) ?? []), await alone(pm2, way)]);
+      }
+    }
+  } finally {
+    await pm2.kill();
+  }
+
+  say('the load on one worker alone');
+  const baseline = await oneWorker();
+  const loaded = new Map<string, Loaded>();
+  for (const [name, way] of Object.entries(WAYS)) {
+    say(`under load: ${name}`);
+    loaded.set(name, await underLoad(way));
+  }
+
+  const of = (name: string, field: keyof Alone) => median(single.get(name)!.map((each) => each[field]));
+  /** Each to the yardstick of its own round. */
+  const ratio = (name: string, field: keyof Alone) =>
+    median(single.get(name)!.map((each, at) => each[field] / single.get(YARDSTICK)![at]![field]));
+
+  const goals: Goal[] = OURS.flatMap((name) => [
+    { what: `${name}: time, of ${YARDSTICK}`, value: ratio(name, 'ms'), limit: 1.05, unit: '' },
+    { what: `${name}: peak memory, of ${YARDSTICK}`, value: ratio(name, 'peakMb'), limit: 1, unit: '' },
+    { what: `${name}, under load: failed requests`, value: loaded.get(name)!.stats.failed, limit: 0, unit: '' },
+    { what: `${name}, under load: longest request`, value: loaded.get(name)!.stats.maxMs, limit: 1500, unit: 'ms' },
+    {
+      what: `${name}, under load: p99, of one worker alone`,
+      value: loaded.get(name)!.stats.p99Ms / baseline.p99Ms,
+      limit: 1.5,
+      unit: '',
+    },
+  ]);
+
+  report({
+    name: 'heapdump',
+    machine: facts,
+    options,
+    sections: [
+      {
+        title: `One process, dumped in place: ${options.mb} MB of small objects, median of ${options.rounds}`,
+        head: ['', 'time s', `of ${YARDSTICK}`, 'loop held s', 'peak RSS MB', `of ${YARDSTICK}`, 'file MB'],
+        rows: [...single.keys()].map((name) => [
+          name,
+          (of(name, 'ms') / 1000).toFixed(2),
+          ratio(name, 'ms').toFixed(3),
+          (of(name, 'heldMs') / 1000).toFixed(2),
+          of(name, 'peakMb').toFixed(0),
+          ratio(name, 'peakMb').toFixed(3),
+          of(name, 'bytes') === 0 ? 'none' : (of(name, 'bytes') / 2 ** 20).toFixed(0),
+        ]),
+      },
+      {
+        title: `One of two workers of ${[...loaded.values()][0]!.heapMb.toFixed(0)} MB heap, ${options.clients} keep-alive clients that never retry`,
+        head: ['dumped by', 'took s', 'requests', 'failed', 'p99 ms', 'of one worker', 'longest ms'],
+        rows: [
+          [
+            '(one worker alone, no dump)',
+            '',
+            String(baseline.requests),
+            String(baseline.failed),
+            String(baseline.p99Ms),
+            '1',
+            String(baseline.maxMs),
+          ],
+          ...[...loaded].map(([name, { stats, ms }]) => [
+            name,
+            (ms / 1000).toFixed(1),
+            String(stats.requests),
+            String(stats.failed),
+            String(stats.p99Ms),
+            (stats.p99Ms / baseline.p99Ms).toFixed(2),
+            String(stats.maxMs),
+          ]),
+        ],
+      },
+    ],
+    goals,
+    figures: {
+      alone: Object.fromEntries(
+        [...single.keys()].map((name) => [
+          name,
+          {
+            ms: round(of(name, 'ms')),
+            timeRatio: round(ratio(name, 'ms'), 3),
+            heldMs: round(of(name, 'heldMs')),
+            peakMb: round(of(name, 'peakMb')),
+            peakRatio: round(ratio(name, 'peakMb'), 3),
+            bytes: of(name, 'bytes'),
+          },
+        ]),
+      ),
+      oneWorker: { p99Ms: baseline.p99Ms, maxMs: baseline.maxMs, requests: baseline.requests },
+      underLoad: Object.fromEntries(
+        [...loaded].map(([name, { stats, ms, heapMb }]) => [
+          name,
+          {
+            heapMb: round(heapMb),
+            ms: round(ms),
+            requests: stats.requests,
+            failed: stats.failed,
+            failures: stats.failures,
+            p99Ms: stats.p99Ms,
+            maxMs: stats.maxMs,
+          },
+        ]),
+      ),
+    },
+  });
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});
