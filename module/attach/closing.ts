@@ -157,6 +157,11 @@ export class Pursuit {
     if (this.seen?.inode === socket.inode) this.seen = null;
   }
 
+  /** Was it closed by force, so that another signal would open it at once? */
+  get mayReopen(): boolean {
+    return this.forcedMs !== null;
+  }
+
   /** It was closed by force just now. */
   expectReopening(): void {
     this.seen = null;

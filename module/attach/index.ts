@@ -7,9 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
 import { Guardian } from './guardian.ts';
 import { idleness } from './idleness.ts';
-import { armCloserExpression, type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof } from './in-target.ts';
+import {
+  armCloserExpression,
+  closeNowExpression,
+  type LoadOutcome,
+  loadExpression,
+  OUTCOME_EXPRESSION,
+  type Proof,
+} from './in-target.ts';
 import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
+import { kernelView } from './kernelView.ts';
 import { acquireLock } from './lock.ts';
 import {
   connectionsTo,
@@ -23,10 +31,22 @@ import {
   readStat,
 } from './proc.ts';
 import { type Fit, qualify } from './qualify.ts';
+import {
+  isOneCallback,
+  judge,
+  judgeFromOutside,
+  lookFromOutside,
+  type Sampling,
+  type StackView,
+  sample,
+} from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
 
+export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
+export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
 export { type Fit, qualify } from './qualify.ts';
+export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';
 
 /** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */
@@ -67,6 +87,9 @@ export interface Attacher {
   /** Loads a script into a process. Never throws. Attempts are made one after the other; one that finds its process
    * blocked does not hold the next. */
   attach(pid: number, load: Load): Promise<Attached | NotAttached>;
+  /** Where a process is right now, also in the middle of a loop that never ends. Never throws, and answers within
+   * `LOOK_WITHIN_MS`; what V8 cannot say, the kernel's view says. */
+  look(pid: number): Promise<StackView>;
   /** To be called once, before the first attach: closes what a predecessor that died has left open. */
   recover(): Promise<void>;
   /** Ends within about a second: what is under way is finished or given up, what is still owed is left to the guard. */
@@ -92,6 +115,10 @@ const LOCK_MS = 5000;
 /** How often blocked processes are looked at, in milliseconds. */
 const WATCH_MS = 25;
 const LATE_RETRY_MS = 500;
+/** A look at a process answers within this many milliseconds, and waits no longer than that for its turn and the lock. */
+export const LOOK_WITHIN_MS = 9000;
+const LOOK_TURN_MS = 2000;
+const LOOK_LOCK_MS = 1000;
 const RECOVER_MS = 1000;
 const CLOSING_MS = 1000;
 /** Waits before another attempt, in milliseconds. */
@@ -144,6 +171,38 @@ class LiveAttacher implements Attacher {
       return await this.inTurn(() => this.attempt(process, load));
     } catch (error) {
       return asNotAttached(error);
+    }
+  }
+
+  async look(pid: number): Promise<StackView> {
+    const outlook = await lookFromOutside(pid);
+    const fromOutside = (v8: 'silent' | 'needless' | 'closed', reason?: string) =>
+      judgeFromOutside(outlook, kernelView(pid), v8, reason);
+    try {
+      const process = this.fitOrFail(pid);
+      // One that waits for events half of the time is not stuck, and one that is blocked in the kernel cannot answer: neither
+      // is opened for that.
+      if (outlook.idle >= outlook.looks / 2 || outlook.blockedIn !== null) return fromOutside('needless');
+      let begun = false;
+      let late = false;
+      const turn = this.inTurn(async () => {
+        begun = true;
+        return late ? null : this.lookInTurn(process);
+      });
+      const timely = async () => {
+        await sleep(LOOK_TURN_MS, undefined, { ref: false });
+        if (begun) await sleep(LOOK_WITHIN_MS - LOOK_TURN_MS - outlook.overMs, undefined, { ref: false });
+        late = true;
+        return null;
+      };
+      const sampling = await Promise.race([turn, timely()]);
+      if (sampling) return judge(sampling, kernelView(pid));
+      return begun
+        ? fromOutside('silent')
+        : fromOutside('closed', 'other processes are being attached just now: ask again');
+    } catch (error) {
+      const { code, reason } = asNotAttached(error);
+      return code === 'blocked' ? fromOutside('silent') : fromOutside('closed', reason);
     }
   }
 
@@ -202,11 +261,27 @@ class LiveAttacher implements Attacher {
     began: number,
     guardReady: Promise<void>,
   ): Promise<Attached | NotAttached> {
-    const { pid, startTime } = candidate;
+    const { pid } = candidate;
     const { loopFd, certain } = idleness(pid);
     const listening = listeners(pid);
     const open = await this.openAlready(pid, loopFd, certain, listening);
     if (open) return this.loadIntoOpen(candidate, open, load, began);
+    const debt = await this.sendSignal(candidate, listening, loopFd, guardReady, load.isWanted);
+    const socket = await this.awaitOpen(debt);
+    if (!socket) return this.notOpened(debt, load);
+    await this.step('opened', pid);
+    return this.serve(debt, socket, load, began);
+  }
+
+  /** Signals a process, once everything is prepared for what it owes then. */
+  private async sendSignal(
+    candidate: Fit,
+    listening: readonly Listener[],
+    loopFd: number | null,
+    guardReady: Promise<void>,
+    isWanted?: () => boolean,
+  ): Promise<Debt> {
+    const { pid, startTime } = candidate;
     if (candidate.blind && this.journal.wasSignalledOnce(candidate)) {
       throw new AttemptFailed(
         'signalled-before',
@@ -233,7 +308,7 @@ class LiveAttacher implements Attacher {
       // From here to the signal nothing may come in between.
       const process = this.fitOrFail(pid);
       if (!same(process, candidate)) throw new AttemptFailed('gone', `process ${pid} was replaced by another`, SOON_MS);
-      if (load.isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
+      if (isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
       if (process.blind) this.writeJournal(() => this.journal.rememberSignal(process));
       signal(pid);
       signalled = true;
@@ -241,33 +316,50 @@ class LiveAttacher implements Attacher {
       if (!signalled) await this.settle(debt);
     }
     await this.step('signalled', pid);
-
-    const socket = await this.awaitOpen(debt);
-    if (!socket) return this.notOpened(debt, load);
-    await this.step('opened', pid);
-    return this.serve(debt, socket, load, began);
+    return debt;
   }
 
   /** Loads through the inspector that the signal has opened, leaves and closes it. */
-  private async serve(
+  private async serve(debt: Debt, socket: OwnListener, load: Load, began: number): Promise<Attached | NotAttached> {
+    const { pid } = debt;
+    const { value: loaded, failure } = await this.visit(debt, socket, load, async (session, proof) => {
+      const value = await this.load(session, pid, load, proof, socket);
+      await this.step('loaded', pid);
+      return { value, leaving: 'armed' };
+    });
+    if (loaded) return { ok: true, ...loaded, ms: performance.now() - began, port: socket.port };
+    if (!isAlive(debt)) return notAttached('gone', `process ${pid} ended while it was being attached`, null);
+    return asNotAttached(failure);
+  }
+
+  /**
+   * Does something through the inspector that a signal has opened, leaves, closes it and sees it closed; or follows it.
+   * @param late what is loaded as soon as it answers, if it does not now
+   * @param use says how to leave: the closer is armed already; it is to be; or the event loop does not turn, so that the
+   *   inspector is closed at once
+   */
+  private async visit<T>(
     debt: Debt,
     socket: OwnListener,
-    load: Load | null,
-    began: number,
-  ): Promise<Attached | NotAttached> {
+    late: Load | null,
+    use: (session: InspectorSession, proof: Proof) => Promise<{ value: T; leaving: 'armed' | 'arm' | 'force' }>,
+  ): Promise<{ value: T | null; failure: unknown }> {
     const { pid } = debt;
-    let loaded: { value: unknown; heldMs: number } | null = null;
+    let value: T | null = null;
     let failure: unknown = null;
     let armed = false;
+    let forced = false;
     try {
       const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
       try {
         await this.step('connected', pid);
         const proof = await this.proveOrFail(session, pid);
         await this.step('proven', pid);
-        if (load) loaded = await this.load(session, pid, load, proof, socket);
-        await this.step('loaded', pid);
-        armed = true;
+        const used = await use(session, proof);
+        value = used.value;
+        armed = used.leaving === 'armed' || (used.leaving === 'arm' && (await this.armCloser(session, null, socket)));
+        forced = used.leaving === 'force';
+        if (forced) await session.evaluateAndLeave(closeNowExpression(socket), { commandLineApi: true });
       } catch (error) {
         failure = error;
         armed = await this.armCloser(session, error, socket);
@@ -279,22 +371,21 @@ class LiveAttacher implements Attacher {
     }
     await this.step('left', pid);
     const timeoutMs = this.abort.signal.aborted ? CLOSE_MS / 2 : CLOSE_MS;
-    const closed: Closing = await closeInspector(debt, socket, { armed, timeoutMs });
+    let closed: Closing = await closeInspector(debt, socket, { armed: armed || forced, timeoutMs });
+    if (forced && closed === 'closed' && isAlive(debt)) closed = 'may-reopen';
     // One that does not answer now gets its script when it does.
     const unanswered = failure instanceof AttemptFailed && ['blocked', 'busy'].includes(failure.outcome.code);
     if (closed === 'open' || closed === 'may-reopen') {
-      const { pursuit } = this.follow(debt, unanswered ? load : null);
+      const { pursuit } = this.follow(debt, unanswered || value !== null ? late : null);
       if (closed === 'may-reopen') pursuit.expectReopening();
     } else {
       await this.settle(debt);
       await this.step('closed', pid);
     }
-    if (loaded) return { ok: true, ...loaded, ms: performance.now() - began, port: socket.port };
-    if (!isAlive(debt)) return notAttached('gone', `process ${pid} ended while it was being attached`, null);
-    return asNotAttached(failure);
+    return { value, failure };
   }
 
-  /** After a failed load: what the app was not told then, it is told now. Not a stranger, and not one who hangs. */
+  /** What the app was not told by a load, it is told now. Not a stranger, and not one who hangs. */
   private async armCloser(session: InspectorSession, error: unknown, closing: Endpoint): Promise<boolean> {
     const code = error instanceof AttemptFailed ? error.outcome.code : null;
     if (code === 'wrong-peer' || code === 'blocked') return false;
@@ -324,6 +415,81 @@ class LiveAttacher implements Attacher {
         throw new AttemptFailed('paused', 'looks paused in a debugger', RARELY_MS);
       }
       throw error;
+    } finally {
+      await session.close();
+    }
+  }
+
+  private async lookInTurn(process: Fit): Promise<Sampling> {
+    const guardReady = this.guardian.ready();
+    guardReady.catch(() => {});
+    const lock = await acquireLock(LOOK_LOCK_MS, this.abort.signal);
+    if (!lock) throw new AttemptFailed('lock-held', 'another pm2-ops on this host is attaching: ask again', SOON_MS);
+    const { pid } = process;
+    const waiting = this.waiting.get(pid);
+    const late = waiting && same(waiting.pursuit.debt, process) ? waiting : null;
+    // Whoever watches over it looks away meanwhile.
+    if (late) late.busy = true;
+    try {
+      await this.step('locked', pid);
+      return late ? await this.lookIntoWaiting(process, late, guardReady) : await this.lookLocked(process, guardReady);
+    } finally {
+      if (late) {
+        late.busy = false;
+        // Closed in the orderly way, it owes nothing any more.
+        if (this.waiting.get(pid) === late && !this.journal.debtOf(process)) await this.endWaiting(late, null);
+      }
+      await lock.release();
+    }
+  }
+
+  private async lookLocked(process: Fit, guardReady: Promise<void>): Promise<Sampling> {
+    const { pid } = process;
+    const { loopFd, certain } = idleness(pid);
+    const listening = listeners(pid);
+    const open = await this.openAlready(pid, loopFd, certain, listening);
+    if (open) return this.lookIntoOpen(pid, open);
+    const debt = await this.sendSignal(process, listening, loopFd, guardReady);
+    return this.lookWhenOpen(debt, null);
+  }
+
+  /** One that was signalled before: its inspector may be open now, or open again by another signal. */
+  private async lookIntoWaiting(process: Fit, waiting: Waiting, guardReady: Promise<void>): Promise<Sampling> {
+    const { pursuit, load } = waiting;
+    const { debt } = pursuit;
+    const socket = pursuit.find();
+    if (socket) return this.lookInto(debt, socket, load);
+    if (!pursuit.mayReopen) throw new AttemptFailed(...BLOCKED);
+    const again = await this.sendSignal(process, listeners(debt.pid), debt.loopFd, guardReady);
+    return this.lookWhenOpen(again, load);
+  }
+
+  private async lookWhenOpen(debt: Debt, late: Load | null): Promise<Sampling> {
+    const socket = await this.awaitOpen(debt);
+    if (!socket) {
+      const { code, reason, retryAfterMs } = await this.notOpened(debt, late);
+      throw new AttemptFailed(code, reason, retryAfterMs);
+    }
+    await this.step('opened', debt.pid);
+    return this.lookInto(debt, socket, late);
+  }
+
+  private async lookInto(debt: Debt, socket: OwnListener, late: Load | null): Promise<Sampling> {
+    const { value, failure } = await this.visit(debt, socket, late, async (session, proof) => {
+      const value = await orBlocked(sample(session, debt.pid, !proof.builtin));
+      return { value, leaving: isOneCallback(value) ? 'force' : 'arm' };
+    });
+    if (value) return value;
+    if (!isAlive(debt)) throw new AttemptFailed('gone', `process ${debt.pid} ended meanwhile`, null);
+    throw failure;
+  }
+
+  /** Looks through an inspector that somebody else opened, which stays open. */
+  private async lookIntoOpen(pid: number, socket: OwnListener): Promise<Sampling> {
+    const session = await connect(endpointOf(socket), { timeoutMs: ANSWER_MS });
+    try {
+      const proof = await this.proveOrFail(session, pid);
+      return await orBlocked(sample(session, pid, !proof.builtin));
     } finally {
       await session.close();
     }
@@ -455,7 +621,7 @@ class LiveAttacher implements Attacher {
     return null;
   }
 
-  private async notOpened(debt: Debt, load: Load): Promise<NotAttached> {
+  private async notOpened(debt: Debt, load: Load | null): Promise<NotAttached> {
     if (!isAlive(debt)) {
       await this.settle(debt);
       return notAttached('gone', `process ${debt.pid} ended while it was being attached`, null);

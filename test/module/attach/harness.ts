@@ -155,6 +155,7 @@ export function attacher(options: Partial<AttacherOptions> = {}) {
 function bound(attacher: Attacher): Attacher {
   return {
     attach: (pid, load) => attacher.attach(pid, load),
+    look: (pid) => attacher.look(pid),
     recover: () => attacher.recover(),
     close: () => attacher.close(),
   };

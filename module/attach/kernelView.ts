@@ -1,0 +1,112 @@
+// What the kernel says about a process that cannot say anything itself: whether it runs or waits, and for what.
+
+import { readdirSync } from 'node:fs';
+import { read, readLink, readStat } from './proc.ts';
+import { syscallName } from './syscalls.ts';
+
+/** A thread; the first is the one that runs JavaScript. */
+export interface ThreadView {
+  tid: number;
+  name: string;
+  /** `R running`, `S sleeping`, `D waits for a device`, `T stopped`, … */
+  state: string;
+  /** `read 19 pipe:[4711]`, `futex`; `none` while it runs its own code; null where the kernel does not show it. */
+  syscall: string | null;
+  /** The kernel's function it waits in; null when it does not wait or that is not shown. */
+  wchan: string | null;
+}
+
+export interface KernelView extends Omit<ThreadView, 'tid' | 'name'> {
+  /** Threads of the process that do something else than wait to be given something to do. */
+  threads: ThreadView[];
+  /** All its threads. */
+  threadCount: number;
+  /** Processes that it has started and that live: it may wait for one of them. */
+  children: { pid: number; name: string }[];
+}
+
+const STATES: Record<string, string> = {
+  R: 'R running',
+  S: 'S sleeping',
+  D: 'D waits for a device (not to be interrupted)',
+  T: 'T stopped by a signal',
+  t: 't stopped by a native debugger',
+  I: 'I idle',
+};
+
+/** System calls whose first argument is a descriptor, and so tell what is waited for. */
+const OF_A_DESCRIPTOR =
+  /^(p?(read|write)(v|64|v2)?|(recv|send)(from|to|msg|mmsg)?|accept4?|connect|flock|f(data)?sync|fcntl|ioctl|sendfile|getdents64|fallocate|ftruncate|epoll_p?wait2?)$/;
+/** Waiting for work. */
+const PARKED = /^(futex|epoll_p?wait2?|none)\b/;
+
+/** The kernel's view of a process now; null when it is gone. */
+export function kernelView(pid: number): KernelView | null {
+  if (!readStat(pid)) return null;
+  const main = threadView(pid, pid);
+  const tids = threadsOf(pid);
+  const others = tids.filter((tid) => tid !== pid).map((tid) => threadView(pid, tid));
+  return {
+    state: main.state,
+    syscall: main.syscall,
+    wchan: main.wchan,
+    threads: others.filter(({ state, syscall }) => !state.startsWith('S') || (syscall && !PARKED.test(syscall))),
+    threadCount: tids.length,
+    children: childrenOf(pid).map((child) => ({ pid: child, name: read(`/proc/${child}/comm`)?.trim() ?? '' })),
+  };
+}
+
+/** What a process's main thread has had of the CPU since its start, and how long it stood in line for one, in nanoseconds;
+ * null where the kernel does not count it. */
+export function mainThreadTimes(pid: number): { hadNs: number; stoodInLineNs: number } | null {
+  const [had, stood] = (read(`/proc/${pid}/task/${pid}/schedstat`) ?? '').split(' ').map(Number);
+  return had === undefined || stood === undefined ? null : { hadNs: had, stoodInLineNs: stood };
+}
+
+/** The system call in which the main thread is, with its descriptor: `read 19 pipe:[4711]`; `none`, or null if not shown. */
+export function mainSyscall(pid: number): string | null {
+  return describeCall(pid, read(`/proc/${pid}/syscall`));
+}
+
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Of the main thread, which starts them in Node. */
+function childrenOf(pid: number): number[] {
+  return (read(`/proc/${pid}/task/${pid}/children`) ?? '')
+    .split(' ')
+    .map(Number)
+    .filter((child) => child > 0);
+}
+
+function threadView(pid: number, tid: number): ThreadView {
+  const folder = `/proc/${pid}/task/${tid}`;
+  const stat = read(`${folder}/stat`) ?? '';
+  const letter = stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '?';
+  const wchan = read(`${folder}/wchan`)?.trim() ?? '';
+  return {
+    tid,
+    name: read(`${folder}/comm`)?.trim() ?? '',
+    state: STATES[letter] ?? letter,
+    syscall: describeCall(pid, read(`${folder}/syscall`)),
+    // "0" is what it says of one that runs.
+    wchan: /^(0|)$/.test(wchan) ? null : wchan,
+  };
+}
+
+/** `0 0x13 0x7f…` is system call 0 with its arguments, `running`, or `-1` of a thread that was interrupted in its own code. */
+function describeCall(pid: number, text: string | null): string | null {
+  const [number = '', first = ''] = text?.trim().split(' ') ?? [];
+  if (number === '') return null;
+  if (!/^\d+$/.test(number)) return 'none';
+  const name = syscallName(Number(number));
+  if (!OF_A_DESCRIPTOR.test(name)) return name;
+  const fd = Number(first);
+  const target = readLink(`/proc/${pid}/fd/${fd}`);
+  return `${name} ${fd}${target === null ? '' : ` ${target}`}`;
+}
