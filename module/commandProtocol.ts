@@ -1,4 +1,5 @@
 // What the `pm2-ops` command and the module's process say to each other over PM2's bus.
+import type { StackView } from './attach/index.ts';
 import type { PmId } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
 import type { Failure, GracefulBy, LeaveReport, Reply } from './protocol.ts';
@@ -22,7 +23,10 @@ export interface ProcessStatus {
   code?: string;
   /** Why it is not attached. */
   reason?: string;
+  /** As its agent last said, or `blocked`. */
   state: string;
+  /** Its event loop has not answered for so many milliseconds. */
+  blockedMs?: number;
   /** Who handles SIGINT there: we, the app itself, or nobody. */
   graceful?: GracefulBy;
   /** How the last process of this app that we drained on a signal left. */
@@ -41,6 +45,17 @@ export interface StatusReply {
   version: string;
   settings: Settings;
   processes: ProcessStatus[];
+}
+
+/** Where a process is right now. */
+export interface StackReply extends StackView {
+  ok: true;
+  action: 'stack';
+  id: PmId;
+  name: string;
+  pid: number;
+  /** How long it took, in milliseconds. */
+  ms: number;
 }
 
 /** What the module is asked for under the name `RUN`: an action of managed processes. */

@@ -31,6 +31,8 @@ export interface Keeper {
   retry(members: readonly Member[]): void;
   /** Has an agent say how it stands now; settles in any case. */
   askState(member: Member): Promise<void>;
+  /** Has an agent answer. @returns whether it did within that time. @throws when it cannot be asked */
+  answers(member: Member, withinMs: number): Promise<boolean>;
   /** An agent said hello. */
   heard(pmId: PmId, hello: Hello): void;
   /** The app loaded the agent itself and waits for a welcome. */
@@ -76,7 +78,7 @@ export function createKeeper({
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
   let closed = false;
 
-  return { look, yieldTaken, retry, askState, heard, knocked, succeeded, left, detach, close };
+  return { look, yieldTaken, retry, askState, answers, heard, knocked, succeeded, left, detach, close };
 
   function look(members: readonly Member[]): void {
     for (const member of members) void effort(member);
@@ -174,12 +176,16 @@ export function createKeeper({
   }
 
   /** Offers options to an agent that may be there. */
-  async function welcome(member: Member): Promise<Hello | undefined> {
+  async function welcome(member: Member, withinMs = HELLO_WITHIN_MS): Promise<Hello | undefined> {
     const nonce = randomUUID();
     const hello = expect(nonce);
     await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
-    const answer = await inTime(nonce, hello);
+    const answer = await inTime(nonce, hello, withinMs);
     return answer?.version === VERSION ? answer : undefined;
+  }
+
+  async function answers(member: Member, withinMs: number): Promise<boolean> {
+    return (await welcome(member, withinMs)) !== undefined;
   }
 
   async function askState(member: Member): Promise<void> {
@@ -191,10 +197,10 @@ export function createKeeper({
     return new Promise((resolve) => waiting.set(nonce, resolve));
   }
 
-  async function inTime(nonce: string, hello: Promise<Hello>): Promise<Hello | undefined> {
+  async function inTime(nonce: string, hello: Promise<Hello>, withinMs = HELLO_WITHIN_MS): Promise<Hello | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, HELLO_WITHIN_MS, undefined);
+      timer = setTimeout(resolve, withinMs, undefined);
     });
     try {
       return await Promise.race([hello, late]);

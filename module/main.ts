@@ -18,6 +18,7 @@ import { createFleet } from './fleet.ts';
 import { createKeeper } from './keeper.ts';
 import { createModuleActions } from './moduleActions.ts';
 import { LEASE_MS } from './protocol.ts';
+import { createResponsiveness } from './responsiveness.ts';
 import { VERSION } from './version.ts';
 
 /** Pause between two looks at PM2's list when nothing was heard, in milliseconds: the bus may have missed something. */
@@ -55,6 +56,7 @@ async function main(): Promise<void> {
     askState: keeper.askState,
   });
 
+  const responsiveness = createResponsiveness(fleet, keeper.answers);
   const reloads = createRollingReload({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
   const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
@@ -106,7 +108,7 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
   await refresh();
-  createModuleActions({ fleet, keeper, settings, daemon, reloads, runs, refresh });
+  createModuleActions({ fleet, attacher, responsiveness, keeper, settings, daemon, reloads, runs, refresh });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
 
   let settling: NodeJS.Timeout | undefined;

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import tx2 from 'tx2';
 import type { ActionRuns } from './actionRuns.ts';
+import type { Attacher } from './attach/index.ts';
 import {
   COMMAND_REPLY,
   COMMAND_TOPIC,
@@ -14,6 +15,7 @@ import {
   RUN,
   type RunReply,
   type RunRequest,
+  type StackReply,
   type StatusReply,
 } from './commandProtocol.ts';
 import { parseReloadParams } from './coordinator/reloadParams.ts';
@@ -23,6 +25,8 @@ import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
 import { NAME, REPLY_AFTER_MS } from './protocol.ts';
+import type { Responsiveness } from './responsiveness.ts';
+import { lookInto } from './stackAction.ts';
 import { VERSION } from './version.ts';
 
 type ModuleReply =
@@ -30,10 +34,13 @@ type ModuleReply =
   | ReloadReply
   | ReloadRefused
   | RunReply
+  | StackReply
   | { ok: boolean; action: string; [field: string]: unknown };
 
 interface Parts {
   fleet: Fleet;
+  attacher: Attacher;
+  responsiveness: Responsiveness;
   keeper: Keeper;
   settings: Settings;
   daemon: Daemon;
@@ -49,6 +56,7 @@ export function createModuleActions(parts: Parts): void {
     status: () => status(parts),
     attach: (target) => attach(parts, target),
     detach: (target) => detach(parts, target),
+    stack: (target) => stack(parts, target),
   };
   const names = [...Object.keys(verbs), 'reload'];
   const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {
@@ -98,15 +106,21 @@ export function createModuleActions(parts: Parts): void {
   });
 }
 
-async function status({ fleet, settings, refresh }: Parts): Promise<StatusReply> {
+async function status({ fleet, settings, responsiveness, refresh }: Parts): Promise<StatusReply> {
   await refresh();
+  const blocked = await responsiveness.blocked(fleet.members());
   return {
     ok: true,
     action: 'status',
     version: VERSION,
     settings,
-    processes: fleet.members().map((member) => row(member, fleet.leaves)),
+    processes: fleet.members().map((member) => row(member, fleet.leaves, blocked.get(member.process.pid))),
   };
+}
+
+async function stack({ fleet, attacher, refresh }: Parts, target: string): Promise<ModuleReply> {
+  await refresh();
+  return lookInto(fleet, attacher, target);
 }
 
 async function attach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
@@ -136,7 +150,11 @@ async function reload({ reloads }: Parts, raw: unknown, nonce?: string): Promise
   });
 }
 
-function row({ process, attachment, state, graceful, kept, wrapper }: Member, leaves: Fleet['leaves']): ProcessStatus {
+function row(
+  { process, attachment, state, graceful, kept, wrapper }: Member,
+  leaves: Fleet['leaves'],
+  blockedMs?: number,
+): ProcessStatus {
   const lastExit = leaves.get(process.name);
   return {
     id: process.pmId,
@@ -149,7 +167,8 @@ function row({ process, attachment, state, graceful, kept, wrapper }: Member, le
     ...(attachment.is === 'attached'
       ? { agent: attachment.version }
       : { code: attachment.code, reason: attachment.reason }),
-    state,
+    state: blockedMs === undefined ? state : 'blocked',
+    ...(blockedMs === undefined ? {} : { blockedMs }),
     ...(graceful === undefined ? {} : { graceful }),
     ...(lastExit === undefined ? {} : { lastExit }),
     ...(kept.length > 0 ? { kept } : {}),

@@ -45,6 +45,7 @@ import { type Attached, AttemptFailed, type NotAttached, notAttached } from './v
 export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
+export { readStat } from './proc.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';
@@ -68,6 +69,8 @@ export type Step =
   | 'connected'
   | 'proven'
   | 'loaded'
+  /** A look has its samples. */
+  | 'sampled'
   | 'left'
   | 'closed';
 
@@ -117,7 +120,7 @@ const WATCH_MS = 25;
 const LATE_RETRY_MS = 500;
 /** A look at a process answers within this many milliseconds, and waits no longer than that for its turn and the lock. */
 export const LOOK_WITHIN_MS = 9000;
-const LOOK_TURN_MS = 2000;
+const LOOK_TURN_MS = 4000;
 const LOOK_LOCK_MS = 1000;
 const RECOVER_MS = 1000;
 const CLOSING_MS = 1000;
@@ -477,6 +480,7 @@ class LiveAttacher implements Attacher {
   private async lookInto(debt: Debt, socket: OwnListener, late: Load | null): Promise<Sampling> {
     const { value, failure } = await this.visit(debt, socket, late, async (session, proof) => {
       const value = await orBlocked(sample(session, debt.pid, !proof.builtin));
+      await this.step('sampled', debt.pid);
       return { value, leaving: isOneCallback(value) ? 'force' : 'arm' };
     });
     if (value) return value;

@@ -50,7 +50,7 @@ export function kernelView(pid: number): KernelView | null {
     state: main.state,
     syscall: main.syscall,
     wchan: main.wchan,
-    threads: others.filter(({ state, syscall }) => !state.startsWith('S') || (syscall && !PARKED.test(syscall))),
+    threads: others.filter(({ state, syscall }) => /^[RDTt]/.test(state) || (syscall && !PARKED.test(syscall))),
     threadCount: tids.length,
     children: childrenOf(pid).map((child) => ({ pid: child, name: read(`/proc/${child}/comm`)?.trim() ?? '' })),
   };

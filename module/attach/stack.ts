@@ -154,17 +154,16 @@ export function judge(sampling: Sampling, kernel: KernelView | null): StackView 
     };
   }
   if (isOneCallback(sampling)) {
-    const [top] = stacks;
+    const loop = common(samples.map(({ frames }) => frames));
     const same = `one and the same callback has been running for all ${time}${computes}`;
     const hot = cpu === null ? readState(kernel) === 'R' : cpu >= COMPUTES;
-    const lines = new Set(samples.map(({ frames }) => position(frames[0])));
     return hot
       ? {
           ...view,
           is: 'hot-loop',
-          verdict: `a hot loop: ${same}, in ${name(top)}${lines.size > 1 ? ` (${lines.size} places)` : ''}`,
+          verdict: `a hot loop: ${same}, in ${name(loop)}`,
         }
-      : { ...view, is: 'standstill', verdict: `a standstill: ${same}; it waits in ${name(top)}` };
+      : { ...view, is: 'standstill', verdict: `a standstill: ${same}; it waits in ${name(loop)}` };
   }
   const idle = samples.filter(({ frames }) => frames.length === 0).length;
   if (idle === samples.length) {
@@ -244,9 +243,20 @@ function position(frame: Frame | undefined): string {
   return frame ? `${frame.function} ${frame.file}:${frame.line}:${frame.column}` : '';
 }
 
-/** The innermost call of a stack that is not Node's own, for a sentence. */
-function name(stack: SampledStack | undefined): string {
-  const frames = stack?.frames ?? [];
+/** The calls that all stacks have in common, the innermost first: whatever goes round goes round in there. */
+function common(stacks: readonly Frame[][]): Frame[] {
+  const outermostFirst = stacks.map((frames) => frames.toReversed());
+  const [first = []] = outermostFirst;
+  const differs = first.findIndex((frame, depth) => outermostFirst.some((frames) => !isSameCall(frames[depth], frame)));
+  return first.slice(0, differs < 0 ? undefined : differs).toReversed();
+}
+
+function isSameCall(a: Frame | undefined, b: Frame): boolean {
+  return a?.function === b.function && a.file === b.file;
+}
+
+/** The innermost call that is not Node's own, for a sentence. */
+function name(frames: readonly Frame[]): string {
   const frame = frames.find(({ file }) => !/^(node:|<anonymous>|native)|^$/.test(file)) ?? frames[0];
   return frame ? `${frame.function} (${frame.file}:${frame.line})` : 'unknown code';
 }

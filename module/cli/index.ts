@@ -9,9 +9,10 @@ import { attach } from './commands/attach.ts';
 import { detach } from './commands/detach.ts';
 import { init } from './commands/init.ts';
 import { reload } from './commands/reload.ts';
+import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
 
-const commands: Command[] = [status, ...ACTION_NAMES.map(agentCommand), reload, attach, detach, init];
+const commands: Command[] = [status, stack, ...ACTION_NAMES.map(agentCommand), reload, attach, detach, init];
 
 /** 0 it worked, 1 it did not, 2 the command line was wrong. */
 async function main(argv: string[]): Promise<number> {

@@ -12,7 +12,7 @@ export function table(header: string[], rows: string[][]): string {
   return [line(header), line(widths.map((each) => '─'.repeat(each))), ...rows.map(line)].join('\n');
 }
 
-const CODES = { green: 32, yellow: 33, grey: 90 } as const;
+const CODES = { red: 31, green: 32, yellow: 33, grey: 90 } as const;
 
 /** Colours a text where somebody looks: on a terminal, and not with NO_COLOR (https://no-color.org). */
 export function paint(colour: keyof typeof CODES, text: string): string {

@@ -29,7 +29,7 @@ function render({ version, processes }: StatusReply): string {
         each.mode,
         each.status,
         coloured(each),
-        each.state === 'unknown' ? '-' : each.state,
+        each.state === 'unknown' ? '-' : each.state === 'blocked' ? paint('red', each.state) : each.state,
         note(each),
       ]),
     ),
@@ -42,8 +42,9 @@ function coloured({ attachment }: ProcessStatus): string {
   return paint(colours[attachment], attachment);
 }
 
-function note({ reason, kept, wrapper }: ProcessStatus): string {
+function note({ id, blockedMs, reason, kept, wrapper }: ProcessStatus): string {
   return [
+    blockedMs !== undefined && `no answer for ${(blockedMs / 1000).toFixed(1)} s; where it is: pm2-ops stack ${id}`,
     reason,
     kept && `the app's own: ${kept.join(', ')}`,
     wrapper && 'a package manager, not the app: actions say how to start the app itself',

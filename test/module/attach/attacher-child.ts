@@ -1,9 +1,9 @@
-// A module that dies: attaches to the process given and ends (or stops) itself at the step given.
+// A module that dies: attaches to the process given (or looks into it) and ends (or stops) itself at the step given.
 
 import { createAttacher } from '../../../module/attach/index.ts';
 import { LOAD } from './load.ts';
 
-const [pid, stateDir = '', guardScript = '', fatalStep, signal] = process.argv.slice(2);
+const [pid, stateDir = '', guardScript = '', fatalStep, signal, verb = 'attach'] = process.argv.slice(2);
 const attacher = createAttacher({
   stateDir,
   guardScript,
@@ -16,7 +16,8 @@ const attacher = createAttacher({
     return new Promise(() => {});
   },
 });
-attacher.attach(Number(pid), LOAD).then((outcome) => {
+const work = verb === 'look' ? attacher.look(Number(pid)) : attacher.attach(Number(pid), LOAD);
+work.then((outcome) => {
   console.log(JSON.stringify(outcome));
   return attacher.close();
 });

@@ -1,0 +1,28 @@
+// `pm2 trigger pm2-ops stack id=3`: where is it right now? Asks the attach room, and puts the answer into words of the contract.
+import type { Attacher } from './attach/index.ts';
+import type { StackReply } from './commandProtocol.ts';
+import type { Fleet } from './fleet.ts';
+import type { Failure } from './protocol.ts';
+import { oneProcess } from './target.ts';
+
+/**
+ * Looks into a process. Settles within the attach room's deadline.
+ * @param target a pm_id, `name:id`, or the name of an app with one instance
+ */
+export async function lookInto(fleet: Fleet, attacher: Attacher, target: string): Promise<StackReply | Failure> {
+  const member = oneProcess(fleet, target, 'stack');
+  if (!('process' in member)) return member;
+  const { pmId, name, pid, status } = member.process;
+  const gone = (message: string): Failure => ({
+    ok: false,
+    action: 'stack',
+    code: 'E_STATE',
+    message,
+    hint: `look with: pm2 ls, and pm2 logs ${name}`,
+  });
+  if (pid <= 0) return gone(`${name} (id ${pmId}) does not run: PM2 says ${status}`);
+  const beganMs = performance.now();
+  const view = await attacher.look(pid);
+  if (view.kernel === null && view.samples === 0) return gone(`pid ${pid} of ${name} (id ${pmId}) is gone`);
+  return { ok: true, action: 'stack', id: pmId, name, pid, ms: Math.round(performance.now() - beganMs), ...view };
+}
