@@ -22,6 +22,7 @@ const options = readOptions('bench:reload', {
   reloads: { default: 20, help: 'of each candidate, with busy clients and again with clients that pause' },
   clients: { default: 64, help: 'each with a keep-alive connection of its own' },
   pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
+  answer: { default: 20, help: 'milliseconds that an answer takes on average; 0: at once' },
   only: { default: '', help: 'ids of candidates, separated by commas (all)' },
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
@@ -67,7 +68,7 @@ async function startAll(wanted: Candidate[], lanes: Lane[]): Promise<Entrant[][]
   const fields: Entrant[][] = [];
   for (const { attached, of } of groups) {
     if (of.length === 0) continue;
-    const lane = await openLane(attached);
+    const lane = await openLane(attached, options.answer);
     lanes.push(lane);
     const field: Entrant[] = [];
     for (const candidate of of) {

@@ -4,8 +4,8 @@ import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
 import type { Load, RowFigures } from './rows.ts';
 import { sorted } from './tables.ts';
 
-const WIDTH = 920;
-const NAMES = 330;
+const WIDTH = 940;
+const NAMES = 350;
 const PANEL = 270;
 const GAP = 20;
 const LINE = 24;

@@ -39,15 +39,19 @@ export interface Lane {
   end(): Promise<void>;
 }
 
-/** A lane has a PM2 daemon of its own, with the module in it if `attached`. */
-export async function openLane(attached: boolean): Promise<Lane> {
-  const pm2 = await startPm2({ node: NODE });
+/**
+ * A lane has a PM2 daemon of its own, with the module in it if `attached`.
+ * @param answerMs how long an answer takes on average, in milliseconds
+ */
+export async function openLane(attached: boolean, answerMs: number): Promise<Lane> {
+  const ANSWER_MS = String(answerMs);
+  const pm2 = await startPm2({ node: NODE, env: { ANSWER_MS } });
   const graceful = attached ? await installModule(pm2) : new Map<number, string>();
   const children: ChildProcess[] = [];
   return {
     start(candidate, killTimeoutMs) {
-      if (candidate.by === 'wattpm restart') return startWatt(candidate, children);
-      if (candidate.by === 'nginx -s reload') return startNginx(candidate, children);
+      if (candidate.by === 'wattpm restart') return startWatt(candidate, ANSWER_MS, children);
+      if (candidate.by === 'nginx -s reload') return startNginx(candidate, ANSWER_MS, children);
       return startUnderPm2(pm2, candidate, killTimeoutMs, graceful);
     },
     async end() {
@@ -123,12 +127,13 @@ async function startUnderPm2(
   };
 }
 
-async function startWatt({ app }: Candidate, children: ChildProcess[]): Promise<Service> {
+async function startWatt({ app }: Candidate, ANSWER_MS: string, children: ChildProcess[]): Promise<Service> {
   const port = await freePort();
   const folder = join(PEERS, 'apps', app);
   const command = join(PEERS, 'node_modules', 'wattpm', 'bin', 'cli.js');
   const env = cleanEnvironment({
     PORT: String(port),
+    ANSWER_MS,
     PATH: `${dirname(NODE)}:${process.env.PATH}`,
   });
   const child = spawn(NODE, [command, 'start'], { cwd: folder, env, stdio: 'ignore' });
@@ -147,9 +152,9 @@ async function startWatt({ app }: Candidate, children: ChildProcess[]): Promise<
 }
 
 /** In front of an app that stays. */
-async function startNginx({ app }: Candidate, children: ChildProcess[]): Promise<Service> {
+async function startNginx({ app }: Candidate, ANSWER_MS: string, children: ChildProcess[]): Promise<Service> {
   const [port, appPort] = [await freePort(), await freePort()];
-  const env = cleanEnvironment({ PORT: String(appPort) });
+  const env = cleanEnvironment({ PORT: String(appPort), ANSWER_MS });
   children.push(spawn(NODE, [join(PEERS, 'apps', app)], { cwd: PEERS, env, stdio: 'ignore' }));
   const folder = tempFolder();
   const file = join(folder, 'nginx.conf');

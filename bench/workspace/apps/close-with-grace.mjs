@@ -2,10 +2,10 @@
 // Fastify goes on answering while it closes (https://fastify.dev/docs/latest/Reference/Server/#return503onclosing).
 import closeWithGrace from 'close-with-grace';
 import fastify from 'fastify';
-import { graceMs, port } from './hello.mjs';
+import { answer, graceMs, port } from './hello.mjs';
 
 const app = fastify({ return503OnClosing: process.env.RETURN_503 !== 'false' });
-app.get('/', async () => `pid ${process.pid}`);
+app.get('/', () => answer());
 
 closeWithGrace({ delay: graceMs, logger: false }, async ({ err }) => {
   if (err) console.error(err);

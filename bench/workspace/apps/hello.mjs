@@ -1,12 +1,23 @@
-// The service that every candidate runs: an Express app that answers at once and says which process it was.
+// The service that every candidate runs: an Express app that answers after a few milliseconds, as one that asks a database
+// does, and says which process (or thread) it was.
+import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 
-export function createApp() {
+/** @param worker what the answers call this worker */
+export function createApp(worker = String(process.pid)) {
   const app = express();
-  app.get('/', (_req, res) => {
-    res.send(`pid ${process.pid}`);
+  app.get('/', async (_req, res) => {
+    res.send(await answer(worker));
   });
   return app;
+}
+
+const answerMs = Number(process.env.ANSWER_MS);
+
+/** Takes between half of ANSWER_MS and one and a half. */
+export async function answer(worker = String(process.pid)) {
+  if (answerMs > 0) await sleep(answerMs * (0.5 + Math.random()));
+  return `pid ${worker}`;
 }
 
 export const port = Number(process.env.PORT);
