@@ -23,12 +23,15 @@ const options = readOptions('bench:reload', {
   clients: { default: 64, help: 'each with a keep-alive connection of its own' },
   pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
   answer: { default: 20, help: 'milliseconds that an answer takes on average; 0: at once' },
+  minutes: { default: 45, help: 'no new round after two thirds of them with busy clients, and after all of them' },
   only: { default: '', help: 'ids of candidates, separated by commas (all)' },
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
 
 /** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. */
-const PEER_LANES = 2;
+const PEER_LANES = 3;
+/** Share of the time that busy clients may take. */
+const BUSY_SHARE = 2 / 3;
 
 interface Entrant {
   row: Row;
@@ -65,29 +68,30 @@ async function startAll(wanted: Candidate[], lanes: Lane[]): Promise<Entrant[][]
   for (let lane = 0; lane < PEER_LANES; lane++)
     groups.push({ attached: false, of: others.filter((_, at) => at % PEER_LANES === lane) });
 
-  const fields: Entrant[][] = [];
-  for (const { attached, of } of groups) {
-    if (of.length === 0) continue;
-    const lane = await openLane(attached, options.answer);
-    lanes.push(lane);
-    const field: Entrant[] = [];
-    for (const candidate of of) {
-      const timeouts = [DEFAULT_KILL_TIMEOUT_MS, ...(candidate.patient ? [PATIENT_KILL_TIMEOUT_MS] : [])];
-      for (const killTimeoutMs of timeouts) {
-        say(`starting ${candidate.id}, kill_timeout ${killTimeoutMs}`);
-        const service = await lane.start(candidate, killTimeoutMs);
-        field.push({ candidate, service, row: createRow(candidate, 'pausing', killTimeoutMs) });
-      }
-    }
-    fields.push(field);
-  }
-  return fields;
+  return Promise.all(
+    groups
+      .filter(({ of }) => of.length > 0)
+      .map(async ({ attached, of }) => {
+        const lane = await openLane(attached, options.answer);
+        lanes.push(lane);
+        const field: Entrant[] = [];
+        for (const candidate of of) {
+          const timeouts = [DEFAULT_KILL_TIMEOUT_MS, ...(candidate.patient ? [PATIENT_KILL_TIMEOUT_MS] : [])];
+          for (const killTimeoutMs of timeouts) {
+            say(`starting ${candidate.id}, kill_timeout ${killTimeoutMs}`);
+            const service = await lane.start(candidate, killTimeoutMs);
+            field.push({ candidate, service, row: createRow(candidate, 'pausing', killTimeoutMs) });
+          }
+        }
+        return field;
+      }),
+  );
 }
 
 /** One after the other: they take all the processor time there is. */
 async function runBusy(entrants: Entrant[], clients: Clients): Promise<Row[]> {
   const rows = entrants.map(({ candidate }) => createRow(candidate, 'busy', DEFAULT_KILL_TIMEOUT_MS));
-  for (let round = 0; round < options.reloads; round++) {
+  for (let round = 0; round < options.reloads && minutesUsed() < options.minutes * BUSY_SHARE; round++) {
     for (const at of turnsOf(entrants.length, round)) {
       const { service } = entrants[at]!;
       const row = rows[at]!;
@@ -107,7 +111,7 @@ async function runPausing(fields: Entrant[][], clients: Clients): Promise<Row[]>
   await sleep(options.pause);
   await Promise.all(
     fields.map(async (field, lane) => {
-      for (let round = 0; round < options.reloads; round++) {
+      for (let round = 0; round < options.reloads && minutesUsed() < options.minutes; round++) {
         for (const at of turnsOf(field.length, round)) {
           const { row, service } = field[at]!;
           // Every client has used its connection since the last reload.
@@ -141,8 +145,12 @@ function measurable({ id, name }: Candidate): boolean {
   return !missing;
 }
 
+function minutesUsed(): number {
+  return performance.now() / 60_000;
+}
+
 function sayProgress(what: string, round: number, rows: Row[]): void {
-  const lost = rows.map((row) => `${row.id} ${failuresOf(row.seen)}`).join(', ');
+  const lost = rows.map((row) => `${row.id} ${failuresOf(row.seen)} (${row.lastSeconds.toFixed(1)} s)`).join(', ');
   say(`${what}, round ${round + 1} of ${options.reloads} (${availableParallelism()} cores); lost: ${lost}`);
 }
 

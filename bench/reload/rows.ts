@@ -11,8 +11,9 @@ export interface Row {
   readonly id: string;
   readonly killTimeoutMs: number;
   readonly seen: Omit<Seen, 'servers'>;
-  /** When its last reload was over (performance.now()). */
+  /** When its last reload was over (performance.now()), and how long that took. */
   readonly endedAtMs: number;
+  readonly lastSeconds: number;
   add(turn: Turn, seen?: Seen): void;
   see(seen: Seen): void;
   figures(): RowFigures;
@@ -48,6 +49,9 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
     seen,
     get endedAtMs() {
       return endedAtMs;
+    },
+    get lastSeconds() {
+      return turns.at(-1)?.seconds ?? Number.NaN;
     },
     add(turn, more) {
       turns.push(turn);
