@@ -1,24 +1,39 @@
 // What the service answers.
 
-import express, { type Express } from 'express';
+import express, { type Express, type Router } from 'express';
+import type { Config } from './config.ts';
+import { errorHandler, notFound } from './errors.ts';
+import { type Health, healthRouter } from './health.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { notesRouter } from './notes.ts';
+import { requestContext } from './requestContext.ts';
+import { requestLog } from './requestLog.ts';
+import type { Resources } from './resources/index.ts';
 
-/** `isReady` says whether new requests are welcome: not while this worker is closing. */
-export function createApp(isReady: () => boolean): Express {
+export interface AppParts {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  resources: Resources;
+  service: Health;
+  /** Maintenance routes on the public port, where that was asked for. */
+  ops: Router | undefined;
+}
+
+export function createApp({ config, log, metrics, resources, service, ops }: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
+  if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
 
+  app.use(requestContext, requestLog(log, metrics));
+  app.use('/health', healthRouter(service));
+  if (ops !== undefined) app.use('/ops', ops);
+  app.use(express.json({ limit: config.bodyLimitBytes }));
   app.get('/', (_req, res) => {
-    res.json({ pid: process.pid, instance: Number(process.env.NODE_APP_INSTANCE ?? 0) });
+    res.json({ pid: process.pid, instance: config.instance });
   });
-
-  app.get('/health/live', (_req, res) => {
-    res.json({ status: 'alive' });
-  });
-
-  app.get('/health/ready', (_req, res) => {
-    if (isReady()) res.json({ status: 'ready' });
-    else res.status(503).json({ status: 'closing' });
-  });
-
+  app.use(notesRouter(resources));
+  app.use(notFound, errorHandler(log));
   return app;
 }

@@ -1,33 +1,38 @@
-// Starts one worker: listens, tells PM2 that it is ready, and closes without dropping a request when PM2 asks.
+// Starts one worker: reads the configuration, puts the parts together, and leaves its life to the lifecycle.
 
-import { createServer } from 'node:http';
+import { startService } from 'pm2-ops/lifecycle';
 import { createApp } from './app.ts';
-import { gracefulClose } from './gracefulClose.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { createHttpServer } from './httpServer.ts';
+import { createLogger } from './log.ts';
+import { startMetrics } from './metrics.ts';
+import { createOps } from './ops/index.ts';
+import { createResources } from './resources/index.ts';
 
-const server = createServer();
-const closing = gracefulClose(server);
-server.on(
-  'request',
-  createApp(() => !closing.started),
-);
+const config = configOrExit();
+const log = createLogger(config);
+const metrics = await startMetrics(log, process.env);
+const resources = createResources(config);
+const ops = config.ops && createOps(config.ops, log);
 
-server.listen(Number(process.env.PORT ?? 3000), () => {
-  // With `wait_ready`, PM2 stops the old worker only now.
-  process.send?.('ready');
+await startService({
+  log,
+  // Opened in this order, closed in reverse: maintenance comes first and goes last.
+  resources: [...(ops ? [ops.server] : []), resources.notes, resources.visits],
+  listen(service) {
+    ops?.watch(service);
+    const publicOps = config.ops?.public ? ops?.router : undefined;
+    const app = createApp({ config, log, metrics, resources, service, ops: publicOps });
+    return createHttpServer(app, config.requestTimeoutMs).listen(config.port, config.host);
+  },
 });
 
-/** PM2 sends SIGKILL this long after its signal. */
-const killTimeoutMs = Number(process.env.kill_timeout) || 1600;
-
-async function leave(): Promise<void> {
-  if (closing.started) return;
-  const { cut } = await closing.close(killTimeoutMs);
-  if (cut > 0) console.error(`closed with ${cut} request(s) unanswered after ${killTimeoutMs} ms`);
-  process.exit(cut > 0 ? 1 : 0);
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const line of error.message.split('\n')) console.error(`configuration: ${line}`);
+    process.exit(1);
+  }
 }
-
-process.on('SIGINT', leave);
-process.on('SIGTERM', leave);
-process.on('message', (message) => {
-  if (message === 'shutdown') void leave();
-});
