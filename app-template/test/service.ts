@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const SERVER = fileURLToPath(new URL('../../dist/server.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../server.js', import.meta.url));
 /** Longer than anything here takes, on a slow machine, too. */
 const PATIENCE_MS = 30_000;
 

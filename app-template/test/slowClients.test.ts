@@ -19,7 +19,8 @@ async function startSlowLoris(t: TestContext, port: number): Promise<{ closed: P
     clearInterval(drip);
     socket.destroy();
   });
-  return { closed: once(socket, 'close').then(() => got) };
+  socket.once('end', () => clearInterval(drip));
+  return { closed: new Promise((resolve) => socket.once('close', () => resolve(got))) };
 }
 
 it('gives up on a client that takes too long to send its request, with 408, and serves the others meanwhile', async (t) => {
