@@ -15,7 +15,11 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20',
-  define: { PM2_OPS_VERSION: JSON.stringify(pkg.version) },
+  define: {
+    PM2_OPS_VERSION: JSON.stringify(pkg.version),
+    // npm packs no .gitignore, so `pm2-ops init` has it from here.
+    TEMPLATE_GITIGNORE: JSON.stringify(await readFile(join(root, 'app-template', '.gitignore'), 'utf8')),
+  },
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',

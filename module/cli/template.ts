@@ -10,8 +10,8 @@ const TEMPLATE_NAME = 'app-template';
 export const TEMPLATE_PORT = 3000;
 /** Where it stands: as a number, and as the default in the configuration. */
 const PORT = /\b3000\b|(?<='PORT', )3_000\b/g;
-/** npm packs no .gitignore, so it is written here. */
-const IGNORED = ['node_modules/', 'dist/'];
+/** The text of app-template/.gitignore, put in by the build: npm packs no such file. */
+declare const TEMPLATE_GITIGNORE: string;
 
 export interface Naming {
   /** The package's and PM2's name for it. */
@@ -41,7 +41,7 @@ export async function copyTemplate(folder: string, naming: Naming): Promise<stri
       await mkdir(dirname(target), { recursive: true });
       await writeFile(target, adapt(file, await readFile(join(TEMPLATE, file), 'utf8'), naming));
     }
-    await writeFile(join(folder, '.gitignore'), `${IGNORED.join('\n')}\n`);
+    await writeFile(join(folder, '.gitignore'), TEMPLATE_GITIGNORE);
     return files.map((file) => renamed(file, naming));
   } catch (error) {
     if (made !== undefined) await rm(made, { recursive: true, force: true });
@@ -53,7 +53,8 @@ export async function copyTemplate(folder: string, naming: Naming): Promise<stri
 async function templateFiles(): Promise<string[]> {
   if (!existsSync(TEMPLATE))
     throw new Error(`this pm2-ops has no template: ${TEMPLATE} is not there; install it again`);
-  const skipped = new Set([...IGNORED.map((folder) => folder.slice(0, -1)), '.gitignore']);
+  // In a checkout it is there, and so may be what it names.
+  const skipped = new Set(['.gitignore', ...TEMPLATE_GITIGNORE.split('\n').map((line) => line.replace(/\/$/, ''))]);
   const found: string[] = [];
   const look = async (folder: string) => {
     for (const entry of await readdir(join(TEMPLATE, folder), { withFileTypes: true })) {

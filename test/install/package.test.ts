@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { cleanEnvironment } from '../support/environment.ts';
 import { ROOT, tempFolder, WORKSPACE } from '../support/folders.ts';
-import { manifest, packModule } from '../support/package.ts';
+import { isPacked, manifest, packModule } from '../support/package.ts';
 import { runOk } from '../support/run.ts';
 
 const DOCS = ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'];
@@ -99,11 +99,10 @@ describe('the package', () => {
   });
 });
 
-/** The template's files, but those that its .gitignore names, and that itself: npm never packs one. */
+/** The template's files in this checkout, but what is installed or built there. */
 function templateFiles(): string[] {
-  const ours = (source: string) => !/[/\\](node_modules|dist|\.gitignore)$/.test(source);
   const copy = join(tempFolder(), 'app-template');
-  cpSync(join(ROOT, 'app-template'), copy, { recursive: true, filter: ours });
+  cpSync(join(ROOT, 'app-template'), copy, { recursive: true, filter: isPacked });
   return readdirSync(copy, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join('app-template', relative(copy, entry.parentPath), entry.name));

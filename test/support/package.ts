@@ -38,9 +38,11 @@ export async function copyPackage(version = manifest.version): Promise<string> {
   return folder;
 }
 
-/** npm leaves out what app-template/.gitignore names. */
-function isPacked(source: string): boolean {
-  return !['node_modules', 'dist'].some((folder) => source === join(ROOT, 'app-template', folder));
+/** npm leaves out what app-template/.gitignore names, and that itself. */
+export function isPacked(source: string): boolean {
+  const template = join(ROOT, 'app-template');
+  const ignored = readFileSync(join(template, '.gitignore'), 'utf8').split('\n').filter(Boolean);
+  return !['.gitignore', ...ignored].some((name) => source === join(template, name.replace(/\/$/, '')));
 }
 
 /** The build writes the version into the code; a copy that calls itself newer has to say so there too. */
