@@ -17,7 +17,7 @@ interface App {
 const FILE = join(TEMPLATE, 'ecosystem.config.cjs');
 const [app] = (createRequire(FILE)(FILE) as { apps: [App] }).apps;
 
-describe('ecosystem.config.cjs of app-template', () => {
+describe('ecosystem.config.cjs of app-template', { concurrency: true }, () => {
   before(() => ensureTemplateBuilt());
 
   for (const version of ['5', '6', '7'] satisfies Pm2Version[])

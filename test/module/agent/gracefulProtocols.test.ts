@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startEveryClient } from '../../support/everyClient.ts';
 import { app, tempFolder } from '../../support/folders.ts';
 import { startWithModule } from '../../support/installed.ts';
 import { startLoad, untilServing } from '../../support/load.ts';
@@ -10,16 +11,6 @@ import { isAlive, type Pm2 } from '../../support/pm2.ts';
 import { runOk } from '../../support/run.ts';
 import { untilAttached } from '../../support/status.ts';
 import { freePort, waitFor } from '../../support/wait-for.ts';
-import {
-  type Client,
-  chat,
-  events,
-  http2Requests,
-  pipelined,
-  requests,
-  sendAfterContinue,
-  uploadSlowly,
-} from './gracefulClients.ts';
 
 describe('a reload of a plain app, two workers, clients that never retry', () => {
   let pm2: Pm2;
@@ -48,69 +39,20 @@ describe('a reload of a plain app, two workers, clients that never retry', () =>
   after(() => pm2.kill());
 
   it('loses nothing, whatever they speak', async () => {
-    const { http: port } = ports;
-    const load = startLoad({ port, clients: 64, path: '/?ms=5', pauseMs: [10, 60] });
-    const clients: Record<string, Client> = {
-      'slow upload of 1 MB': requests(
-        { port, path: '/upload', method: 'POST', send: (request) => uploadSlowly(request, 800) },
-        ({ body }) => body === '1048576 bytes',
-      ),
-      'download over 2 s': requests({ port, path: '/download?ms=2000' }, ({ body }) => body.length === 100_000),
-      'long poll of 1.5 s': requests({ port, path: '/?ms=1500' }),
-      'pipelined requests': pipelined(port, 5),
-      HTTPS: requests({ port: ports.https, path: '/?ms=5', secure: true }),
-      'HTTPS download': requests({ port: ports.https, path: '/download?ms=500', secure: true }),
-      'HTTP/2 over TLS': http2Requests(`https://127.0.0.1:${ports.http2}`, '/?ms=5'),
-      'HTTP/2 over TLS, long': http2Requests(`https://127.0.0.1:${ports.http2}`, '/download?ms=1000'),
-      h2c: http2Requests(`http://127.0.0.1:${ports.h2c}`, '/?ms=5'),
-      'Expect: 100-continue': requests(
-        { port, path: '/upload', method: 'POST', headers: { expect: '100-continue' }, send: sendAfterContinue },
-        ({ body }) => body === '1000 bytes',
-      ),
-      HEAD: requests({ port, path: '/?ms=5', method: 'HEAD' }, ({ status, body }) => status === 200 && body === ''),
-      204: requests({ port, path: '/empty?status=204&ms=5' }, ({ status }) => status === 204),
-      304: requests({ port, path: '/empty?status=304&ms=5' }, ({ status }) => status === 304),
-    };
-    const streams = Array.from({ length: 4 }, () => events(port));
-    const chats = [
-      ...[1, 2, 3].map((n) => chat(`ws://127.0.0.1:${port}/ws`, `plain-${n}`, false)),
-      ...[1, 2, 3].map((n) => chat(`ws://127.0.0.1:${port}/ws-deflate`, `deflate-${n}`, true)),
-    ];
+    const clients = startEveryClient({ ports, acked: files.ACKED });
     await sleep(1_000);
 
     await reloadReplaces(pm2, 'web');
     await sleep(300);
 
-    for (const stream of streams) stream.abort();
-    const failures: Record<string, unknown> = {};
-    const note = (what: string, found: object) => {
-      if (Object.keys(found).length > 0) failures[what] = found;
-    };
-    note('64 keep-alive connections', (await load.stop()).failures);
-    for (const stream of streams) {
-      const tally = await stream.stop();
-      note('server-sent events', tally.failures);
-      assert.ok(tally.done >= 2, 'a stream was not ended');
-    }
-    for (const said of chats) {
-      await said.stop();
-      note('WebSocket', said.failures);
-      assert.ok(said.closeCodes.length >= 1, 'a WebSocket was not closed');
-      assert.deepEqual([...new Set(said.closeCodes)], [1012]);
-    }
-    const processed = new Set(readFileSync(files.ACKED, 'utf8').match(/^\S+/gm));
-    const acked = chats.flatMap(({ acked }) => acked);
-    assert.ok(acked.length > 100);
-    assert.deepEqual(
-      acked.filter((id) => !processed.has(id)),
-      [],
-    );
-    for (const [what, client] of Object.entries(clients)) {
-      const tally = await client.stop();
-      note(what, tally.failures);
-      assert.ok(tally.done > 1, `${what}: nothing was done`);
-    }
+    const { done, failures, closeCodes, invented } = await clients.stop();
     assert.deepEqual(failures, {}, pm2.logs('web'));
+    for (const [kind, count] of Object.entries(done)) assert.ok(count > 1, `${kind}: nothing was done`);
+    assert.ok((done['server-sent events'] ?? 0) >= 2 * 4, 'a stream was not ended');
+    assert.ok((done.WebSocket ?? 0) > 100);
+    assert.ok(closeCodes.length >= 6, 'a WebSocket was not closed');
+    assert.deepEqual([...new Set(closeCodes)], [1012]);
+    assert.deepEqual(invented, []);
     assert.equal(pm2.logs('web').match(/pm2-ops: SIGINT: drained in \d+ ms: .* 0 cut$/gm)?.length, 2, pm2.logs('web'));
   });
 
