@@ -15,6 +15,9 @@ import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
 import { freePort, waitFor } from '../support/wait-for.ts';
 
 const WORKERS = 2;
+const NEW = 'a new connection';
+/** How many clients there are of a kind, where it is more than one. */
+const CLIENTS: Record<string, number> = { '64 keep-alive connections': 64, WebSocket: 6, 'server-sent events': 4 };
 
 describe('app-template under load from every kind of client, none of which tries twice', () => {
   let pm2: Pm2;
@@ -122,30 +125,33 @@ describe('app-template under load from every kind of client, none of which tries
     });
     const seen = await Promise.all(witnesses.map((each) => each.stop()));
     const lostOn = seen.flatMap(({ failures }) => Object.keys(failures));
-    report.push(
-      `  of 32 keep-alive clients: ${lostOn.length} lost a request, all of them on the worker that was killed`,
-    );
-    assert.deepEqual([...new Set(lostOn)], lostOn.length > 0 ? [`on ${victim!.pid}`] : []);
+    const onVictim = lostOn.filter((where) => where === `on ${victim!.pid}`);
+    // A connection that PM2 is handing to the worker in that very moment: there is one at most for each port.
+    const onNew = lostOn.filter((where) => where === `on ${NEW}`);
+    report.push(`  of 32 keep-alive clients ${lostOn.length} lost a request: ${onVictim.length} on the worker that was killed, \
+${onNew.length} on its way there, none on the other`);
+    assert.ok(onVictim.length > 0);
+    assert.ok(onNew.length <= 1, `${lostOn}`);
+    assert.equal(onVictim.length + onNew.length, lostOn.length, `${lostOn}`);
     assert.ok(seen.every(({ failures }) => Object.values(failures).every((count) => count === 1)));
-    // Each connection ends once: a client loses at most what it had on it.
-    const { '64 keep-alive connections': busy = {}, WebSocket: sockets = {}, ...others } = failures;
-    for (const [what, count] of Object.entries(busy)) assert.ok(count <= 64, what);
-    for (const [what, count] of Object.entries(sockets)) assert.ok(count <= 6, what);
-    for (const [kind, found] of Object.entries(others))
-      assert.ok(Object.values(found).reduce((a, b) => a + b) <= (kind === 'server-sent events' ? 4 : 1), `${kind}`);
+    // A client loses what it had on its connection, once, and at most one on its way.
+    for (const [kind, found] of Object.entries(failures)) {
+      const lost = Object.values(found).reduce((sum, count) => sum + count, 0);
+      assert.ok(lost <= (CLIENTS[kind] ?? 1) + 1, `${kind}: ${JSON.stringify(found)}`);
+    }
   });
 });
 
 /** A client with one connection that tells on which worker a request was lost. */
 function witness(port: number): Client {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  let pid: unknown = 'a new connection';
+  let pid: unknown = NEW;
   return repeat(async () => {
     try {
       ({ 'x-pid': pid } = (await ask({ port, path: '/?ms=5', agent })).headers);
     } catch {
       const lost = pid;
-      pid = 'a new connection';
+      pid = NEW;
       throw new Error(`on ${lost}`);
     }
   });
