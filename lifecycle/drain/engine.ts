@@ -143,8 +143,10 @@ class Engine implements DrainEngine {
     if (meanwhile !== undefined) return meanwhile.done;
     const nothing = { finished: 0, closed: 0, cut: 0 };
     const servers = this.#finder.listening();
-    if (this.#disposed || this.#drained) return nothing;
-    if (servers.length === 0 && this.#connections().length === 0 && !this.#finder.blind) return nothing;
+    if (this.#disposed) return nothing;
+    // One that left something open may be followed by one that finishes it.
+    const idle = this.#drained || (servers.length === 0 && !this.#finder.blind);
+    if (idle && this.#connections().length === 0) return nothing;
 
     const drain = new Drain(
       () => this.#connections(),

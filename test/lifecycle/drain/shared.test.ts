@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -52,6 +53,18 @@ describe('the engine that a service and the agent share', () => {
     await agent.dispose();
     assert.equal(service.state(), 'drained');
     await assert.rejects(get({ port }), /ECONNREFUSED/);
+  });
+
+  it('finishes in the last drain what one before had left open', async () => {
+    server.removeAllListeners('request');
+    server.on('request', (_request, response) => setTimeout(() => response.end('slow'), 600));
+    const slow = get({ port });
+    await once(server, 'request');
+    assert.equal((await agent.drain({ budgetMs: 50, unfinished: 'leave' })).left, 1);
+    assert.equal(service.state(), 'drained');
+    const { finished, cut } = await service.drain({ budgetMs: 20_000, last: true });
+    assert.deepEqual({ finished, cut }, { finished: 1, cut: 0 });
+    assert.equal((await slow).body, 'slow');
   });
 
   it('is a new one when nobody has it any more', async () => {
