@@ -2,6 +2,7 @@
 import type { StackView } from './attach/index.ts';
 import type { PmId } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
+import type { Finding } from './doctor/finding.ts';
 import type { Failure, GracefulBy, LeaveReport, Reply } from './protocol.ts';
 
 /** Topic under which the command asks, and type under which the answer goes on the bus. */
@@ -56,6 +57,18 @@ export interface StackReply extends StackView {
   pid: number;
   /** How long it took, in milliseconds. */
   ms: number;
+}
+
+/** What is wrong. */
+export interface DoctorReply {
+  ok: true;
+  action: 'doctor';
+  version: string;
+  /** No error was found. */
+  healthy: boolean;
+  /** Names of all that was looked for. */
+  checks: string[];
+  findings: Finding[];
 }
 
 /** What the module is asked for under the name `RUN`: an action of managed processes. */

@@ -1,5 +1,6 @@
 // The PM2 module: one long-lived process per daemon. Wires the rooms together, nothing else.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +11,11 @@ import { createRollingReload } from './coordinator/rollingReload.ts';
 import { createStandIns } from './coordinator/standIns.ts';
 import { becomeActive } from './daemon/active.ts';
 import { createAgentCalls } from './daemon/agentCalls.ts';
-import { connectDaemon } from './daemon/daemon.ts';
+import { connectDaemon, type PmId } from './daemon/daemon.ts';
 import { loadPm2 } from './daemon/pm2Client.ts';
 import { readSettings } from './daemon/settings.ts';
 import { MODULE_FILE, openState } from './daemon/state.ts';
+import { askDoctor } from './doctorAction.ts';
 import { createFleet } from './fleet.ts';
 import { createKeeper } from './keeper.ts';
 import { createModuleActions } from './moduleActions.ts';
@@ -108,7 +110,33 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
   await refresh();
-  createModuleActions({ fleet, attacher, responsiveness, keeper, settings, daemon, reloads, runs, refresh });
+  const readyAt = new Map<PmId, number>();
+  daemon.onReady((pmId) => readyAt.set(pmId, performance.now()));
+  createModuleActions({
+    doctor: async () => {
+      await refresh();
+      return askDoctor({
+        fleet,
+        settings,
+        refused,
+        folder: state.folder,
+        pm2: pm2Version(pm2File),
+        node: process.version,
+        calls,
+        responsiveness,
+        readyAt: (pmId) => readyAt.get(pmId),
+      });
+    },
+    fleet,
+    attacher,
+    responsiveness,
+    keeper,
+    settings,
+    daemon,
+    reloads,
+    runs,
+    refresh,
+  });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
 
   let settling: NodeJS.Timeout | undefined;
@@ -156,6 +184,11 @@ async function main(): Promise<void> {
   process.on('message', (message) => {
     if (message === 'shutdown') void leave();
   });
+}
+
+/** Version of the PM2 that a file belongs to. */
+function pm2Version(pm2File: string): string {
+  return (createRequire(pm2File)('../package.json') as { version: string }).version;
 }
 
 /** A file of this build. */

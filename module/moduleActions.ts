@@ -7,6 +7,7 @@ import type { Attacher } from './attach/index.ts';
 import {
   COMMAND_REPLY,
   COMMAND_TOPIC,
+  type DoctorReply,
   PROGRESS,
   type ProcessStatus,
   type ReloadProgress,
@@ -35,6 +36,7 @@ type ModuleReply =
   | ReloadRefused
   | RunReply
   | StackReply
+  | DoctorReply
   | { ok: boolean; action: string; [field: string]: unknown };
 
 interface Parts {
@@ -46,6 +48,8 @@ interface Parts {
   daemon: Daemon;
   reloads: RollingReload;
   runs: ActionRuns;
+  /** Examines everything. */
+  doctor(): Promise<DoctorReply>;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
@@ -57,6 +61,7 @@ export function createModuleActions(parts: Parts): void {
     attach: (target) => attach(parts, target),
     detach: (target) => detach(parts, target),
     stack: (target) => stack(parts, target),
+    doctor: () => parts.doctor(),
   };
   const names = [...Object.keys(verbs), 'reload'];
   const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {

@@ -152,6 +152,8 @@ export interface ServerInfo {
   listening: boolean;
   connections: number;
   inFlight: number;
+  /** How long it keeps an idle connection open, in milliseconds; 0 for ever, or for no time: HTTP servers have it. */
+  keepAliveTimeoutMs?: number;
 }
 
 /**

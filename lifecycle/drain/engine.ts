@@ -95,6 +95,7 @@ class Engine implements DrainEngine {
         listening: server._handle !== null && !this.#isStopped(server),
         connections: own.length,
         inFlight: own.reduce((sum, connection) => sum + inFlightOn(connection), 0),
+        ...(typeof server.keepAliveTimeout === 'number' ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {}),
       };
     });
   }

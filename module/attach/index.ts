@@ -45,7 +45,8 @@ import { type Attached, AttemptFailed, type NotAttached, notAttached } from './v
 export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
-export { readStat } from './proc.ts';
+export { mainLoopFd } from './memory.ts';
+export { ageMs, listeners, ownerOf, read as readText, readStat } from './proc.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';

@@ -27,6 +27,10 @@ export interface ManagedProcess {
   waitReady: boolean;
   /** The mark of an instance that stands in for another during its heap dump. */
   standIn?: string;
+  /** Of its Node, as PM2 found it. */
+  nodeVersion?: string;
+  /** When it was started, in milliseconds of Date.now(). */
+  startedAt: number;
 }
 
 /** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
@@ -157,6 +161,8 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
     waitReady: pm2_env.wait_ready === true,
+    ...(pm2_env.node_version === undefined ? {} : { nodeVersion: pm2_env.node_version }),
+    startedAt: Number(pm2_env.pm_uptime) || 0,
     ...(typeof standIn === 'string' ? { standIn } : {}),
   };
 }

@@ -18,6 +18,9 @@ export interface Pm2Process {
     kill_timeout?: number;
     wait_ready?: boolean;
     restart_time?: number;
+    node_version?: string;
+    /** When it was started, in milliseconds of Date.now(). */
+    pm_uptime?: number;
     env?: Record<string, unknown>;
     axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
   };

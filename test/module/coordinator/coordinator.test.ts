@@ -212,5 +212,6 @@ function instance(name: string, pmId: number): ManagedProcess {
     killTimeoutMs: 1600,
     restarts: 0,
     waitReady: false,
+    startedAt: 0,
   };
 }

@@ -1,0 +1,51 @@
+// `pm2-ops doctor`: what is wrong, and what to type.
+import type { DoctorReply } from '../../commandProtocol.ts';
+import type { Finding, Severity } from '../../doctor/finding.ts';
+import { VERSION } from '../../version.ts';
+import { askModule } from '../askModule.ts';
+import type { Command } from '../command.ts';
+import { paint } from '../table.ts';
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Says what is wrong and the line to type; exit code 1 when something is.',
+  arguments: [],
+  options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
+  async run({ values }) {
+    const reply = withVersions(await askModule<DoctorReply>('doctor'));
+    console.log(values.json === true ? JSON.stringify(reply, null, 2) : render(reply));
+    return reply.healthy ? 0 : 1;
+  },
+};
+
+/** The module cannot know which command asks. */
+function withVersions(reply: DoctorReply): DoctorReply {
+  if (reply.version === VERSION) return reply;
+  const finding: Finding = {
+    severity: 'warning',
+    check: 'command-version',
+    what: `this command is of version ${VERSION}, the module of ${reply.version}`,
+    fix: `npm install -g pm2-ops@${reply.version}, or: pm2 install pm2-ops@${VERSION}`,
+  };
+  return { ...reply, findings: [finding, ...reply.findings], checks: [...reply.checks, finding.check] };
+}
+
+const SIGNS: Record<Severity, string> = {
+  error: paint('red', '✖'),
+  warning: paint('yellow', '!'),
+  info: paint('grey', 'i'),
+};
+
+function render({ findings, checks }: DoctorReply): string {
+  const lines = findings.map(
+    ({ severity, about, what, fix }) =>
+      `${SIGNS[severity]} ${about === undefined ? '' : `${about}: `}${what}\n    ${fix}`,
+  );
+  const count = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
+  const sum = `${checks.length} checks: ${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}`;
+  return [...lines, sum].join('\n');
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,44 @@
+// `pm2 trigger pm2-ops doctor`: gathers what the checks look at, once.
+import type { DoctorReply } from './commandProtocol.ts';
+import type { AgentCalls } from './daemon/agentCalls.ts';
+import { examine } from './doctor/doctor.ts';
+import type { Host, OpsStatus } from './doctor/finding.ts';
+import type { Member } from './fleet.ts';
+import type { ServerInfo } from './protocol.ts';
+import type { Responsiveness } from './responsiveness.ts';
+
+/** How long an agent may take to say how it is, in milliseconds. */
+const STATUS_WITHIN_MS = 2_000;
+
+export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuses' | 'askWrapper'> {
+  calls: AgentCalls;
+  responsiveness: Responsiveness;
+}
+
+/** Examines the host, the module and every process. Settles within some seconds. */
+export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts): Promise<DoctorReply> {
+  const members = known.fleet.members();
+  const blocked = await responsiveness.blocked(members);
+  const answering = members.filter(
+    ({ process, attachment }) => attachment.is === 'attached' && !blocked.has(process.pid),
+  );
+  const statuses = await Promise.all(answering.map((member) => statusOf(calls, member)));
+  return examine({
+    ...known,
+    members,
+    blocked,
+    statuses: new Map(statuses.flatMap((status) => (status ? [status] : []))),
+    // Whatever it is asked for, a wrapper answers why it will not.
+    askWrapper: ({ process }) => calls.run(process.pmId, 'disable-keepalive', {}, STATUS_WITHIN_MS),
+  });
+}
+
+async function statusOf(calls: AgentCalls, { process }: Member): Promise<[number, OpsStatus] | null> {
+  const reply = await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS);
+  if (!reply.ok) return null;
+  const servers = reply.servers as ServerInfo[];
+  const { heapUsed, rss } = reply.memory as NodeJS.MemoryUsage;
+  const listening = servers.filter(({ listening }) => listening);
+  const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
+  return [process.pid, { heapUsed, rss, serves: listening.length > 0, keepAliveTimeoutMs }];
+}
