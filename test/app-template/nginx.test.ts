@@ -92,6 +92,14 @@ describe('app-template behind nginx, as nginx/app-template.conf has it', { skip:
     assert.match(missing.body, /nginx/);
   });
 
+  it('compresses what the service answers', async () => {
+    const headers = { 'content-type': 'application/json', 'accept-encoding': 'gzip' };
+    for (let note = 0; note < 4; note++)
+      assert.equal((await through('/notes', { headers, body: `{"text":"${'x'.repeat(1_000)}"}` })).status, 201);
+    const compressed = async () => (await through('/notes', { headers })).headers['content-encoding'] === 'gzip';
+    await waitFor(compressed, { what: 'the answer of a worker that has a note' });
+  });
+
   it('keeps what is for those who run the service from its clients', async () => {
     assert.equal((await through('/ops/status')).status, 404);
     assert.equal((await through('/health/ready')).status, 200);

@@ -13,7 +13,7 @@ interface Resource {
   close?(): Promise<void>;
 }
 interface Notes extends Resource {
-  add(text: string): Promise<{ id: string; text: string; createdAt: string | Date }>;
+  add(text: string): Promise<{ id: string; text: string; createdAt: string }>;
   latest(count: number): Promise<{ text: string }[]>;
 }
 interface Visits extends Resource {
@@ -50,6 +50,7 @@ describe('the resources of app-template, on real servers', { skip: databasesMiss
     const note = await notes.add('first');
     assert.equal((await notes.latest(1))[0]?.text, 'first');
     assert.ok(note.id);
+    assert.match(note.createdAt, /^\d{4}-\d\d-\d\dT/);
     assert.equal(await visits.count(), 1);
     assert.equal(await visits.count(), 2);
     assert.deepEqual(await connections(), [1, 1]);

@@ -11,6 +11,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 /** The server gives up a query that takes longer, in milliseconds: below kill_timeout, so that a worker that leaves has all its
  * answers, and one that was killed leaves no query running for longer than this. */
 const STATEMENT_TIMEOUT_MS = 5_000;
+/** A query without any answer by then has lost its server: it fails, and its connection is closed; in milliseconds. */
+const QUERY_TIMEOUT_MS = 5_500;
 
 /** Several workers start at once: the lock lets one of them create the table while the others wait. */
 const CREATE_TABLE = `
@@ -22,7 +24,13 @@ const CREATE_TABLE = `
     created_at timestamptz NOT NULL DEFAULT now()
   );
   COMMIT`;
-const COLUMNS = 'id, text, created_at AS "createdAt"';
+
+/** As pg hands it over: a bigint is a string. */
+interface Row {
+  id: string;
+  text: string;
+  created_at: Date;
+}
 
 /** @param url `postgres://user:password@host:5432/database` */
 export function postgresNotes(url: string): Notes {
@@ -32,6 +40,7 @@ export function postgresNotes(url: string): Notes {
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
   // An idle connection broke: the pool has dropped it, and opens another for the next query. Without a listener it would be
@@ -40,8 +49,8 @@ export function postgresNotes(url: string): Notes {
   const inFlight = new Set<Promise<unknown>>();
 
   /** A query that fails is not sent again: it may have been done, and nothing is to be done twice. */
-  async function query(text: string, values: unknown[] = []): Promise<Note[]> {
-    const answer = pool.query<Note>(text, values);
+  async function query(text: string, values: unknown[] = []): Promise<Row[]> {
+    const answer = pool.query<Row>(text, values);
     inFlight.add(answer);
     try {
       return (await answer).rows;
@@ -64,12 +73,16 @@ export function postgresNotes(url: string): Notes {
       await pool.end();
     },
     async add(text) {
-      const [note] = await query(`INSERT INTO notes (text) VALUES ($1) RETURNING ${COLUMNS}`, [text]);
-      if (note === undefined) throw new Error('INSERT returned no row');
-      return note;
+      const [row] = await query('INSERT INTO notes (text) VALUES ($1) RETURNING *', [text]);
+      if (row === undefined) throw new Error('INSERT returned no row');
+      return noteOf(row);
     },
-    latest(count) {
-      return query(`SELECT ${COLUMNS} FROM notes ORDER BY id DESC LIMIT $1`, [count]);
+    async latest(count) {
+      return (await query('SELECT * FROM notes ORDER BY id DESC LIMIT $1', [count])).map(noteOf);
     },
   };
+}
+
+function noteOf({ id, text, created_at }: Row): Note {
+  return { id, text, createdAt: created_at.toISOString() };
 }
