@@ -104,7 +104,8 @@ async function install({ pm2, progress }: Scene): Promise<void> {
 
 /** @returns where the dump is kept */
 async function heapDump({ pm2, progress }: Scene): Promise<string> {
-  const id = await firstWorker(pm2);
+  const [first] = await pm2.processes('web');
+  const id = first!.pm_id;
   const reply = await progress.step(
     `pm2 trigger ${id} heapdump`,
     () => trigger(pm2, id, 'heapdump'),
@@ -119,8 +120,8 @@ async function heapDump({ pm2, progress }: Scene): Promise<string> {
 }
 
 async function drainAndResume({ pm2, port, load, progress }: Scene): Promise<void> {
-  const id = await firstWorker(pm2);
-  const { pid } = (await pm2.processes('web')).find(({ pm_id }) => pm_id === id)!;
+  // Not the one that wrote the dump: its clients have not come back to it yet.
+  const { pm_id: id, pid } = (await pm2.processes('web')).at(-1)!;
   await progress.step(
     `pm2 trigger ${id} drain`,
     () => trigger(pm2, id, 'drain'),
@@ -161,10 +162,6 @@ async function reload({ pm2, progress }: Scene): Promise<void> {
     },
     (attached) => `${attached.length} new workers, all attached`,
   );
-}
-
-async function firstWorker(pm2: Pm2): Promise<number> {
-  return (await pm2.processes('web'))[0]!.pm_id;
 }
 
 /** One action of one process; any reply but a success is an error. */

@@ -48,6 +48,10 @@ export function repeat(once: (tally: Tally) => Promise<void>, pauseMs = 5): Clie
   };
 }
 
+/** Without an answer by then a client gives up, in milliseconds. A connection that PM2 was handing to a worker that died in
+ * that very moment stays open, and nobody answers. */
+const ANSWER_MS = 15_000;
+
 interface Request {
   port: number;
   path: string;
@@ -69,7 +73,7 @@ export interface Answer {
 }
 
 /** One request; rejects unless the whole answer came, with a status below 500. */
-export function ask({ secure = false, send, timeoutMs = 15_000, ...options }: Request): Promise<Answer> {
+export function ask({ secure = false, send, timeoutMs = ANSWER_MS, ...options }: Request): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = (secure ? https : http).request({ host: '127.0.0.1', rejectUnauthorized: false, ...options });
     const timer = setTimeout(() => request.destroy(new Error('timeout')), timeoutMs);
@@ -148,7 +152,9 @@ function connect(port: number): Promise<net.Socket> {
 function batch(socket: net.Socket, count: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
     let text = '';
+    const timer = setTimeout(() => lost('timeout'), ANSWER_MS);
     const settle = () => {
+      clearTimeout(timer);
       for (const event of ['data', 'end', 'error']) socket.removeAllListeners(event);
       // Between two batches the server may end the connection; the next batch sees that.
       socket.on('error', () => {});
@@ -195,6 +201,7 @@ export function http2Requests(url: string, path: string): Client {
 function open(url: string, onGoaway: (session: http2.ClientHttp2Session) => void): Promise<http2.ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = http2.connect(url, { rejectUnauthorized: false }, () => resolve(session));
+    session.setTimeout(ANSWER_MS, () => session.destroy(new Error('timeout')));
     session.once('error', reject);
     for (const event of ['goaway', 'close']) session.once(event, () => onGoaway(session));
   });
@@ -273,7 +280,7 @@ export function chat(url: string, name: string, perMessageDeflate: boolean): Cha
 
   function connection(): Promise<void> {
     return new Promise((resolve) => {
-      const socket = new WebSocket(url, { perMessageDeflate });
+      const socket = new WebSocket(url, { perMessageDeflate, handshakeTimeout: ANSWER_MS });
       const texts = new Map<string, string>();
       const timer = setInterval(() => {
         if (socket.readyState !== WebSocket.OPEN) return;
