@@ -15,6 +15,8 @@ const HELLO_WITHIN_MS = 1_000;
 /** The first and the longest pause between two tries, in milliseconds: short while a process boots, then out of the way. */
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
+/** Pause before a process that writes a heap dump is looked at again, in milliseconds. */
+const DUMPING_RETRY_MS = 500;
 /** How long an agent that the app loaded itself has to answer its welcome before a live attach, in milliseconds. */
 const KNOCK_MS = 5_000;
 /** A pause that is longer than this, in milliseconds, follows a try for which the inspector was opened. */
@@ -133,6 +135,13 @@ export function createKeeper({
     const backoffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 1.5 ** (tries - 1));
     if (!matches(name, settings.include)) return skip(member, 'not-included', 'not in pm2-ops:include');
     if (matches(name, settings.exclude)) return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
+
+    // Its agent is there and will answer; an inspector would stay open until V8 is done.
+    if (state.isDumping(pid, uidOf(pid))) {
+      wait(member, 'dumping', 'it writes a heap dump');
+      forgetTries(pid);
+      return DUMPING_RETRY_MS;
+    }
 
     // An agent of a predecessor of this module, or one that the app loaded itself, needs no inspector.
     if (tries === 1 && process.actions.some(({ ours }) => ours)) {
@@ -287,6 +296,12 @@ export function createKeeper({
       dumpKeep: settings.dump_keep,
       dumpMaxBytes: settings.dump_max_bytes,
     };
+  }
+
+  /** The next try is a first one: it asks the agent that may be there. */
+  function forgetTries(pid: number): void {
+    const own = efforts.get(pid);
+    if (own) own.tries = 0;
   }
 
   function forget(pid: number): void {

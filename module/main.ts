@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createActionRuns } from './actionRuns.ts';
 import { createAttacher } from './attach/index.ts';
+import { createCompressor } from './compressor.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
 import { createRollingReload } from './coordinator/rollingReload.ts';
 import { createStandIns } from './coordinator/standIns.ts';
@@ -19,7 +20,7 @@ import { askDoctor } from './doctorAction.ts';
 import { createFleet } from './fleet.ts';
 import { createKeeper } from './keeper.ts';
 import { createModuleActions } from './moduleActions.ts';
-import { LEASE_MS } from './protocol.ts';
+import { LEASE_MS, type Verdict } from './protocol.ts';
 import { createResponsiveness } from './responsiveness.ts';
 import { VERSION } from './version.ts';
 
@@ -49,12 +50,16 @@ async function main(): Promise<void> {
   /** The reading of PM2's list that runs, and the one that begins after it. */
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+  const answer = (pmId: PmId, id: string, verdict: Verdict) => {
+    daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
+  };
+  const compressor = createCompressor(state.folder, answer);
   const calls = createAgentCalls(daemon.send);
   const standIns = createStandIns({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
   const coordinator = createCoordinator({
     fleet,
     standIns,
-    answer: (pmId, id, verdict) => void daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {}),
+    answer,
     askState: keeper.askState,
   });
 
@@ -85,6 +90,13 @@ async function main(): Promise<void> {
         break;
       case 'done':
         coordinator.done(message.id);
+        compressor.cancel(({ id }) => id === message.id);
+        break;
+      case 'compress':
+        compressor.begin(message);
+        break;
+      case 'compress-end':
+        compressor.end(pmId, message);
         break;
       case 'echo':
         daemon.send(pmId, { kind: 'echo', id: message.id }).catch(() => {});
@@ -160,7 +172,10 @@ async function main(): Promise<void> {
   async function readList(): Promise<void> {
     try {
       const { added, removed } = fleet.sync(await daemon.list());
-      for (const { process } of removed) coordinator.gone(process.pid);
+      for (const { process } of removed) {
+        coordinator.gone(process.pid);
+        compressor.cancel(({ pid }) => pid === process.pid);
+      }
       if (removed.length > 0) state.sweep();
       keeper.yieldTaken(fleet.members());
       keeper.look(added);

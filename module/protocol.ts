@@ -162,6 +162,9 @@ export interface ServerInfo {
  */
 export const REPLY_AFTER_MS = 25;
 
+/** Fast, and already a sixth of a heap dump's size; a higher level costs time for little. */
+export const GZIP_LEVEL = 1;
+
 /** How long the agent stays without a sign of its module, in milliseconds: longer than any restart, short enough that
  * an uninstalled module leaves nothing behind for long. */
 export const LEASE_MS = 60_000;
@@ -238,6 +241,9 @@ export type AgentMessage =
   | { kind: 'done'; id: string; pid: number }
   /** A long action tells how far it is; with `nonce` it is one that `run` asked for. */
   | { kind: 'progress'; pid: number; action: ActionName; nonce?: string; progress: ActionProgress }
+  /** Please compress that file into the other while it is being written; it is whole with so many bytes. Answered by a verdict. */
+  | { kind: 'compress'; id: string; pid: number; from: string; to: string }
+  | { kind: 'compress-end'; id: string; pid: number; bytes: number }
   /** Please say the same back: then PM2 has done all that this process had asked of it before. */
   | { kind: 'echo'; id: string; pid: number }
   /** Answer to `run`. */

@@ -18,6 +18,11 @@ export interface Permission {
    * @throws {Refusal} what the coordinator refused with, or E_TIMEOUT when no module answers
    */
   ask(action: ActionName, params: ParamValues, addressed: Addressed): Promise<Grant | { skip: string }>;
+  /**
+   * Has the module compress a file while this process writes it.
+   * @returns to be called once it is whole: did the module do it?
+   */
+  compress(from: string, to: string): (bytes: number) => Promise<boolean>;
   /** Delivers the module's verdict. */
   settle(id: string, verdict: Verdict): void;
   /**
@@ -42,28 +47,29 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
   return {
     async ask(action, params, addressed) {
       const id = newId();
-      const mailbox = createMailbox();
-      mailboxes.set(id, mailbox);
       const { heapUsed } = process.memoryUsage();
       const done = () => void send({ kind: 'done', id, pid: process.pid });
-      try {
-        const heard = send({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
-        let verdict = await mailbox.next(heard ? HEARD_WITHIN_MS : 0);
-        while (verdict?.is === 'wait') verdict = await mailbox.next(verdict.ms);
-        if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED };
-        if (verdict?.is === 'skip') return { skip: verdict.reason };
-        if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
-        if (params.force === true) return { done, drain: UNDECIDED };
-        // Withdrawn: a verdict that comes after all must not leave the coordinator waiting for us.
-        done();
-        throw new Refusal(
-          'E_TIMEOUT',
-          `the pm2-ops module gave no answer on whether this instance may ${action} now`,
-          'check that it runs: pm2 ls; to go on without it: force=true',
-        );
-      } finally {
-        mailboxes.delete(id);
-      }
+      const verdict = await verdictOn({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
+      if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED };
+      if (verdict?.is === 'skip') return { skip: verdict.reason };
+      if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
+      if (params.force === true) return { done, drain: UNDECIDED };
+      // Withdrawn: a verdict that comes after all must not leave the coordinator waiting for us.
+      done();
+      throw new Refusal(
+        'E_TIMEOUT',
+        `the pm2-ops module gave no answer on whether this instance may ${action} now`,
+        'check that it runs: pm2 ls; to go on without it: force=true',
+      );
+    },
+    compress(from, to) {
+      const id = newId();
+      send({ kind: 'compress', id, pid: process.pid, from, to });
+      return async (bytes) => {
+        const verdict = await verdictOn({ kind: 'compress-end', id, pid: process.pid, bytes });
+        if (verdict === undefined) send({ kind: 'done', id, pid: process.pid });
+        return verdict?.is === 'go';
+      };
     },
     settle(id, verdict) {
       mailboxes.get(id)?.put(verdict);
@@ -85,6 +91,19 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
       echoes.get(id)?.();
     },
   };
+
+  /** The module's word on a question, however long it has us wait; undefined when there is none. */
+  async function verdictOn(question: AgentMessage & { id: string }): Promise<Verdict | undefined> {
+    const mailbox = createMailbox();
+    mailboxes.set(question.id, mailbox);
+    try {
+      let verdict = await mailbox.next(send(question) ? HEARD_WITHIN_MS : 0);
+      while (verdict?.is === 'wait') verdict = await mailbox.next(verdict.ms);
+      return verdict;
+    } finally {
+      mailboxes.delete(question.id);
+    }
+  }
 }
 
 /** Verdicts on one question, in their order: `wait` and what follows it may arrive at once. */

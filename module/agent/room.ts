@@ -65,7 +65,7 @@ export function checkDisk(folder: string): void {
 
 /** The tightest limit on this process's memory in bytes, and whose it is. */
 function availableMemory(): { bytes: number; of: string } {
-  const limits = [...cgroupHeadroom()];
+  const limits = [...cgroupHeadroom(), ...ulimitHeadroom()];
   const machine = /^MemAvailable:\s+(\d+) kB/m.exec(read('/proc/meminfo'))?.[1];
   if (machine !== undefined) limits.push({ bytes: Number(machine) * 1024, of: 'the machine' });
   return limits.sort((a, b) => a.bytes - b.bytes)[0] ?? { bytes: Number.POSITIVE_INFINITY, of: 'the machine' };
@@ -85,13 +85,27 @@ function* cgroupHeadroom(): Generator<{ bytes: number; of: string }> {
     for (let folder = path; ; folder = join(folder, '..')) {
       const limit = Number(read(join(root, folder, limitFile)));
       const usage = Number(read(join(root, folder, usageFile)));
-      // "max" is no number; v1 says "no limit" with a figure close to 2^63.
-      if (limit > 0 && usage > 0 && limit < 2 ** 60) {
+      // "max" is no number; v1 says "no limit" with a figure close to 2^63. A file that is not there reads as 0.
+      if (limit > 0 && limit < 2 ** 60) {
         const cache = new RegExp(`^${cacheKey} (\\d+)$`, 'm').exec(read(join(root, folder, 'memory.stat')))?.[1];
         yield { bytes: Math.max(0, limit - usage + Number(cache ?? 0)), of: `its cgroup (limit ${mb(limit)})` };
       }
       if (folder === '/' || folder === '.') break;
     }
+  }
+}
+
+/** What `ulimit -v` and `ulimit -d` leave to this process; the kernel counts address space, not resident memory. */
+function* ulimitHeadroom(): Generator<{ bytes: number; of: string }> {
+  const limits = read('/proc/self/limits');
+  const status = read('/proc/self/status');
+  for (const [name, field, of] of [
+    ['Max address space', 'VmSize', 'ulimit -v'],
+    ['Max data size', 'VmData', 'ulimit -d'],
+  ]) {
+    const limit = Number(new RegExp(`^${name} +(\\d+)`, 'm').exec(limits)?.[1]);
+    const usedKb = Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
+    if (limit > 0 && usedKb > 0) yield { bytes: Math.max(0, limit - usedKb * 1024), of: `${of} (${mb(limit)})` };
   }
 }
 

@@ -24,6 +24,8 @@ export interface State {
   renewLease(): void;
   /** Removes what processes that no longer live left half written. */
   sweep(): void;
+  /** Is that process, of that user, in the middle of a heap dump? Then it answers nothing, for good reason. */
+  isDumping(pid: number, uid: number): boolean;
 }
 
 /** The file in each folder whose mtime is the lease. */
@@ -64,6 +66,9 @@ export function openState(pm2Home: string): State {
       for (const each of folders) sweepPartials(join(each, 'dumps'));
       for (const each of folders) sweepPartials(join(each, 'reports'));
     },
+    isDumping(pid, uid) {
+      return partialsIn(join(this.folderFor(uid), 'dumps')).some((partial) => partial.pid === pid);
+    },
   };
 
   function touch(each: string): void {
@@ -95,11 +100,15 @@ function makePrivate(folder: string, uid: number): void {
 const PARTIAL = /-(\d+)-\d{8}T\d{9}Z\.[\w.]+\.partial$/;
 
 function sweepPartials(folder: string): void {
-  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  const names = readdirSync(folder);
-  for (const name of names) {
-    const pid = PARTIAL.exec(name)?.[1];
-    if (pid === undefined || statSync(`/proc/${pid}`, { throwIfNoEntry: false })) continue;
-    rmSync(join(folder, name), { force: true });
+  for (const { file, pid } of partialsIn(folder)) {
+    if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(file, { force: true });
   }
+}
+
+function partialsIn(folder: string): { file: string; pid: number }[] {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(folder).flatMap((name) => {
+    const pid = PARTIAL.exec(name)?.[1];
+    return pid === undefined ? [] : [{ file: join(folder, name), pid: Number(pid) }];
+  });
 }

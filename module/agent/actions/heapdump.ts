@@ -5,15 +5,12 @@ import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { writeHeapSnapshot } from 'node:v8';
 import { createGzip } from 'node:zlib';
-import type { ParamValues } from '../../protocol.ts';
+import { GZIP_LEVEL, type ParamValues } from '../../protocol.ts';
 import type { Actions, Context } from '../context.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import { checkDisk, checkMemory } from '../room.ts';
 import { outOfService } from './outOfService.ts';
-
-/** Fast, and already a sixth of the size; a higher level costs time for little. */
-const GZIP_LEVEL = 1;
 
 export const heapdump: Actions['heapdump'] = async (params, context) => {
   if (params.force !== true) checkRoom(context.options);
@@ -41,35 +38,76 @@ function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
 }
 
 /** @param serveAgain called when V8 is done: what comes then does not hold the event loop */
-async function write(params: ParamValues, { options, progress }: Context, serveAgain: () => Promise<void>) {
+async function write(params: ParamValues, context: Context, serveAgain: () => Promise<void>) {
+  const { options, progress } = context;
   const { stateDir } = options;
   const { heapUsed } = process.memoryUsage();
   const file = newFile(stateDir, 'dumps', params.gzip === true ? 'heapsnapshot.gz' : 'heapsnapshot');
   const partial = orDiskRefusal(stateDir, () => createPartial(file));
-  const packed = `${file}.gz.partial`;
+  let packing: Packing | undefined;
   try {
+    if (params.gzip === true) packing = beginPacking(partial, file, context);
     progress({ phase: 'writing', file: partial });
     // A turn of the event loop for that message, since V8 lets nothing else run.
     await new Promise(setImmediate);
     takeSnapshot(partial);
     await serveAgain();
-    await checkWhole(partial);
-    if (params.gzip === true) {
-      progress({ phase: 'compressing', file: packed });
-      await pipeline(
-        createReadStream(partial),
-        createGzip({ level: GZIP_LEVEL }),
-        createWriteStream(packed, { flags: 'wx', mode: 0o600 }),
-      );
-      discard(partial);
-    }
-    const bytes = await publish(params.gzip === true ? packed : partial, file);
+    const size = await checkWhole(partial);
+    const whole = packing ? await packing.end(size) : partial;
+    const bytes = await publish(whole, file);
+    if (packing) discard(partial);
     pruneDumps(stateDir, options.dumpKeep, options.dumpMaxBytes);
     return { file, bytes, heapUsed };
   } catch (error) {
     discard(partial);
-    discard(packed);
+    packing?.discard();
     throw asDiskRefusal(stateDir, error);
+  }
+}
+
+interface Packing {
+  /** The dump is whole, so many bytes of it. @returns its compressed twin */
+  end(bytes: number): Promise<string>;
+  discard(): void;
+}
+
+/**
+ * The module compresses while V8 writes, which costs this process neither time nor memory. If it cannot (it was killed, the
+ * folder is another user's), the dump is compressed here, from the file and off the main thread.
+ */
+function beginPacking(partial: string, file: string, { permission, progress }: Context): Packing {
+  const theirs = createPartial(`${file}.packed`);
+  const own = `${file}.own.partial`;
+  const finished = permission.compress(partial, theirs);
+  return {
+    async end(bytes) {
+      progress({ phase: 'compressing', file: theirs });
+      if ((await finished(bytes)) && (await sizeInside(theirs)) === bytes % 2 ** 32) return theirs;
+      progress({ phase: 'compressing', file: own });
+      await pipeline(
+        createReadStream(partial),
+        createGzip({ level: GZIP_LEVEL }),
+        createWriteStream(own, { flags: 'wx', mode: 0o600 }),
+      );
+      discard(theirs);
+      return own;
+    },
+    discard() {
+      discard(theirs);
+      discard(own);
+    },
+  };
+}
+
+/** What is in a gzip file, in bytes modulo 2 ** 32: its last four bytes (RFC 1952, ISIZE). */
+async function sizeInside(file: string): Promise<number> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, Math.max(0, size - 4));
+    return buffer.readUInt32LE();
+  } finally {
+    await handle.close();
   }
 }
 
@@ -83,8 +121,8 @@ function takeSnapshot(file: string): void {
   }
 }
 
-/** A snapshot that was cut off (disk full, for one) does not end in the brace of its JSON object. */
-async function checkWhole(file: string): Promise<void> {
+/** A snapshot that was cut off (disk full, for one) does not end in the brace of its JSON object. @returns its bytes */
+async function checkWhole(file: string): Promise<number> {
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
@@ -96,6 +134,7 @@ async function checkWhole(file: string): Promise<void> {
         'the disk probably filled up: make room and try again',
       );
     }
+    return size;
   } finally {
     await handle.close();
   }

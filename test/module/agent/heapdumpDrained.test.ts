@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { command, replies } from '../../support/command.ts';
 import { app } from '../../support/folders.ts';
 import { startWithModule } from '../../support/installed.ts';
@@ -89,7 +90,7 @@ describe('a heap dump of one of two workers', () => {
     assert.equal((await pm2.triggerOne<{ state: string }>(target!.pm_id, 'ops-status')).state, 'serving');
   });
 
-  it('serves again also when the module is killed in the middle', async () => {
+  it('serves again also when the module is killed in the middle, and compresses its dump itself', async () => {
     const [target] = await pm2.processes('small');
     const module = await pm2.process('pm2-ops');
     const bus = await pm2.bus((event, data) => {
@@ -98,13 +99,13 @@ describe('a heap dump of one of two workers', () => {
     });
     const load = startLoad({ port: smallPort, clients: 8, pauseMs: [0, 20], timeoutMs: 60_000 });
     const [asked, dump] = await Promise.all([
-      command(pm2, 'heapdump', String(target!.pm_id), '--json'),
+      command(pm2, 'heapdump', String(target!.pm_id), '--gzip', '--json'),
       untilDumped(pm2, target!.pid),
     ]);
     bus.close();
     assert.equal(asked.code, 1);
     assert.match(asked.stderr, /the module ended in the middle/);
-    assert.ok(statSync(dump).size > 0);
+    assert.match(gunzipSync(readFileSync(dump)).toString('latin1'), /^\{"snapshot".*\}\s*$/s);
     await untilAttached(pm2, 'small');
     const status = await pm2.triggerOne<{ state: string; pid: number }>(target!.pm_id, 'ops-status');
     assert.deepEqual({ state: status.state, pid: status.pid }, { state: 'serving', pid: target!.pid });
@@ -165,7 +166,7 @@ function untilDumped(pm2: Pm2, pid: number): Promise<string> {
   return waitFor(
     () => {
       const name = readdirSync(folder).find(
-        (each) => !before.has(each) && each.includes(`-${pid}-`) && /heapsnapshot$/.test(each),
+        (each) => !before.has(each) && each.includes(`-${pid}-`) && /heapsnapshot\.gz$/.test(each),
       );
       return name !== undefined && join(folder, name);
     },

@@ -1,0 +1,90 @@
+// Compresses heap dumps for the processes that write them, while they write them: in the module, so that it costs the app
+// neither time nor memory. A process that gets no answer compresses its dump itself.
+import { constants, createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { PmId } from './daemon/daemon.ts';
+import { readGrowing } from './growingFile.ts';
+import { type AgentMessage, GZIP_LEVEL, type Verdict } from './protocol.ts';
+
+/** How long it may take from the moment when the dump is whole, in milliseconds. */
+const ENDS_WITHIN_MS = 5 * 60_000;
+/** How long one may be written, in milliseconds: a process whose dump takes longer has been forgotten about. */
+const WRITTEN_WITHIN_MS = 60 * 60_000;
+
+export interface Compressor {
+  begin(message: Extract<AgentMessage, { kind: 'compress' }>): void;
+  /** The dump is whole; the verdict goes out when its compressed twin is, too. */
+  end(pmId: PmId, message: Extract<AgentMessage, { kind: 'compress-end' }>): void;
+  /** Nobody waits for it any more, or the process is gone. */
+  cancel(isMeant: (job: { id: string; pid: number }) => boolean): void;
+}
+
+interface Job {
+  id: string;
+  pid: number;
+  whole(bytes: number): void;
+  done: Promise<void>;
+  abort: AbortController;
+}
+
+/**
+ * @param folder only dumps in it are compressed: what another user's process asks for is none of ours to open
+ * @param answer delivers a verdict; must not throw
+ */
+export function createCompressor(
+  folder: string,
+  answer: (pmId: PmId, id: string, verdict: Verdict) => void,
+): Compressor {
+  const jobs = new Map<string, Job>();
+  return {
+    begin({ id, pid, from, to }) {
+      if (!isOurs(from, folder) || !isOurs(to, folder)) return;
+      const abort = new AbortController();
+      let whole: Job['whole'] = () => {};
+      const size = new Promise<number>((resolve) => {
+        whole = resolve;
+      });
+      const late = setTimeout(() => abort.abort(new Error('the dump was never finished')), WRITTEN_WITHIN_MS);
+      const done = compress(from, to, size, abort.signal).finally(() => {
+        clearTimeout(late);
+        jobs.delete(id);
+      });
+      // Whoever waits for it hears of it by `end`.
+      done.catch(() => {});
+      jobs.set(id, { id, pid, whole, done, abort });
+    },
+    end(pmId, { id, bytes }) {
+      const refuse = (message: string) => answer(pmId, id, { is: 'refuse', code: 'E_STATE', message, hint: '' });
+      const job = jobs.get(id);
+      if (!job) return refuse('it is not being compressed');
+      answer(pmId, id, { is: 'wait', ms: ENDS_WITHIN_MS, reason: 'the module compresses the dump' });
+      job.whole(bytes);
+      job.done.then(
+        () => answer(pmId, id, { is: 'go' }),
+        (error: Error) => refuse(error.message),
+      );
+    },
+    cancel(isMeant) {
+      for (const job of jobs.values()) if (isMeant(job)) job.abort.abort(new Error('nobody waits for it any more'));
+    },
+  };
+}
+
+async function compress(from: string, to: string, size: Promise<number>, signal: AbortSignal): Promise<void> {
+  // Made by the process that asks, with its owner and mode; never through a link.
+  const target = await open(to, constants.O_WRONLY | constants.O_NOFOLLOW);
+  await pipeline(
+    Readable.from(readGrowing(from, size, signal), { objectMode: false }),
+    createGzip({ level: GZIP_LEVEL }),
+    createWriteStream(to, { fd: target }),
+    { signal },
+  );
+}
+
+function isOurs(file: string, folder: string): boolean {
+  return dirname(file) === join(folder, 'dumps') && basename(file).endsWith('.partial');
+}

@@ -1,0 +1,49 @@
+// Reads a file while another process still writes it: V8 writes a heap snapshot with its process's event loop stopped, and
+// whoever compresses it or sends it on need not wait for the end, nor hold it in memory.
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Bytes that are read at once. */
+const PART_BYTES = 256 * 1024;
+/** Pause before the end of the file is looked at again, in milliseconds. */
+const LOOK_EVERY_MS = 20;
+
+/**
+ * The parts of a file, as they come, up to its whole size.
+ * @param whole settles with the file's size in bytes once it is written, or rejects if it never will be
+ * @param signal ends the reading with its reason
+ * @throws when the file cannot be read, is a link, or is shorter than `whole` says
+ */
+export async function* readGrowing(file: string, whole: Promise<number>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  let size: number | undefined;
+  let failure: unknown;
+  whole.then(
+    (bytes) => {
+      size = bytes;
+    },
+    (error: unknown) => {
+      failure = error;
+    },
+  );
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    for (let at = 0; size === undefined || at < size; ) {
+      signal.throwIfAborted();
+      if (failure !== undefined) throw failure;
+      // Asked before the read: what is written after it is read by the next one.
+      const ended = size !== undefined;
+      const part = await readPart(handle, at);
+      at += part.length;
+      if (part.length > 0) yield part;
+      else if (ended) throw new Error(`${file} ends after ${at} of ${size} bytes`);
+      else await sleep(LOOK_EVERY_MS);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readPart(handle: FileHandle, at: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(PART_BYTES), 0, PART_BYTES, at);
+  return buffer.subarray(0, bytesRead);
+}
