@@ -28,6 +28,8 @@ export interface ProcessStatus {
   state: string;
   /** Its event loop has not answered for so many milliseconds. */
   blockedMs?: number;
+  /** It writes a heap dump, and answers nothing meanwhile. */
+  dumping?: true;
   /** Who handles SIGINT there: we, the app itself, or nobody. */
   graceful?: GracefulBy;
   /** How the last process of this app that we drained on a signal left. */

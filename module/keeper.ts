@@ -137,7 +137,8 @@ export function createKeeper({
     if (matches(name, settings.exclude)) return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
 
     // Its agent is there and will answer; an inspector would stay open until V8 is done.
-    if (state.isDumping(pid, uidOf(pid))) {
+    state.folderFor(uidOf(pid));
+    if (state.isDumping(pid)) {
       wait(member, 'dumping', 'it writes a heap dump');
       forgetTries(pid);
       return DUMPING_RETRY_MS;

@@ -147,6 +147,7 @@ async function main(): Promise<void> {
     daemon,
     reloads,
     runs,
+    isDumping: state.isDumping,
     refresh,
   });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);

@@ -50,6 +50,8 @@ interface Parts {
   runs: ActionRuns;
   /** Examines everything. */
   doctor(): Promise<DoctorReply>;
+  /** Is that process in the middle of a heap dump? */
+  isDumping(pid: number): boolean;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
@@ -111,7 +113,7 @@ export function createModuleActions(parts: Parts): void {
   });
 }
 
-async function status({ fleet, settings, responsiveness, refresh }: Parts): Promise<StatusReply> {
+async function status({ fleet, settings, responsiveness, isDumping, refresh }: Parts): Promise<StatusReply> {
   await refresh();
   const blocked = await responsiveness.blocked(fleet.members());
   return {
@@ -119,7 +121,10 @@ async function status({ fleet, settings, responsiveness, refresh }: Parts): Prom
     action: 'status',
     version: VERSION,
     settings,
-    processes: fleet.members().map((member) => row(member, fleet.leaves, blocked.get(member.process.pid))),
+    processes: fleet.members().map((member) => ({
+      ...row(member, fleet.leaves, blocked.get(member.process.pid)),
+      ...(isDumping(member.process.pid) ? { dumping: true as const } : {}),
+    })),
   };
 }
 

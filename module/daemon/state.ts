@@ -24,8 +24,8 @@ export interface State {
   renewLease(): void;
   /** Removes what processes that no longer live left half written. */
   sweep(): void;
-  /** Is that process, of that user, in the middle of a heap dump? Then it answers nothing, for good reason. */
-  isDumping(pid: number, uid: number): boolean;
+  /** Is that process in the middle of a heap dump, in a folder handed out so far? Then it answers nothing, for good reason. */
+  isDumping(pid: number): boolean;
 }
 
 /** The file in each folder whose mtime is the lease. */
@@ -66,8 +66,8 @@ export function openState(pm2Home: string): State {
       for (const each of folders) sweepPartials(join(each, 'dumps'));
       for (const each of folders) sweepPartials(join(each, 'reports'));
     },
-    isDumping(pid, uid) {
-      return partialsIn(join(this.folderFor(uid), 'dumps')).some((partial) => partial.pid === pid);
+    isDumping(pid) {
+      return [...folders].some((each) => partialsIn(join(each, 'dumps')).some((partial) => partial.pid === pid));
     },
   };
 

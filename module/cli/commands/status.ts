@@ -42,9 +42,12 @@ function coloured({ attachment }: ProcessStatus): string {
   return paint(colours[attachment], attachment);
 }
 
-function note({ id, blockedMs, reason, kept, wrapper }: ProcessStatus): string {
+function note({ id, blockedMs, dumping, reason, kept, wrapper }: ProcessStatus): string {
   return [
-    blockedMs !== undefined && `no answer for ${(blockedMs / 1000).toFixed(1)} s; where it is: pm2-ops stack ${id}`,
+    dumping && 'it writes a heap dump',
+    blockedMs !== undefined &&
+      !dumping &&
+      `no answer for ${(blockedMs / 1000).toFixed(1)} s; where it is: pm2-ops stack ${id}`,
     reason,
     kept && `the app's own: ${kept.join(', ')}`,
     wrapper && 'a package manager, not the app: actions say how to start the app itself',
