@@ -16,7 +16,8 @@ describe('parameters of an action', () => {
 
   it('may be key=value pairs, separated by blanks or commas', () => {
     assert.deepEqual(parseParams('drain', 'timeout=250 force=true'), { timeout: 250, force: true });
-    assert.deepEqual(parseParams('heapdump', 'gzip=true,all=false'), { gzip: true, all: false, force: false });
+    const { gzip, all, force } = parseParams('heapdump', 'gzip=true,all=false');
+    assert.deepEqual({ gzip, all, force }, { gzip: true, all: false, force: false });
   });
 
   it('may be an object, as the command line and HTTP send them', () => {
