@@ -69,12 +69,20 @@ describe('heapdump', () => {
     assert.deepEqual(partials(pm2), []);
   });
 
-  it('with gzip=true is the same, compressed', async () => {
+  it('with gzip=true is the same, compressed by the module', async () => {
     const [web] = await pm2.processes('web');
+    const compressed: string[] = [];
+    const bus = await pm2.bus((event, data) => {
+      const { progress } = (data.data ?? {}) as { progress?: { phase: string; file: string } };
+      if (event === 'pm2-ops:agent' && progress?.phase === 'compressing') compressed.push(progress.file);
+    });
     const reply = await pm2.triggerOne<Dump>(web!.pm_id, 'heapdump', 'gzip=true');
     assert.match(reply.file, /\.heapsnapshot\.gz$/);
     assert.equal(statSync(reply.file).mode & 0o777, 0o600);
+    bus.close();
     assertSnapshot(gunzipSync(readFileSync(reply.file)).toString());
+    // One that the app had to compress itself has another name.
+    assert.deepEqual(compressed, [`${reply.file}.packed.partial`]);
     assert.deepEqual(partials(pm2), []);
   });
 
