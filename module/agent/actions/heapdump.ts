@@ -10,6 +10,7 @@ import type { Actions, Context } from '../context.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import { checkDisk, checkMemory } from '../room.ts';
+import { whileYielding } from '../yielding.ts';
 import { outOfService } from './outOfService.ts';
 
 export const heapdump: Actions['heapdump'] = async (params, context) => {
@@ -19,8 +20,8 @@ export const heapdump: Actions['heapdump'] = async (params, context) => {
   try {
     // Again: this instance may have waited for its siblings' dumps.
     if (params.force !== true) checkRoom(context.options);
-    return await outOfService(permission.drain, Number(params.timeout), context, (serveAgain) =>
-      write(params, context, serveAgain),
+    return await outOfService(permission.drain, Number(params.timeout), context, (serveAgain, unseen) =>
+      write(params, context, serveAgain, unseen),
     );
   } finally {
     permission.done();
@@ -37,8 +38,11 @@ function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
   checkDisk(orDiskRefusal(stateDir, () => folderOf(stateDir, 'dumps')));
 }
 
-/** @param serveAgain called when V8 is done: what comes then does not hold the event loop */
-async function write(params: ParamValues, context: Context, serveAgain: () => Promise<void>) {
+/**
+ * @param serveAgain called when V8 is done: what comes then does not hold the event loop
+ * @param unseen nobody waits for this process meanwhile
+ */
+async function write(params: ParamValues, context: Context, serveAgain: () => Promise<void>, unseen: boolean) {
   const { options, progress } = context;
   const { stateDir } = options;
   const { heapUsed } = process.memoryUsage();
@@ -50,7 +54,8 @@ async function write(params: ParamValues, context: Context, serveAgain: () => Pr
     progress({ phase: 'writing', file: partial });
     // A turn of the event loop for that message, since V8 lets nothing else run.
     await new Promise(setImmediate);
-    takeSnapshot(partial);
+    if (unseen) whileYielding(() => takeSnapshot(partial));
+    else takeSnapshot(partial);
     await serveAgain();
     const size = await checkWhole(partial);
     const whole = packing ? await packing.end(size) : partial;

@@ -22,27 +22,28 @@ interface Standing {
 /**
  * @param mayDrain the coordinator's word on whether siblings serve meanwhile
  * @param timeoutMs how long the drain may take; what is not finished then is left open and waits
- * @param work stops the event loop; calls its argument once it no longer does, to serve again at that moment
+ * @param work stops the event loop; calls `serveAgain` once it no longer does, to serve again at that moment; with `unseen`
+ *   no client waits for it meanwhile
  * @throws {Refusal} E_STATE when somebody undid the drain while it ran
  */
 export async function outOfService<T extends object>(
   mayDrain: Grant['drain'],
   timeoutMs: number,
   context: Context,
-  work: (serveAgain: () => Promise<void>) => Promise<T>,
+  work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,
 ): Promise<Record<string, unknown>> {
   const { engine, progress } = context;
   const before = engine.state();
   const inPlace = 'written in place: this instance answered nothing while V8 took the snapshot';
   if (before === 'drained' || before === 'draining') {
     if (before === 'draining') await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
-    return { ...(await work(async () => {})), drained: true, reason: 'it was drained before, and stays so' };
+    return { ...(await work(async () => {}, true)), drained: true, reason: 'it was drained before, and stays so' };
   }
   if (before === 'no-server') {
-    return { ...(await work(async () => {})), drained: false, reason: `it listens on nothing; ${inPlace}` };
+    return { ...(await work(async () => {}, false)), drained: false, reason: `it listens on nothing; ${inPlace}` };
   }
   if (!mayDrain.may) {
-    return { ...(await work(async () => {})), drained: false, reason: `${mayDrain.reason}; ${inPlace}` };
+    return { ...(await work(async () => {}, false)), drained: false, reason: `${mayDrain.reason}; ${inPlace}` };
   }
 
   let trouble: string | undefined;
@@ -69,7 +70,7 @@ export async function outOfService<T extends object>(
     }
     // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
     await context.permission.echo();
-    const done = await work(serveAgain);
+    const done = await work(serveAgain, (drain.left ?? 0) === 0);
     await serveAgain();
     return { ...done, ...standing(drain), ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }) };
   } finally {
