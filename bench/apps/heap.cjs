@@ -1,4 +1,4 @@
-// A service that holds MB megabytes of small objects, and dumps its heap in whatever way it is told to over a socket of its
+// A service that holds MB megabytes of small objects and NUMBERS_MB in large arrays of numbers, and dumps its heap in whatever way it is told to over a socket of its
 // own (SOCKETS/PID.sock). Notes for how long its event loop was held at once.
 const http = require('node:http');
 const { join } = require('node:path');
@@ -7,6 +7,8 @@ const v8 = require('node:v8');
 const held = [];
 // About 170 bytes each.
 for (let i = 0; i < Number(process.env.MB) * 6200; i++) held.push({ id: i, text: `object number ${i}`, list: [i] });
+for (let i = 0; i < Number(process.env.NUMBERS_MB); i++)
+  held.push(Array.from({ length: 2 ** 17 }, (_, at) => at + 0.5));
 
 const DUMPS = {
   v8: (file) => v8.writeHeapSnapshot(file),

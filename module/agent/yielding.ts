@@ -1,11 +1,15 @@
 // Lets the siblings of this process have the processor first while it does something long that nobody waits for.
 import { readFileSync } from 'node:fs';
-import { constants, getPriority, setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
 /** Bit of CAP_SYS_NICE in a capability set (linux/capability.h): without it a priority that was given up is gone for good. */
 const CAP_SYS_NICE = 23n;
 
-/** Runs `work` with the lowest priority for this thread, if that can be taken back; else as it is. */
+/** A third of the weight of a process as it comes (kernel/sched/core.c, sched_prio_to_weight): enough for the siblings to be
+ * served first, and not so little that this one is away for minutes on a machine at its limit. */
+const NICENESS = 5;
+
+/** Runs `work` with less priority for this thread, if that can be taken back; else as it is. */
 export function whileYielding<T>(work: () => T): T {
   const before = lower();
   try {
@@ -21,7 +25,8 @@ function lower(): number | undefined {
     const capabilities = /^CapEff:\s+([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
     if (capabilities === undefined || ((BigInt(`0x${capabilities}`) >> CAP_SYS_NICE) & 1n) === 0n) return undefined;
     const before = getPriority(0);
-    setPriority(0, constants.priority.PRIORITY_LOW);
+    if (before >= NICENESS) return undefined;
+    setPriority(0, NICENESS);
     return before;
   } catch {
     return undefined;
