@@ -6,8 +6,7 @@ const http = require('node:http');
 const held = [];
 for (let i = 0; i < Number(process.env.MB ?? 20) * 6000; i++)
   held.push({ id: i, text: `object number ${i}`, list: [i] });
-for (let i = 0; i < Number(process.env.MB_OF_NUMBERS ?? 0); i++)
-  held.push(Array.from({ length: 2 ** 17 }, (_, at) => at + 0.5));
+for (let i = 0; i < Number(process.env.MB_OF_NUMBERS ?? 0); i++) held.push(new Array(2 ** 17).fill(0.5));
 
 http
   .createServer((req, res) => {

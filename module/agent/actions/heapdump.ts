@@ -1,6 +1,6 @@
 // A heap snapshot of this process in a file that opens in Chrome DevTools. Here V8 writes it straight to disk: a stream
 // through JavaScript would hold it in memory a second time.
-import { createReadStream, createWriteStream } from 'node:fs';
+import { accessSync, constants, createReadStream, createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { writeHeapSnapshot } from 'node:v8';
@@ -14,12 +14,12 @@ import { whileYielding } from '../yielding.ts';
 import { outOfService } from './outOfService.ts';
 
 export const heapdump: Actions['heapdump'] = async (params, context) => {
-  if (params.force !== true) checkRoom(context.options);
+  checkRoom(context.options, params.force === true);
   const permission = await context.permission.ask('heapdump', params, context.addressed);
   if ('skip' in permission) return { skipped: true, reason: permission.skip };
   try {
     // Again: this instance may have waited for its siblings' dumps.
-    if (params.force !== true) checkRoom(context.options);
+    checkRoom(context.options, params.force === true);
     return await outOfService(permission.drain, Number(params.timeout), context, (serveAgain, unseen) =>
       write(params, context, serveAgain, unseen),
     );
@@ -33,9 +33,16 @@ interface Room {
   maxMemoryRestart: number;
 }
 
-function checkRoom({ stateDir, maxMemoryRestart }: Room): void {
+/** @param forced where nothing can be written at all, nothing is begun, forced or not */
+function checkRoom({ stateDir, maxMemoryRestart }: Room, forced: boolean): void {
+  const folder = orDiskRefusal(stateDir, () => {
+    const made = folderOf(stateDir, 'dumps');
+    accessSync(made, constants.W_OK | constants.X_OK);
+    return made;
+  });
+  if (forced) return;
   checkMemory(maxMemoryRestart);
-  checkDisk(orDiskRefusal(stateDir, () => folderOf(stateDir, 'dumps')));
+  checkDisk(folder);
 }
 
 /**

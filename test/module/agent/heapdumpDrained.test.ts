@@ -39,8 +39,8 @@ describe('a heap dump of one of two workers', () => {
       { ...common, name: 'web', env: { PORT: port, MB: 12, MB_OF_NUMBERS: 100 } },
       { ...common, name: 'small', env: { PORT: smallPort, MB: 1 } },
     ]);
-    web = await untilAttached(pm2, 'web');
-    await untilAttached(pm2, 'small');
+    web = await untilAttached(pm2, 'web', 60_000);
+    await untilAttached(pm2, 'small', 60_000);
     await untilServing({ port });
     await untilServing({ port: smallPort });
   });
@@ -104,7 +104,7 @@ describe('a heap dump of one of two workers', () => {
       assert.match(dump.stderr, /ended in the middle of heapdump.*nothing half written stays behind/);
     bus.close();
     await reload;
-    await untilAttached(pm2, 'web');
+    await untilAttached(pm2, 'web', 60_000);
     assert.deepEqual((await load.stop()).failures, {});
     assert.notEqual((await pm2.processes('web'))[0]!.pid, target!.pid);
     assert.deepEqual(partials(pm2), []);
@@ -126,7 +126,7 @@ describe('a heap dump of one of two workers', () => {
     assert.equal(asked.code, 1);
     assert.match(asked.stderr, /the module ended in the middle/);
     assert.match(gunzipSync(readFileSync(dump)).toString('latin1'), /^\{"snapshot".*\}\s*$/s);
-    await untilAttached(pm2, 'small');
+    await untilAttached(pm2, 'small', 60_000);
     const status = await pm2.triggerOne<{ state: string; pid: number }>(target!.pm_id, 'ops-status');
     assert.deepEqual({ state: status.state, pid: status.pid }, { state: 'serving', pid: target!.pid });
     assert.deepEqual((await load.stop()).failures, {});

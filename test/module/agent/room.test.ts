@@ -30,7 +30,7 @@ describe('a heap dump for which there is no room is refused before anything happ
       instances: 2,
       env: { PORT: await freePort(), MB: 8 },
     });
-    web = await untilAttached(pm2, 'web');
+    web = await untilAttached(pm2, 'web', 60_000);
     await pm2.bus((event, data) => {
       const { progress } = (data.data ?? {}) as { progress?: { phase: string } };
       if (event === 'pm2-ops:agent' && progress) phases.push(progress.phase);

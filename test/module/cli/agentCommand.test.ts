@@ -35,8 +35,8 @@ describe('an action of a managed process as a command', () => {
       },
       { name: 'big', script: app('memory.cjs'), env: { PORT: await freePort(), MB: 15 } },
     ]);
-    web = await untilAttached(pm2, 'web');
-    await untilAttached(pm2, 'big');
+    web = await untilAttached(pm2, 'web', 60_000);
+    await untilAttached(pm2, 'big', 60_000);
   });
   after(() => pm2.kill());
 
@@ -84,7 +84,7 @@ describe('an action of a managed process as a command', () => {
   });
 
   it('asked several times at once gives each its own answer, and shows how far it is', async () => {
-    const [{ pid }] = (await untilAttached(pm2, 'big')) as [ProcessStatus];
+    const [{ pid }] = (await untilAttached(pm2, 'big', 60_000)) as [ProcessStatus];
     const [one, two, three] = await Promise.all([
       command(pm2, 'heapdump', 'big', '--json'),
       command(pm2, 'heapdump', 'big'),
@@ -102,7 +102,7 @@ describe('an action of a managed process as a command', () => {
   });
 
   it('of a process that is killed in the middle says so, and nothing half written stays', async () => {
-    const [{ pid, id }] = (await untilAttached(pm2, 'big')) as [ProcessStatus];
+    const [{ pid, id }] = (await untilAttached(pm2, 'big', 60_000)) as [ProcessStatus];
     const bus = await pm2.bus((event, data) => {
       const message = data.data as { kind?: string; progress?: { phase: string } };
       if (event === 'pm2-ops:agent' && message.progress?.phase === 'writing') process.kill(pid, 'SIGKILL');
@@ -117,6 +117,6 @@ describe('an action of a managed process as a command', () => {
     assert.match(dump.stderr, /dmesg/);
     const left = readdirSync(join(pm2.home, 'pm2-ops/dumps')).filter((name) => name.endsWith('.partial'));
     assert.deepEqual(left, []);
-    await untilAttached(pm2, 'big');
+    await untilAttached(pm2, 'big', 60_000);
   });
 });

@@ -32,7 +32,7 @@ describe('a heap dump of the only instance with scale=true', () => {
       env: { PORT: port, MB: 8 },
     };
     await pm2.startApp([web, forked]);
-    await untilAttached(pm2, 'web');
+    await untilAttached(pm2, 'web', 60_000);
     await untilServing({ port });
   });
   after(() => pm2.kill());
@@ -109,5 +109,5 @@ async function untilAlone(pm2: Pm2, pid?: number): Promise<void> {
     },
     { what: 'one instance of web', timeoutMs: 60_000, everyMs: 250, context: () => pm2.logs('pm2-ops') },
   );
-  await untilAttached(pm2, 'web');
+  await untilAttached(pm2, 'web', 60_000);
 }
