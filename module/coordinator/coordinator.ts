@@ -174,6 +174,9 @@ export function createCoordinator({ fleet, answer, standIns, askState }: Coordin
   /** @returns why there is no sibling although one was asked for */
   async function addHelper(own: Dumps, { member, ask }: Question): Promise<string | undefined> {
     if (ask.params.scale !== true || member.process.mode === 'fork') return undefined;
+    if (member.state !== 'serving') await askState(member);
+    // Nobody stands in for a process that serves nobody.
+    if (member.state !== 'serving') return undefined;
     await learnStates(member);
     if (siblingsOf(member).some(isServing)) return undefined;
     const reason = 'a sibling is started for the time of the dump';
