@@ -19,6 +19,10 @@ export const BY_NAME: Record<ActionName, ByName> = {
   drain: { takes: 'every', order: 'in-turn' },
   resume: { takes: 'every', order: 'in-turn' },
   'ops-status': { takes: 'every', order: 'at-once' },
+  // Starting a CPU profile stops a process for a moment: not all of an app at once.
+  'cpu-profile': { takes: 'largest', order: 'in-turn' },
+  'heap-profile': { takes: 'largest', order: 'at-once' },
+  'leak-report': { takes: 'largest', order: 'at-once' },
   gc: { takes: 'every', order: 'in-turn' },
   report: { takes: 'every', order: 'in-turn' },
 };

@@ -4,6 +4,9 @@
 /** npm package, PM2 module and prefix of every message of ours. */
 export const NAME = 'pm2-ops';
 
+/** What the agent's script is called where V8 shows scripts, such as in a profile. */
+export const AGENT_URL = 'pm2-ops:agent';
+
 /** Actions that every managed process answers, in the order `pm2 show` lists them. */
 export const ACTION_NAMES = [
   'heapdump',
@@ -12,6 +15,9 @@ export const ACTION_NAMES = [
   'drain',
   'resume',
   'ops-status',
+  'cpu-profile',
+  'heap-profile',
+  'leak-report',
   'gc',
   'report',
 ] as const;
@@ -115,6 +121,16 @@ export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
   },
   resume: {},
   'ops-status': {},
+  'cpu-profile': {
+    seconds: { type: 'seconds', default: 10, min: 1, max: 600, help: 'how long to sample' },
+  },
+  'heap-profile': {
+    seconds: { type: 'seconds', default: 10, min: 1, max: 600, help: 'how long to sample' },
+    garbage: { type: 'boolean', default: false, help: 'count also what was collected meanwhile, not only what stays' },
+  },
+  'leak-report': {
+    seconds: { type: 'seconds', default: 60, min: 5, max: 3600, help: 'how long to watch; longer is surer' },
+  },
   gc: {},
   report: {},
 };
@@ -127,6 +143,9 @@ const DEADLINES_MS: Record<ActionName, number> = {
   drain: 5_000,
   resume: 10_000,
   'ops-status': 5_000,
+  'cpu-profile': 60_000,
+  'heap-profile': 60_000,
+  'leak-report': 60_000,
   gc: 60_000,
   report: 60_000,
 };

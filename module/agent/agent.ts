@@ -24,6 +24,7 @@ import { watchLease } from './lease.ts';
 import { parseParams } from './params.ts';
 import { createPermission } from './permission.ts';
 import { failureOf, Refusal } from './refusal.ts';
+import { createTrendWatch } from './trend.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
 import { isWrapper, wrapperRefusal } from './wrapper.ts';
 
@@ -60,6 +61,8 @@ export function startAgent(
   const kept: ActionName[] = [];
   stepBack();
   const running = new Set<ActionName>();
+  /** Ends early what runs for a while. */
+  const stops = new Map<ActionName, (why: Refusal) => void>();
 
   const channel = openChannel((message) => {
     try {
@@ -77,11 +80,12 @@ export function startAgent(
   const permission = createPermission(tell);
   // npm and its like pass signals on to the app, which is their child.
   const graceful = createGraceful(engine, () => (wrapper ? { ...options, graceful: 'off' } : options), tell);
+  const memory = createTrendWatch();
   let told = standing();
   const forgetState = engine.onState(tellStanding);
   // Not at once: some apps add their handlers when they listen.
   const forgetServer = engine.onServer(() => void setImmediate(lookAgain).unref());
-  let stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
+  let stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   for (const name of answered) registerAction(channel, name);
   const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
 
@@ -105,7 +109,7 @@ export function startAgent(
     stepBack();
     graceful.update();
     stopLease();
-    stopLease = watchLease(options.leaseFile, options.leaseMs, expire);
+    stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   }
 
   /** An app that has an action of that name itself keeps its own. */
@@ -150,10 +154,20 @@ export function startAgent(
     forgetServer();
     for (const look of looks) clearTimeout(look);
     tell({ kind: 'bye', pid: process.pid, reason });
+    const why = new Refusal('E_STATE', `the agent left meanwhile: ${reason}`, 'nothing was written');
+    for (const action of stops.keys()) endAction(action, why);
     channel?.close();
     onGone(answered, reason);
     // An instance that was drained serves again: nobody would be left to resume it.
     await engine.dispose();
+  }
+
+  function endAction(action: ActionName, why: Refusal): void {
+    try {
+      stops.get(action)?.(why);
+    } catch {
+      // What cannot be stopped must not keep the rest from it.
+    }
   }
 
   /** @returns whether the message was for us */
@@ -214,10 +228,15 @@ export function startAgent(
         kept,
         addressed,
         graceful: graceful.by(),
+        memoryTrend: memory.trend,
         isRunning: (other) => running.has(other),
         isLeaving: graceful.leaving,
         progress: (progress) => {
           tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
+        },
+        onEnd: (stop) => {
+          stops.set(action, stop);
+          return () => void stops.delete(action);
         },
       });
       return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
@@ -240,13 +259,14 @@ export function startAgent(
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(
-          new Refusal(
-            'E_TIMEOUT',
-            `${action} did not finish within ${withinMs} ms`,
-            'it goes on; look with ops-status',
-          ),
-        );
+        const what = `${action} did not finish within ${withinMs} ms`;
+        const goesOn = stops.get(action) === undefined;
+        const hint = goesOn
+          ? 'it goes on; look with ops-status'
+          : 'it was stopped; look with ops-status, then ask again';
+        const why = new Refusal('E_TIMEOUT', what, hint);
+        reject(why);
+        endAction(action, why);
       }, withinMs);
       timer.unref();
     });

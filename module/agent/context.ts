@@ -2,6 +2,8 @@
 import type { DrainEngine } from '../../lifecycle/drain/index.ts';
 import type { ActionName, ActionProgress, Addressed, AgentOptions, GracefulBy, ParamValues } from '../protocol.ts';
 import type { Permission } from './permission.ts';
+import type { Refusal } from './refusal.ts';
+import type { MemoryTrend } from './trend.ts';
 
 export interface Context {
   options: AgentOptions;
@@ -13,12 +15,19 @@ export interface Context {
   graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */
   addressed: Addressed;
+  /** Does its memory rise? null as long as it is too early to say. */
+  memoryTrend(): MemoryTrend | null;
   /** Is that action running in this process? */
   isRunning(action: ActionName): boolean;
   /** Is the process on its way out, drained on a signal? Then nothing may make it listen again. */
   isLeaving(): boolean;
   /** Tells whoever watches how far the action is; costs one message on the bus, so not more than a few times a second. */
   progress(progress: ActionProgress): void;
+  /**
+   * Calls `stop` when the action is to end early: the agent goes, or its time is up.
+   * @returns takes it back
+   */
+  onEnd(stop: (why: Refusal) => void): () => void;
 }
 
 /**

@@ -4,21 +4,23 @@ import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readlinkSync, r
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
+export type Kind = 'dumps' | 'profiles' | 'reports';
+
 /** App, pm_id, pid, UTC time, ending; the app's name may hold dashes and dots itself. */
-const NAME = /^(.+)-(\w+)-(\d+)-(\d{8}T\d{9}Z)\.(heapsnapshot(?:\.gz)?|json)$/;
+const NAME = /^(.+)-(\w+)-(\d+)-(\d{8}T\d{9}Z)\.(heapsnapshot(?:\.gz)?|json|cpuprofile|heapprofile)$/;
 
 /**
  * Makes `stateDir/kind` (0700) and says where a new file of that kind goes.
  * @param ending with no dot in front, such as `heapsnapshot`
  */
-export function newFile(stateDir: string, kind: 'dumps' | 'reports', ending: string): string {
+export function newFile(stateDir: string, kind: Kind, ending: string): string {
   const folder = folderOf(stateDir, kind);
   const time = new Date().toISOString().replace(/[-:.]/g, '');
-  return join(folder, `${appName()}-${process.env.pm_id ?? 'x'}-${process.pid}-${time}.${ending}`);
+  return join(folder, `${appName()}-${pmId()}-${process.pid}-${time}.${ending}`);
 }
 
 /** The folder for one kind of file, made if it is not there, private to this user. */
-export function folderOf(stateDir: string, kind: 'dumps' | 'reports'): string {
+export function folderOf(stateDir: string, kind: Kind): string {
   const folder = join(stateDir, kind);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;
@@ -80,22 +82,45 @@ export function discard(file: string): void {
  * one and never one that is being written.
  */
 export function pruneDumps(stateDir: string, keep: number, maxBytes: number): void {
-  const folder = folderOf(stateDir, 'dumps');
-  const dumps = readdirSync(folder)
-    .flatMap((name) => {
-      const [, app, , , time] = NAME.exec(name) ?? [];
-      return app === undefined || time === undefined ? [] : [{ file: join(folder, name), app, time }];
+  prune(stateDir, 'dumps', keep, maxBytes, ({ app }) => app === appName());
+}
+
+/**
+ * The same for what is small, where each instance keeps its own: a trigger by name makes one in every instance at once.
+ */
+export function pruneOwn(stateDir: string, kind: Kind, keep: number, maxBytes: number): void {
+  prune(stateDir, kind, keep, maxBytes, ({ app, id }) => app === appName() && id === pmId());
+}
+
+interface KeptFile {
+  file: string;
+  app: string;
+  id: string;
+  time: string;
+}
+
+function prune(stateDir: string, kind: Kind, keep: number, maxBytes: number, isOwn: (file: KeptFile) => boolean): void {
+  const folder = folderOf(stateDir, kind);
+  const files = readdirSync(folder)
+    .flatMap((name): KeptFile[] => {
+      const [, app, id, , time] = NAME.exec(name) ?? [];
+      return app === undefined || id === undefined || time === undefined
+        ? []
+        : [{ file: join(folder, name), app, id, time }];
     })
     .sort((a, b) => (a.time < b.time ? 1 : -1));
-  const ofThisApp = dumps.filter(({ app }) => app === appName());
-  const surplus = new Set(ofThisApp.slice(Math.max(1, keep)));
+  const surplus = new Set(files.filter(isOwn).slice(Math.max(1, keep)));
   let total = 0;
-  for (const [index, dump] of dumps.entries()) {
-    if (surplus.has(dump)) continue;
-    total += statSync(dump.file, { throwIfNoEntry: false })?.size ?? 0;
-    if (index > 0 && total > maxBytes) surplus.add(dump);
+  for (const [index, each] of files.entries()) {
+    if (surplus.has(each)) continue;
+    total += statSync(each.file, { throwIfNoEntry: false })?.size ?? 0;
+    if (index > 0 && total > maxBytes) surplus.add(each);
   }
   for (const { file } of surplus) discard(file);
+}
+
+function pmId(): string {
+  return process.env.pm_id ?? 'x';
 }
 
 function appName(): string {

@@ -41,16 +41,85 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
     tells: ({ connections }) => `keep-alive is on; ${connections} connections are open`,
   },
   'ops-status': { summary: 'State, servers, connections, requests in flight and memory of a process.' },
+  'cpu-profile': {
+    summary: 'Where the time goes: the functions that compute, and a file for DevTools or speedscope.',
+    tells: ({ seconds: sampled, busy, top, file, bytes }) =>
+      [
+        `busy ${percent(busy)} of ${Number(sampled).toFixed(1)} s`,
+        ...frames(top, ({ selfMs }) => `${selfMs} ms`),
+        `${file} (${megabytes(bytes)})`,
+      ].join('\n'),
+    next: ({ file }) => [`open it: Chrome, DevTools, Performance, Load profile; or npx speedscope ${file}`],
+  },
+  'heap-profile': {
+    summary: 'What allocates the memory that stays (with --garbage: all of it), and a file for DevTools or speedscope.',
+    tells: ({ seconds: sampled, allocated, top, file, bytes }) =>
+      [
+        `${megabytes(allocated)} allocated in ${sampled} s`,
+        ...frames(top, ({ size }) => megabytes(size)),
+        `${file} (${megabytes(bytes)})`,
+      ].join('\n'),
+    next: ({ file }) => [`open it: Chrome, DevTools, Memory, Load profile; or npx speedscope ${file}`],
+  },
+  'leak-report': {
+    summary: 'Whether it leaks, how fast, and which lines allocate what stays.',
+    tells: ({ verdict, reason, growth, sites, seconds: watched, file }) =>
+      [
+        `${verdict}: ${reason} (${rate(growth as Growth)}, watched for ${watched} s)`,
+        ...frames(sites, ({ bytesPerMinute }) => `${megabytes(bytesPerMinute)}/min`),
+        String(file),
+      ].join('\n'),
+    next: ({ verdict, file }, id) => [
+      ...(verdict === 'unclear' ? [`surer, over a longer time: pm2-ops leak-report ${id} --seconds 300`] : []),
+      `open it: Chrome, DevTools, Memory, Load profile; or npx speedscope ${file}`,
+      ...(verdict === 'growing' ? [`who holds it: pm2-ops heapdump ${id}`] : []),
+    ],
+  },
   gc: {
     summary: 'A full garbage collection, with memory before and after.',
     tells: ({ before, after, ms }) => `heap used ${heap(before)} before, ${heap(after)} after (${seconds(ms)})`,
     next: (_reply, id) => [`what is still held: pm2-ops heapdump ${id}`],
   },
   report: {
-    summary: "Writes Node's diagnostic report, without the environment.",
+    summary: "Writes Node's diagnostic report, without the environment and the values of arguments.",
     tells: ({ file, bytes }) => `${file} (${megabytes(bytes)})`,
   },
 };
+
+interface Frame {
+  function: string;
+  file: string;
+  line: number;
+  hotLine?: number;
+  from?: string;
+  allocatedIn?: string;
+  share: number;
+  [weight: string]: unknown;
+}
+
+interface Growth {
+  bytesPerMinute: number;
+  bytesPerRequest: number | null;
+}
+
+/** The heaviest functions, a line each: their share, their weight, their name and where they are. */
+function frames(list: unknown, weight: (frame: Frame) => string): string[] {
+  return (list as Frame[]).map((frame) => {
+    const { function: name, file, line, hotLine, from, allocatedIn, share } = frame;
+    const where = line > 0 ? `${file}:${hotLine ?? line}` : file;
+    const more = from ? ` called from ${from}` : allocatedIn ? ` in ${allocatedIn}` : '';
+    return `  ${percent(share).padStart(6)}  ${weight(frame).padStart(12)}  ${name}  ${where}${more}`;
+  });
+}
+
+function rate({ bytesPerMinute, bytesPerRequest }: Growth): string {
+  const perRequest = bytesPerRequest === null ? '' : `, ${bytesPerRequest} bytes per request`;
+  return `${bytesPerMinute < 0 ? '-' : ''}${megabytes(Math.abs(bytesPerMinute))} per minute${perRequest}`;
+}
+
+function percent(share: unknown): string {
+  return `${(Number(share) * 100).toFixed(1)} %`;
+}
 
 function megabytes(bytes: unknown): string {
   const mb = Number(bytes) / 2 ** 20;

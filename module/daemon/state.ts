@@ -63,8 +63,9 @@ export function openState(pm2Home: string): State {
       }
     },
     sweep() {
-      for (const each of folders) sweepPartials(join(each, 'dumps'));
-      for (const each of folders) sweepPartials(join(each, 'reports'));
+      for (const each of folders) {
+        for (const kind of ['dumps', 'profiles', 'reports']) sweepPartials(join(each, kind));
+      }
     },
     isDumping(pid) {
       return [...folders].some((each) => partialsIn(join(each, 'dumps')).some((partial) => partial.pid === pid));

@@ -5,15 +5,19 @@ import { disableKeepAlive, enableKeepAlive } from './keepAlive.ts';
 import { opsStatus } from './opsStatus.ts';
 import { resume } from './resume.ts';
 
-// Loaded when they are first asked for, by `require` because that is what the bundle has: their parts of Node (zlib, streams,
-// the inspector) would hold the app for milliseconds at the moment of attaching.
+// By `require`, because that is what the bundle has.
+const later = () => require('./later.ts') as typeof import('./later.ts');
+
 export const actions: Actions = {
-  heapdump: (...args) => (require('./heapdump.ts') as typeof import('./heapdump.ts')).heapdump(...args),
+  heapdump: async (...args) => later().heapdump(...args),
   'disable-keepalive': disableKeepAlive,
   'enable-keepalive': enableKeepAlive,
   drain,
   resume,
   'ops-status': opsStatus,
-  gc: (...args) => (require('./gc.ts') as typeof import('./gc.ts')).gc(...args),
-  report: (...args) => (require('./report.ts') as typeof import('./report.ts')).report(...args),
+  'cpu-profile': async (...args) => later().cpuProfile(...args),
+  'heap-profile': async (...args) => later().heapProfile(...args),
+  'leak-report': async (...args) => later().leakReport(...args),
+  gc: async (...args) => later().gc(...args),
+  report: async (...args) => later().report(...args),
 };

