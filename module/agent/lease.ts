@@ -6,11 +6,18 @@ import { stat } from 'node:fs';
  * Watches the lease.
  * @param file renewed by the module six times per lease
  * @param leaseMs the latest moment, in milliseconds since the last renewal, at which `onExpired` has been called
+ * @param onLook is called at every look, for what is to be looked at as rarely
  * @returns stops watching
  */
-export function watchLease(file: string, leaseMs: number, onExpired: () => void): () => void {
+export function watchLease(
+  file: string,
+  leaseMs: number,
+  onExpired: () => void,
+  onLook: () => void = () => {},
+): () => void {
   let staleChecks = 0;
   const check = () => {
+    onLook();
     stat(file, (error, stats) => {
       const stale = error !== null || Date.now() - stats.mtimeMs > (leaseMs * 2) / 3;
       staleChecks = stale ? staleChecks + 1 : 0;
