@@ -17,7 +17,7 @@ import {
   streamsEvents,
 } from './farewell.ts';
 import { attempt, guarded, ignoreErrors, subscribe } from './guard.ts';
-import { type HttpSocket, requestOf, type ServerInternals, streamsOf } from './internals.ts';
+import { type HttpSocket, type ResponseInternals, requestOf, type ServerInternals, streamsOf } from './internals.ts';
 
 /** What a drain did. */
 export interface DrainResult {
@@ -64,6 +64,8 @@ export interface DrainOptions {
 const LONGEST_GRACE_MS = 6_000;
 /** How long after its `keepAliveTimeout` Node closes a connection at the latest, in milliseconds (lib/_http_server.js). */
 const KEEP_ALIVE_BUFFER_MS = 1_000;
+/** How long a client whose event stream we ended may take to ask again on its connection, in milliseconds. */
+const AFTER_STREAM_MS = 1_000;
 /** How often we look, in milliseconds; less often where looking takes long. */
 const LOOK_EVERY_MS = 15;
 const LOOK_SHARE = 10;
@@ -76,6 +78,12 @@ export function defaultGraceMs(budgetMs: number): number {
 /** The budget's last part, in milliseconds: 10 %, between 50 ms and 1 s. Streams that never end by themselves end here. */
 export function lastPartMs(budgetMs: number): number {
   return Math.min(budgetMs, 1_000, Math.max(50, budgetMs / 10));
+}
+
+/** The last part's second half, in milliseconds: until then a connection whose response has just ended may be used once more
+ * by a client that had no chance to hear that it goes. */
+function secondHalfMs(budgetMs: number): number {
+  return lastPartMs(budgetMs) / 2;
 }
 
 /** The very last part, in milliseconds, in which what is still unanswered is told so instead of being cut silently. */
@@ -95,6 +103,8 @@ export class Drain {
   /** Idle and raw connections: since when (milliseconds) nothing has happened, and how many bytes had passed. */
   #quiet = new Map<HttpSocket, { since: number; bytes: number }>();
   readonly #watched = new WeakSet<object>();
+  /** Event streams that we ended, and their connections: they count as closed, once. */
+  readonly #endedStreams = new WeakSet<object>();
   readonly #undo: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #over = false;
@@ -116,9 +126,12 @@ export class Drain {
       this.#resolve = resolve;
     });
     this.#undo.push(
-      subscribe<{ server: ServerInternals }>('http.server.response.finish', ({ server }) => {
-        if (this.#owns(server)) this.#result.finished++;
-      }),
+      subscribe<{ server: ServerInternals; response: object }>(
+        'http.server.response.finish',
+        ({ server, response }) => {
+          if (this.#owns(server) && !this.#endedStreams.has(response)) this.#result.finished++;
+        },
+      ),
     );
   }
 
@@ -178,6 +191,7 @@ export class Drain {
   #advance(connection: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {
     const { socket, activity } = connection;
     const inLastPart = this.leftMs <= lastPartMs(this.#budgetMs);
+    const inSecondHalf = this.leftMs <= secondHalfMs(this.#budgetMs);
     const endsStreams = this.#leave || inLastPart;
     if (activity.is === 'http2') {
       this.#watch(activity.session);
@@ -190,8 +204,7 @@ export class Drain {
       const { response } = activity;
       if (response === undefined) return;
       if (endsStreams && response._header !== null && streamsEvents(response)) {
-        endEventStream(socket, response);
-        this.#result.closed++;
+        this.#endStream(socket, response, inSecondHalf);
       } else if (!this.#leave && response._header === null && this.leftMs <= lastWordMs(this.#budgetMs)) {
         answerUnavailable(socket);
         this.#result.cut++;
@@ -209,16 +222,30 @@ export class Drain {
       const before = quiet.get(socket);
       const entry = before?.bytes === bytes ? before : { since: now(), bytes };
       this.#quiet.set(socket, entry);
-      const enough = activity.is !== 'upgraded' && now() - entry.since >= this.#graceOf(connection);
-      const mayNotStay = inLastPart && !(this.#leave && activity.is === 'idle');
+      const quietMs = now() - entry.since;
+      const enough = activity.is !== 'upgraded' && quietMs >= this.#graceOf(connection);
+      const late = inSecondHalf || (inLastPart && quietMs >= secondHalfMs(this.#budgetMs));
+      const mayNotStay = late && !(this.#leave && activity.is === 'idle');
       if (!enough && !mayNotStay) return;
       endPolitely(socket);
-      this.#result.closed++;
+      if (!this.#endedStreams.has(socket)) this.#result.closed++;
     }
   }
 
+  #endStream(socket: HttpSocket, response: ResponseInternals, inSecondHalf: boolean): void {
+    if (this.#endedStreams.has(response)) {
+      // Its client does not read, so that it cannot finish.
+      if (inSecondHalf && !this.#leave) endPolitely(socket);
+      return;
+    }
+    for (const it of [socket, response]) this.#endedStreams.add(it);
+    this.#result.closed++;
+    endEventStream(socket, response);
+  }
+
   /** How long this connection may be idle, in milliseconds. */
-  #graceOf({ server, activity }: Connection): number {
+  #graceOf({ socket, server, activity }: Connection): number {
+    if (this.#endedStreams.has(socket)) return Math.min(AFTER_STREAM_MS, this.#graceMs);
     if (!this.#leave || activity.is !== 'idle') return this.#graceMs;
     const { keepAliveTimeout } = server as { keepAliveTimeout?: unknown };
     if (typeof keepAliveTimeout !== 'number') return this.#graceMs;

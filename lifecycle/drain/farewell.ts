@@ -67,9 +67,21 @@ export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
   };
 }
 
-/** Ends a response that would go on for ever. The app may go on writing to it: that goes nowhere and hurts nobody. */
+/** Ends a response that would go on for ever, as the app itself would: its client may send its next request on the same
+ * connection at once, and that is answered. The app may go on writing: that goes nowhere and hurts nobody. */
 export function endEventStream(socket: HttpSocket, response: ResponseInternals): void {
-  endPolitely(socket, response.chunkedEncoding ? '0\r\n\r\n' : undefined);
+  if (response._last) endPolitelyAfterLastResponse(socket);
+  response.on('error', ignoreErrors);
+  response.end();
+  response.write = swallow as typeof response.write;
+  response.end = swallow as typeof response.end;
+}
+
+/** Stands in for the `write` and `end` of a response that is over. */
+function swallow(this: ResponseInternals, ...args: unknown[]): unknown {
+  const callback = args.find((arg) => typeof arg === 'function');
+  if (callback !== undefined) process.nextTick(callback as () => void);
+  return this;
 }
 
 /** Answers in the app's place a request that will not be answered in time. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import type http from 'node:http';
+import http from 'node:http';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { certificate, connectTo } from './certificate.ts';
-import { type App, connect, type Inside, onEveryNode, plainApp, portOf, start, until } from './helper.ts';
+import { type App, connect, get, type Inside, onEveryNode, plainApp, portOf, start, until } from './helper.ts';
 
 const host = '127.0.0.1';
 type Result = { finished: number; closed: number; cut: number };
@@ -107,8 +107,11 @@ onEveryNode('long-lived connections', (node) => {
   });
 
   async function eventsApp({ require, vars, listening }: Inside) {
-    vars.server = (require('node:http') as typeof http).createServer((_, response) => {
+    vars.server = (require('node:http') as typeof http).createServer((request, response) => {
+      if (request.url === '/next') return response.end('next');
+      vars.streams = (vars.streams ?? 0) + 1;
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      if (request.url === '/silent') return;
       const timer = setInterval(() => response.write('data: tick\n\n'), 10);
       response.on('close', () => {
         clearInterval(timer);
@@ -134,6 +137,34 @@ onEveryNode('long-lived connections', (node) => {
     assert.equal(wire.error, undefined);
     assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
     await until('the app has noticed', () => app.run(({ vars }) => vars.over === true, []));
+  });
+
+  test('an event stream that has sent nothing yet, not even its head, ends cleanly as well', async (t) => {
+    const app = await start(t, node, eventsApp, []);
+    const wire = await connect({ host, port: await portOf(app) });
+    await app.load();
+    wire.socket.write('GET /silent HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await connections(app, 1);
+    assert.deepEqual(await drain(app, { budgetMs: 500 }), { finished: 0, closed: 1, cut: 0 });
+    await wire.closed;
+    assert.match(wire.received, /^HTTP\/1\.1 200 [^]*\r\n\r\n0\r\n\r\n$/);
+  });
+
+  test('a client whose event stream ends asks again at once on the same connection, and is answered', async (t) => {
+    const app = await start(t, node, eventsApp, []);
+    const port = await portOf(app);
+    const client = async () => {
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      const stream = await get({ host, port, agent });
+      const next = await get({ host, port, path: '/next', agent });
+      return `${stream.status} ${next.status} ${next.body} ${next.connection}`;
+    };
+    const clients = Array.from({ length: 20 }, client);
+    await until('20 streams', () => app.run(({ vars }) => vars.streams === 20, []));
+    await app.load();
+    const drained = await drain(app, { budgetMs: 4_000 });
+    assert.deepEqual([...new Set(await Promise.all(clients))], ['200 200 next close']);
+    assert.deepEqual(drained, { finished: 20, closed: 20, cut: 0 });
   });
 
   test('a long poll is answered if its event comes during the drain', async (t) => {

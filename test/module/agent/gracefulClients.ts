@@ -226,11 +226,11 @@ function stream(session: http2.ClientHttp2Session, path: string): Promise<{ pid:
   });
 }
 
-/** Reads server-sent events; every time the stream ends cleanly it opens another one, on a connection of its own: a stream
- * that ends with the budget leaves no time to use its connection once more. */
+/** Reads server-sent events; every time the stream ends cleanly it opens another one at once, on the same connection if
+ * that is still open. */
 export function events(port: number): Client & { abort(): void } {
   const abort = new AbortController();
-  const agent = new http.Agent({ keepAlive: false });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const client = repeat(async () => {
     try {
       // A response that ends early without its last chunk is an error in Node's client.
@@ -244,7 +244,7 @@ export function events(port: number): Client & { abort(): void } {
     } catch (error) {
       if (!abort.signal.aborted) throw error;
     }
-  });
+  }, 0);
   return { ...client, abort: () => abort.abort() };
 }
 

@@ -30,7 +30,9 @@ describe('a reload of a plain app, two workers, clients that never retry', () =>
       script: app('every-protocol.cjs'),
       exec_mode: 'cluster',
       instances: 2,
-      kill_timeout: 4_000,
+      // A download of 2 s may begin on a connection that is drained, 2 s into the drain.
+      kill_timeout: 6_000,
+      listen_timeout: 60_000,
       env: { PORTS: JSON.stringify(ports), ...files },
     });
     await untilServing({ port: ports.http });
