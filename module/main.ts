@@ -8,6 +8,7 @@ import { createActionRuns } from './actionRuns.ts';
 import { createAttacher } from './attach/index.ts';
 import { createCompressor } from './compressor.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
+import { createReloadJournal } from './coordinator/reloadJournal.ts';
 import { createRollingReload } from './coordinator/rollingReload.ts';
 import { createStandIns } from './coordinator/standIns.ts';
 import { becomeActive } from './daemon/active.ts';
@@ -64,7 +65,8 @@ async function main(): Promise<void> {
   });
 
   const responsiveness = createResponsiveness(fleet, keeper.answers);
-  const reloads = createRollingReload({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
+  const journal = createReloadJournal(state.folder);
+  const reloads = createRollingReload({ fleet, daemon, calls, journal, refresh, askState: keeper.askState, log });
   const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
   daemon.onAgentMessage((pmId, name, message) => {
@@ -151,6 +153,7 @@ async function main(): Promise<void> {
     refresh,
   });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
+  void reloads.recover();
 
   let settling: NodeJS.Timeout | undefined;
   function settleSoon(ms: number): void {

@@ -7,9 +7,11 @@ import type { Daemon, PmId } from '../daemon/daemon.ts';
 import { findUnlisted, isAlive } from '../daemon/unlisted.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { Failure, Reply } from '../protocol.ts';
+import { putRight } from './interruptedReload.ts';
 import { LastWords } from './lastWords.ts';
 import { createReadiness, type Instance, type Readiness } from './readiness.ts';
 import { ReloadFailure } from './reloadFailure.ts';
+import type { ReloadJournal, UnfinishedReload } from './reloadJournal.ts';
 import type { ReloadParams } from './reloadParams.ts';
 
 /** Pause between two looks, in milliseconds. */
@@ -33,6 +35,8 @@ const DRAIN_BEGINS_WITHIN_MS = 15_000;
 export interface RollingReload {
   /** Settles in any case, and never later than the deadline that its first progress line tells. */
   reload(params: ReloadParams, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
+  /** Puts right what a module left behind that was killed in the middle of a reload. */
+  recover(): Promise<void>;
   /** Ends what runs: canaries go, drained instances serve again. */
   close(): Promise<void>;
 }
@@ -41,6 +45,7 @@ export interface ReloadParts {
   fleet: Fleet;
   daemon: Daemon;
   calls: AgentCalls;
+  journal: ReloadJournal;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
@@ -49,6 +54,8 @@ export interface ReloadParts {
 
 export function createRollingReload(parts: ReloadParts): RollingReload {
   const running = new Map<string, { roll: Roll; done: Promise<unknown>; sinceMs: number }>();
+  /** Apps of which a reload was interrupted by the end of a module, until that is put right. */
+  const interrupted = new Set<string>();
   /** By pm_id, in milliseconds of performance.now(). */
   const ready = new Map<PmId, number>();
   parts.daemon.onReady((pmId) => ready.set(pmId, performance.now()));
@@ -72,12 +79,25 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
         const seconds = Math.round((performance.now() - busy.sinceMs) / 1000);
         return refused('E_BUSY', `a reload of ${app} has been running for ${seconds} s`, 'wait for its end');
       }
+      if (interrupted.has(app)) {
+        return refused('E_BUSY', `an interrupted reload of ${app} is being put right`, 'try again in a few seconds');
+      }
       if (members.length === 0) return refused('E_PARAMS', `PM2 manages no app "${app}"`, 'look with: pm2 ls');
       const roll = new Roll(parts, params, members, tell, (pmId) => ready.get(pmId));
       const done = roll.run();
       running.set(app, { roll, done, sinceMs: performance.now() });
       done.finally(() => running.delete(app)).catch(() => {});
       return await inTime(done, roll);
+    },
+    async recover() {
+      const { journal, log } = parts;
+      const unfinished = journal.read();
+      for (const { app } of unfinished) interrupted.add(app);
+      for (const reload of unfinished) {
+        await putRight(reload, parts).catch((error: Error) => log(`reload ${reload.app}: ${error.message}`));
+        journal.clear(reload.app);
+        interrupted.delete(reload.app);
+      }
     },
     async close() {
       for (const { roll } of running.values()) roll.abort('the module is going down');
@@ -107,6 +127,7 @@ async function inTime(done: Promise<ReloadReply | ReloadRefused>, roll: Roll): P
 class Roll {
   readonly deadlineMs: number;
   readonly #startedMs = performance.now();
+  #journaledMs: number | undefined;
   readonly #app: string;
   readonly #readiness: Readiness;
   readonly #lastWords = new LastWords();
@@ -146,8 +167,17 @@ class Roll {
 
   async run(): Promise<ReloadReply | ReloadRefused> {
     try {
+      return await this.#all();
+    } finally {
+      this.parts.journal.clear(this.#app);
+    }
+  }
+
+  async #all(): Promise<ReloadReply | ReloadRefused> {
+    try {
       this.#progress('begin', `${this.#old.length} instance(s) of ${this.#app}`, { deadlineMs: this.deadlineMs });
       await this.#othersAreDone();
+      this.#journal();
       if (this.#isFork()) await this.#restartInPlace();
       else await this.#roll();
       return {
@@ -179,6 +209,25 @@ class Roll {
     const id = Number(/^_old_(\d+)$/.exec(String(pmId))?.[1] ?? Number.NaN);
     const ours = this.#canary?.pmId === id || this.#old.some((each) => each.pmId === id);
     if (ours && !this.#reloadedByPm2.has(id)) this.#overlap ??= `instance ${id} was reloaded`;
+  }
+
+  /** For the next module, should this one be killed. */
+  #journal(): void {
+    this.#journaledMs ??= Date.now();
+    const entry: UnfinishedReload = {
+      app: this.#app,
+      sinceMs: this.#journaledMs,
+      old: this.#old.map(({ pmId, pid }) => ({ pmId, pid })),
+      patient: this.params.patient > 0,
+      ...(this.#canary ? { canary: this.#canary.pmId } : {}),
+    };
+    try {
+      this.parts.journal.write(entry);
+    } catch (error) {
+      this.#note(
+        `not in the journal (${(error as Error).message}): if pm2-ops is killed now, look after the canary yourself`,
+      );
+    }
   }
 
   /** A canary, and only when it is proven the others. */
@@ -227,6 +276,7 @@ class Roll {
       if (found) {
         const { pmId } = found.process;
         this.#canary = { pmId, pid: 0, restarts: 0, startedMs };
+        this.#journal();
         this.#progress('canary', `started as id ${pmId}, with the new code`);
         return this.#canary;
       }
@@ -372,6 +422,7 @@ class Roll {
     } catch {
       return;
     }
+    this.parts.journal.clear(this.#app);
     await this.#remove(pmId);
     this.#canary = undefined;
     this.#note(`id ${canary.pmId} (the canary, which came up) stays in the place of id ${pmId}`);

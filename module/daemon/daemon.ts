@@ -23,6 +23,8 @@ export interface ManagedProcess {
   killTimeoutMs: number;
   /** How often PM2 has started it again. */
   restarts: number;
+  /** When PM2 first started it, in milliseconds of Date.now(). */
+  createdMs: number;
   /** It says `ready` itself; PM2 calls it online only then. */
   waitReady: boolean;
   /** The mark of an instance that stands in for another during its heap dump. */
@@ -160,6 +162,7 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
+    createdMs: Number(pm2_env.created_at) || 0,
     waitReady: pm2_env.wait_ready === true,
     ...(pm2_env.node_version === undefined ? {} : { nodeVersion: pm2_env.node_version }),
     startedAt: Number(pm2_env.pm_uptime) || 0,

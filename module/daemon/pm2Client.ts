@@ -21,6 +21,7 @@ export interface Pm2Process {
     node_version?: string;
     /** When it was started, in milliseconds of Date.now(). */
     pm_uptime?: number;
+    created_at?: number;
     env?: Record<string, unknown>;
     axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
   };

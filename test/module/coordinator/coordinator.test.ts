@@ -211,6 +211,7 @@ function instance(name: string, pmId: number): ManagedProcess {
     maxMemoryRestart: 0,
     killTimeoutMs: 1600,
     restarts: 0,
+    createdMs: 0,
     waitReady: false,
     startedAt: 0,
   };

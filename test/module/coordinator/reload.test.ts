@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { ROOT, tempFolder } from '../../support/folders.ts';
@@ -7,7 +7,7 @@ import { startWithModule } from '../../support/installed.ts';
 import { get, type Load, startLoad, untilServing } from '../../support/load.ts';
 import { isAlive, type Pm2 } from '../../support/pm2.ts';
 import { type RunResult, run } from '../../support/run.ts';
-import { untilAttached } from '../../support/status.ts';
+import { moduleStatus, untilAttached } from '../../support/status.ts';
 import { freePort, waitFor } from '../../support/wait-for.ts';
 
 interface Reloaded {
@@ -279,6 +279,53 @@ describe('pm2-ops reload', () => {
     await assertSameInstances(app);
     assert.match((await get({ port: app.port })).body, /version 2 /);
     await pm2.ok('delete', 'plain');
+  });
+
+  it('a module that is killed in the middle leaves no canary behind, and nobody drained: the next one puts it right', async () => {
+    const app = await running('killed');
+    let version = 1;
+    type Point = (event: string, data: { message?: string; kind?: string; state?: string }, id: unknown) => boolean;
+    const told = (message: RegExp): Point => {
+      return (event, data) => event === 'pm2-ops:progress' && message.test(data.message ?? '');
+    };
+    const points: Record<string, Point> = {
+      'has started a canary': told(/started as id/),
+      'drains the canary': told(/ready after/),
+      'has proven the canary': told(/still up after/),
+      'has drained an old one': (event, { kind, state }, id) => {
+        return event === 'pm2-ops:agent' && kind === 'state' && state === 'drained' && app.ids.includes(Number(id));
+      },
+      'has replaced one': told(/id \d+: pid \d+ → \d+/),
+    };
+    for (const [point, isReached] of Object.entries(points)) {
+      app.deploy({ version: ++version });
+      const module = await pm2.process('pm2-ops');
+      const bus = await pm2.bus((event, { data, process: sender }) => {
+        if (isReached(event, (data ?? {}) as object, (sender as { pm_id?: unknown })?.pm_id)) {
+          process.kill(module.pid, 'SIGKILL');
+        }
+      });
+      const { code } = await command('killed', '--settle', '1000');
+      bus.close();
+      assert.notEqual(code, 0, point);
+      await waitFor(
+        async () => {
+          const { processes } = await moduleStatus(pm2);
+          const rows = processes.filter(({ name }) => name === 'killed');
+          assert.deepEqual(
+            rows.map(({ id, state }) => `${id} ${state}`),
+            app.ids.map((id) => `${id} serving`),
+          );
+          return !existsSync(join(pm2.home, 'pm2-ops', 'reloads.json'));
+        },
+        { what: `all to be as before a module that ${point}`, timeoutMs: 60_000, context: () => pm2.logs('pm2-ops') },
+      );
+    }
+    assert.deepEqual((await app.load.stop()).failures, {}, pm2.logs('pm2-ops'));
+    const { code, stdout, stderr } = await command('killed', '--settle', '300');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match((await get({ port: app.port })).body, new RegExp(`version ${version} `));
+    await pm2.ok('delete', 'killed');
   });
 
   it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {

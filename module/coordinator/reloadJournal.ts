@@ -1,0 +1,61 @@
+// Which reloads run, on disk: a module that is killed in the middle of one finds there what it has to put right.
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PmId } from '../daemon/daemon.ts';
+
+/** A reload that has begun and is not over. */
+export interface UnfinishedReload {
+  app: string;
+  /** Milliseconds of Date.now(). */
+  sinceMs: number;
+  /** The instances as they were. */
+  old: { pmId: PmId; pid: number }[];
+  /** Their keep-alive may be off. */
+  patient: boolean;
+  /** The canary's id, once PM2 has listed it. */
+  canary?: PmId;
+}
+
+export interface ReloadJournal {
+  read(): UnfinishedReload[];
+  /** @throws when the file cannot be written */
+  write(reload: UnfinishedReload): void;
+  clear(app: string): void;
+}
+
+/** @param folder the module's own, `$PM2_HOME/pm2-ops` */
+export function createReloadJournal(folder: string): ReloadJournal {
+  const file = join(folder, 'reloads.json');
+  const others = (app: string) => read().filter((reload) => reload.app !== app);
+  return {
+    read,
+    write: (reload) => save([...others(reload.app), reload]),
+    clear(app) {
+      try {
+        const left = others(app);
+        if (left.length > 0) save(left);
+        else rmSync(file, { force: true });
+      } catch {
+        // What stays in it is looked at once more by the next module, and is right by then.
+      }
+    },
+  };
+
+  function read(): UnfinishedReload[] {
+    try {
+      const reloads: unknown = JSON.parse(readFileSync(file, 'utf8'));
+      return Array.isArray(reloads)
+        ? (reloads as UnfinishedReload[]).filter((reload) => Array.isArray(reload.old))
+        : [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** Whole or not at all. */
+  function save(reloads: UnfinishedReload[]): void {
+    const partial = `${file}.partial`;
+    writeFileSync(partial, JSON.stringify(reloads), { mode: 0o600 });
+    renameSync(partial, file);
+  }
+}
