@@ -71,7 +71,8 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
   function unknownOne(): PmId | undefined {
     const unknown = instances().filter(({ process }) => {
       const afterMs = process.createdMs - reload.sinceMs;
-      return !old.some(({ pmId }) => pmId === process.pmId) && afterMs >= 0 && afterMs < STARTS_WITHIN_MS;
+      const isOld = old.some(({ pmId }) => pmId === process.pmId);
+      return !isOld && process.standIn === undefined && afterMs >= 0 && afterMs < STARTS_WITHIN_MS;
     });
     return unknown.length === 1 ? unknown[0]?.process.pmId : undefined;
   }
