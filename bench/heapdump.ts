@@ -29,6 +29,9 @@ const options = readOptions('bench:heapdump', {
 const CLIENT_TIMEOUT_MS = 30_000;
 /** Between a client's answer and its next request, in milliseconds: the machine is not at its limit. */
 const PAUSE_MS: [number, number] = [50, 150];
+/** Before and after a dump under load, in milliseconds. */
+const MARGIN_MS = 2_000;
+const ATTACHED_WITHIN_MS = 120_000;
 /** How long PM2's own may take, in milliseconds. */
 const KM_TIMEOUT_MS = 60_000;
 /** How long a peer in the app may take, in milliseconds. */
@@ -42,7 +45,7 @@ interface Dumped {
 
 type Way = (pm2: Pm2, process: Pm2Process) => Promise<Dumped>;
 
-/** Our own first, then the yardstick, then the peers. */
+/** Our own first, then the yardstick, then the peers; PM2's own is the last, because it leaves its daemon with more memory. */
 const WAYS: Record<string, Way> = {
   'pm2-ops heapdump': (pm2, process) => byCommand(pm2, process),
   'pm2-ops heapdump gzip=true': (pm2, process) => byCommand(pm2, process, '--gzip'),
@@ -90,29 +93,22 @@ async function daemon(): Promise<Pm2> {
   return pm2;
 }
 
-async function startHeaps(
-  pm2: Pm2,
-  mb: number,
-  instances?: number,
-  numbersMb = 0,
-): Promise<{ port: number; heaps: Pm2Process[] }> {
-  const port = await freePort();
-  const heaps = await pm2.startApp({
-    name: 'heap',
+/** What each process is given: its port, and how much it holds. */
+function heapApp(pm2: Pm2, name: string, port: number, mb: number, more: object = {}) {
+  return {
+    name,
     script: join(ROOT, 'bench/apps/heap.cjs'),
     wait_ready: true,
     listen_timeout: 60_000,
-    ...(instances === undefined ? {} : { exec_mode: 'cluster', instances }),
     env: {
       PORT: port,
       MB: mb,
-      NUMBERS_MB: numbersMb,
+      NUMBERS_MB: 0,
       SOCKETS: join(pm2.folder, 'sockets'),
       PEERS: join(ROOT, 'bench/heapdump/node_modules'),
+      ...more,
     },
-  });
-  await untilAttached(pm2, 'heap', 120_000);
-  return { port, heaps };
+  };
 }
 
 interface Alone extends Dumped {
@@ -120,21 +116,31 @@ interface Alone extends Dumped {
   heldMs: number;
 }
 
-/** One fresh process, dumped in place. */
-async function alone(pm2: Pm2, way: Way): Promise<Alone> {
-  const { heaps } = await startHeaps(pm2, options.mb);
-  const [heap] = heaps;
-  try {
-    await control(pm2, heap!.pid, '/');
-    // Resets VmHWM to what is resident now (proc(5)).
-    writeFileSync(`/proc/${heap!.pid}/clear_refs`, '5');
-    const dumped = await way(pm2, heap!);
-    const peakKb = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${heap!.pid}/status`, 'utf8'))?.[1]);
-    const { longestHoldMs } = await control<{ longestHoldMs: number }>(pm2, heap!.pid, '/');
-    return { ...dumped, peakMb: peakKb / 1024, heldMs: longestHoldMs };
-  } finally {
-    await pm2.ok('delete', 'heap');
+/** A fresh process for each way, all the same, dumped in place one after the other. */
+async function alone(pm2: Pm2): Promise<Map<string, Alone>> {
+  const names = Object.keys(WAYS);
+  const apps = [];
+  for (const at of names.keys()) apps.push(heapApp(pm2, `heap-${at}`, await freePort(), options.mb));
+  const heaps = await pm2.startApp(apps);
+  const found = new Map<string, Alone>();
+  for (const { name } of heaps) await untilAttached(pm2, name, ATTACHED_WITHIN_MS);
+  for (const [at, name] of names.entries()) {
+    say(name);
+    const heap = heaps.find((each) => each.name === `heap-${at}`)!;
+    found.set(name, await dumpAlone(pm2, heap, WAYS[name]!));
   }
+  await pm2.ok('delete', '/^heap-/');
+  return found;
+}
+
+async function dumpAlone(pm2: Pm2, heap: Pm2Process, way: Way): Promise<Alone> {
+  await control(pm2, heap.pid, '/');
+  // Resets VmHWM to what is resident now (proc(5)).
+  writeFileSync(`/proc/${heap.pid}/clear_refs`, '5');
+  const dumped = await way(pm2, heap);
+  const peakKb = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${heap.pid}/status`, 'utf8'))?.[1]);
+  const { longestHoldMs } = await control<{ longestHoldMs: number }>(pm2, heap.pid, '/');
+  return { ...dumped, peakMb: peakKb / 1024, heldMs: longestHoldMs };
 }
 
 interface Loaded {
@@ -143,61 +149,44 @@ interface Loaded {
   ms: number;
 }
 
-/** Two workers under load, one of them dumped. */
-async function underLoad(way: Way): Promise<Loaded> {
-  const pm2 = await daemon();
-  try {
-    const { port, heaps } = await startHeaps(pm2, options['cluster-mb'], 2, options['numbers-mb']);
-    const target = heaps[0]!;
-    const { heapUsed } = await control<{ heapUsed: number }>(pm2, target.pid, '/');
-    const load = startLoad({ port, clients: options.clients, pauseMs: PAUSE_MS, timeoutMs: CLIENT_TIMEOUT_MS });
-    await sleep(2_000);
-    load.phase();
-    const { ms } = await way(pm2, target);
-    // What was asked in the last moment may be answered late, too.
-    await sleep(2_000);
-    return { stats: await load.stop(), heapMb: heapUsed / 2 ** 20, ms };
-  } finally {
-    await pm2.kill();
-  }
-}
-
-/** The same load on one worker, nothing else going on. */
-async function oneWorker(): Promise<LoadStats> {
-  const pm2 = await daemon();
-  try {
-    const { port } = await startHeaps(pm2, options['cluster-mb'], 1, options['numbers-mb']);
-    const load = startLoad({ port, clients: options.clients, pauseMs: PAUSE_MS, timeoutMs: CLIENT_TIMEOUT_MS });
-    await sleep(2_000);
-    load.phase();
-    await sleep(options.seconds * 1000);
-    return await load.stop();
-  } finally {
-    await pm2.kill();
-  }
+/** Workers under load, one of them dumped; without a way, the load alone. */
+async function underLoad(pm2: Pm2, instances: number, way?: Way): Promise<Loaded> {
+  const port = await freePort();
+  const app = heapApp(pm2, 'heap', port, options['cluster-mb'], { NUMBERS_MB: options['numbers-mb'] });
+  const heaps = await pm2.startApp({ ...app, exec_mode: 'cluster', instances });
+  await untilAttached(pm2, 'heap', ATTACHED_WITHIN_MS);
+  const target = heaps[0]!;
+  const { heapUsed } = await control<{ heapUsed: number }>(pm2, target.pid, '/');
+  const load = startLoad({ port, clients: options.clients, pauseMs: PAUSE_MS, timeoutMs: CLIENT_TIMEOUT_MS });
+  await sleep(MARGIN_MS);
+  load.phase();
+  const ms = way ? (await way(pm2, target)).ms : 0;
+  // What was asked in the last moment may be answered late, too.
+  await sleep(way ? MARGIN_MS : options.seconds * 1000);
+  const stats = await load.stop();
+  await pm2.ok('delete', 'heap');
+  return { stats, heapMb: heapUsed / 2 ** 20, ms };
 }
 
 async function main(): Promise<void> {
   const facts = machine();
-  const single = new Map<string, Alone[]>();
+  const single = new Map<string, Alone[]>(Object.keys(WAYS).map((name) => [name, []]));
+  const loaded = new Map<string, Loaded>();
+  let baseline: LoadStats;
   const pm2 = await daemon();
   try {
     for (let round = 1; round <= options.rounds; round++) {
-      for (const [name, way] of Object.entries(WAYS)) {
-        say(`round ${round}: ${name}`);
-        single.set(name, [...(single.get(name) ?? []), await alone(pm2, way)]);
-      }
+      say(`round ${round} of ${options.rounds}`);
+      for (const [name, found] of await alone(pm2)) single.get(name)!.push(found);
+    }
+    say('the load on one worker alone');
+    baseline = (await underLoad(pm2, 1)).stats;
+    for (const [name, way] of Object.entries(WAYS)) {
+      say(`under load: ${name}`);
+      loaded.set(name, await underLoad(pm2, 2, way));
     }
   } finally {
     await pm2.kill();
-  }
-
-  say('the load on one worker alone');
-  const baseline = await oneWorker();
-  const loaded = new Map<string, Loaded>();
-  for (const [name, way] of Object.entries(WAYS)) {
-    say(`under load: ${name}`);
-    loaded.set(name, await underLoad(way));
   }
 
   const of = (name: string, field: keyof Alone) => median(single.get(name)!.map((each) => each[field]));

@@ -90,6 +90,26 @@ describe('a heap dump of one of two workers', () => {
     assert.equal((await pm2.triggerOne<{ state: string }>(target!.pm_id, 'ops-status')).state, 'serving');
   });
 
+  it('in the middle of which PM2 reloads the app loses no request either', async () => {
+    const [target] = await pm2.processes('web');
+    let reload: Promise<unknown> | undefined;
+    const bus = await pm2.bus((event, data) => {
+      const progress = (data.data as { progress?: { phase: string } } | undefined)?.progress;
+      if (event === 'pm2-ops:agent' && progress?.phase === 'writing') reload ??= pm2.ok('reload', 'web');
+    });
+    const load = startLoad({ port, clients: 16, pauseMs: [0, 20], timeoutMs: 60_000 });
+    const dump = await command(pm2, 'heapdump', String(target!.pm_id));
+    // PM2 ends the old process, when that has had its kill_timeout, or the dump was faster.
+    if (dump.code !== 0)
+      assert.match(dump.stderr, /ended in the middle of heapdump.*nothing half written stays behind/);
+    bus.close();
+    await reload;
+    await untilAttached(pm2, 'web', 60_000);
+    assert.deepEqual((await load.stop()).failures, {});
+    assert.notEqual((await pm2.processes('web'))[0]!.pid, target!.pid);
+    assert.deepEqual(partials(pm2), []);
+  });
+
   it('serves again also when the module is killed in the middle, and compresses its dump itself', async () => {
     const [target] = await pm2.processes('small');
     const module = await pm2.process('pm2-ops');
@@ -112,6 +132,11 @@ describe('a heap dump of one of two workers', () => {
     assert.deepEqual((await load.stop()).failures, {});
   });
 });
+
+/** Nothing that a dump began is left. */
+function partials(pm2: Pm2): string[] {
+  return readdirSync(join(pm2.home, 'pm2-ops/dumps')).filter((name) => name.endsWith('.partial'));
+}
 
 interface Opened {
   agent: Agent;

@@ -4,6 +4,7 @@ import { command, replies } from '../../support/command.ts';
 import { app } from '../../support/folders.ts';
 import { startWithModule } from '../../support/installed.ts';
 import { startLoad, untilServing } from '../../support/load.ts';
+import { nodeOf } from '../../support/nodes.ts';
 import type { Pm2 } from '../../support/pm2.ts';
 import { untilAttached } from '../../support/status.ts';
 import { freePort, waitFor } from '../../support/wait-for.ts';
@@ -21,7 +22,9 @@ describe('a heap dump of the only instance with scale=true', () => {
   let pm2: Pm2;
   let port: number;
   before(async () => {
-    pm2 = await startWithModule();
+    // Dumps under the running Node are tested elsewhere; this is a newer one, where there is one.
+    const newer = nodeOf({ atLeast: 22 });
+    pm2 = await startWithModule(newer ? { node: newer.path } : {});
     port = await freePort();
     const forked = { name: 'forked', script: app('http.cjs'), env: { PORT: await freePort() } };
     const web = {
