@@ -129,16 +129,17 @@ export function sendAfterContinue(request: http.ClientRequest): void {
 export function pipelined(port: number, count: number): Client {
   let socket: net.Socket | undefined;
   return repeat(async () => {
-    socket ??= await connect(port);
-    const texts = await batch(socket, count);
+    const kept = socket ?? (await connect(port));
+    // Kept again below, when all is well.
+    socket = undefined;
+    const texts = await batch(kept, count);
     const closing = texts.findIndex((text) => /^connection: close/im.test(text));
     if (closing >= 0 && closing < count - 1) throw new Error(`answer ${closing + 1} of ${count} said close`);
     texts.forEach((text, n) => {
       if (!new RegExp(`pid \\d+ ${n}\n`).test(text)) throw new Error(`answer ${n} is ${JSON.stringify(text)}`);
     });
-    if (closing < 0) return;
-    socket.destroy();
-    socket = undefined;
+    if (closing < 0) socket = kept;
+    else kept.destroy();
   });
 }
 
