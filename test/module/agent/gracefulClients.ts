@@ -129,7 +129,8 @@ export function sendAfterContinue(request: http.ClientRequest): void {
 export function pipelined(port: number, count: number): Client {
   let socket: net.Socket | undefined;
   return repeat(async () => {
-    const kept = socket ?? (await connect(port));
+    // One that has come to its end meanwhile is no use, as any client can tell.
+    const kept = socket && !socket.destroyed ? socket : await connect(port);
     // Kept again below, when all is well.
     socket = undefined;
     const texts = await batch(kept, count);
@@ -157,7 +158,7 @@ function batch(socket: net.Socket, count: number): Promise<string[]> {
     const settle = () => {
       clearTimeout(timer);
       for (const event of ['data', 'end', 'error']) socket.removeAllListeners(event);
-      // Between two batches the server may end the connection; the next batch sees that.
+      // Between two batches the server may end the connection.
       socket.on('error', () => {});
     };
     const lost = (what: string) => {
