@@ -8,12 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { certificate } from '../lifecycle/drain/certificate.ts';
 import { ask, type Client, repeat } from '../module/agent/gracefulClients.ts';
 import { type EveryClient, type Seen, startEveryClient } from '../support/everyClient.ts';
-import { app, ROOT, tempFolder } from '../support/folders.ts';
-import { install } from '../support/installed.ts';
+import { app, tempFolder } from '../support/folders.ts';
 import { untilServing } from '../support/load.ts';
 import { isAlive, type Pm2, type Pm2Process, startPm2 } from '../support/pm2.ts';
-import { run } from '../support/run.ts';
-import { untilAttached } from '../support/status.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
 import { freePort, waitFor } from '../support/wait-for.ts';
 
@@ -142,25 +139,6 @@ ${onNew.length} on its way there, none on the other`);
       const lost = Object.values(found).reduce((sum, count) => sum + count, 0);
       assert.ok(lost <= (CLIENTS[kind] ?? 1) + 1, `${kind}: ${JSON.stringify(found)}`);
     }
-  });
-
-  it('pm2-ops reload of a deploy that cannot start loses nothing, and replaces nobody', async () => {
-    await install(pm2);
-    await untilAttached(pm2, 'web');
-    const before = (await workers()).map(({ pid }) => pid);
-    writeFileSync(files.BROKEN, '');
-    const { failures } = await during('pm2-ops reload of a deploy that cannot start', async () => {
-      const command = [join(ROOT, 'dist', 'cli.mjs'), 'reload', 'web', '--timeout', '5000'];
-      const { code, stderr } = await run(process.execPath, command, { env: pm2.env, timeoutMs: 90_000 });
-      assert.equal(code, 1);
-      assert.match(stderr, /licence: it has run out/);
-    });
-    rmSync(files.BROKEN);
-    assert.deepEqual(failures, {}, pm2.logs());
-    assert.deepEqual(
-      (await workers()).map(({ pid }) => pid),
-      before,
-    );
   });
 });
 
