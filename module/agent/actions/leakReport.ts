@@ -1,6 +1,7 @@
 // Does it leak, how fast, and which lines allocate what stays? The size after full collections says whether, V8's sampling
 // heap profiler says where. Collections stop the app, so there are only as many as its share of the CPU allows.
 import { subscribe } from '../../../lifecycle/drain/guard.ts';
+import { PARAMS } from '../../protocol.ts';
 import type { Actions, Context } from '../context.ts';
 import { describe, placeOf } from '../profiling/frames.ts';
 import { type FullCollection, openCollector } from '../profiling/fullCollection.ts';
@@ -28,13 +29,12 @@ const LEAST_SHARE = 0.01;
 export const leakReport: Actions['leak-report'] = async (params, context) => {
   const seconds = Number(params.seconds);
   checkFolder(context.options.stateDir);
-  const { profile, looks, cost } = await withProfiler('heap', 'leak-report', context, (profiler) =>
+  const { profile, looks, cost, sampledMs } = await withProfiler('heap', 'leak-report', context, (profiler) =>
     watch(profiler, seconds, context.progress),
   );
   const survivors = survivorsOf(profile);
   const { verdict, reason, growth } = judge(looks, survivors);
-  const spanMs = looks.at(-1)!.ms - looks[0]!.ms;
-  const all = await name(survivors.sites.slice(0, FILED), survivors.stays, spanMs);
+  const all = await name(survivors.sites.slice(0, FILED), survivors.stays, sampledMs);
   const outcome = {
     verdict,
     reason: looks.length - 1 < FEWEST_LOOKS ? `${reason}; ${tooDear(cost)}` : reason,
@@ -66,6 +66,8 @@ interface Watched {
   profile: HeapProfile;
   looks: Look[];
   cost: Cost;
+  /** How long allocations were sampled, in milliseconds. */
+  sampledMs: number;
 }
 
 async function watch(profiler: Profiler, seconds: number, tell: Context['progress']): Promise<Watched> {
@@ -86,6 +88,7 @@ async function watch(profiler: Profiler, seconds: number, tell: Context['progres
   const until = (ms: number) => profiler.pause(Math.max(0, ms - (performance.now() - began)));
   try {
     await startSampling(profiler, { seconds });
+    const sampledFrom = performance.now();
     look();
     const affordable = Math.floor((endMs * COLLECTIONS_SHARE) / Math.max(1, cost.cpuMs));
     const count = Math.min(MOST_LOOKS, affordable - UNCOUNTED);
@@ -99,9 +102,10 @@ async function watch(profiler: Profiler, seconds: number, tell: Context['progres
     }
     await until(endMs);
     if (count > 0) look();
+    const sampledMs = performance.now() - sampledFrom;
     const profile = await stopSampling(profiler);
     cost.collections += 1;
-    return { profile, looks, cost };
+    return { profile, looks, cost, sampledMs };
   } finally {
     requests.stop();
   }
@@ -123,14 +127,14 @@ function countRequests(): { count(): number; stop(): void } {
   };
 }
 
-async function name(sites: Site[], allThatStays: number, spanMs: number) {
+async function name(sites: Site[], allThatStays: number, sampledMs: number) {
   const places = await mapPlaces(sites.map(({ frame }) => ({ frame, lines: new Map() })));
   return places.map((place, i) => {
     const { inside, kept, stays, samples } = sites[i]!;
     return {
       ...place,
       ...(inside ? { allocatedIn: describe(placeOf(inside)) } : {}),
-      bytesPerMinute: Math.round((stays * 60_000) / spanMs),
+      bytesPerMinute: Math.round((stays * 60_000) / sampledMs),
       share: allThatStays > 0 ? Math.round((stays / allThatStays) * 1000) / 1000 : 0,
       kept: Math.round(kept),
       samples,
@@ -141,5 +145,9 @@ async function name(sites: Site[], allThatStays: number, spanMs: number) {
 /** How long it would have to watch. */
 function tooDear({ cpuMs, longestHoldMs }: Cost): string {
   const enough = Math.ceil(((FEWEST_LOOKS + UNCOUNTED) * cpuMs) / COLLECTIONS_SHARE / 1000);
+  const longest = PARAMS['leak-report'].seconds?.max ?? enough;
+  if (enough > longest) {
+    return `a full collection takes ${Math.round(cpuMs)} ms of CPU time here, too much to watch this heap: dump it (heapdump)`;
+  }
   return `a full collection stops this process for ${Math.round(longestHoldMs)} ms, and no more of them are made than cost little: ask for seconds=${enough}`;
 }

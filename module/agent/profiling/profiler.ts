@@ -1,6 +1,7 @@
 // V8's profilers in this very process: no port is opened, and whatever happens they are stopped. A session of ours does not
 // touch that of a person at the inspector.
 import { Session } from 'node:inspector';
+import { guarded } from '../../../lifecycle/drain/guard.ts';
 import type { Context } from '../context.ts';
 import { Refusal } from '../refusal.ts';
 
@@ -45,10 +46,10 @@ export async function withProfiler<T>(
     if (stopped) return;
     stopped = true;
     for (const timer of timers) clearTimeout(timer);
-    // Stops every profiler of this session (V8's agents are disabled with it).
-    session.disconnect();
     holders.delete(kind);
     process.removeListener('exit', stop);
+    // Stops every profiler of this session (V8's agents are disabled with it).
+    guarded(() => session.disconnect())();
   };
   // A process that exits while V8's profiler takes samples may end with a segmentation fault instead (seen on Node 24).
   process.once('exit', stop);
