@@ -180,7 +180,7 @@ for (const node of nodes()) {
       const { seconds, top, ok } = await reply;
       assert.ok(ok && seconds > 2, `${seconds} s`);
       assert.deepEqual([top[0]?.function, top[0]?.file], ['hotLoop', script]);
-      assert.ok(top[0]!.share > 0.7, JSON.stringify(top));
+      assert.ok(top[0]!.share > 0.3, JSON.stringify(top));
     });
 
     it('are refused before anything is profiled where they cannot be written', async () => {
