@@ -22,16 +22,16 @@ const options = readOptions('bench:reload', {
   reloads: { default: 20, help: 'of each candidate, with busy clients and again with clients that pause' },
   clients: { default: 64, help: 'each with a keep-alive connection of its own' },
   pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
-  answer: { default: 20, help: 'milliseconds that an answer takes on average; 0: at once' },
+  answer: { default: 50, help: 'milliseconds that an answer takes on average; 0: at once' },
   minutes: { default: 45, help: 'no new round after two thirds of them with busy clients, and after all of them' },
   only: { default: '', help: 'ids of candidates, separated by commas (all)' },
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
 
 /** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. */
-const PEER_LANES = 3;
+const PEER_LANES = 1;
 /** Share of the time that busy clients may take. */
-const BUSY_SHARE = 2 / 3;
+const BUSY_SHARE = 0.64;
 
 interface Entrant {
   row: Row;
@@ -95,7 +95,7 @@ async function runBusy(entrants: Entrant[], clients: Clients): Promise<Row[]> {
     for (const at of turnsOf(entrants.length, round)) {
       const { service } = entrants[at]!;
       const row = rows[at]!;
-      const { seen, ...turn } = await busyTurn(service, clients, { name: row.id, clients: options.clients });
+      const { seen, turn } = await busyTurn(service, clients, { name: row.id, clients: options.clients });
       row.add(turn, seen);
     }
     sayProgress('busy clients', round, rows);

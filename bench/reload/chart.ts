@@ -2,7 +2,7 @@
 
 import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
 import type { Load, RowFigures } from './rows.ts';
-import { sorted } from './tables.ts';
+import { isShown, sorted } from './tables.ts';
 
 const WIDTH = 940;
 const NAMES = 350;
@@ -25,13 +25,14 @@ const STYLE = `
 
 /** @param about what was done, for the line under the title */
 export function chart(all: RowFigures[], about: string): string {
+  const panels = PANELS.filter(({ load }) => isShown(all, load));
   const busy = sorted(all.filter(({ load }) => load === 'busy'));
   const height = TOP + busy.length * LINE + 14;
   const rows = busy.map((row, at) => {
     const y = TOP + at * LINE;
     const emphasis = row.ours ? ' class="ours"' : '';
     const name = `<text${emphasis} x="${NAMES}" y="${y + 11}" text-anchor="end">${escaped(labelOf(row))}</text>`;
-    const bars = PANELS.map(({ load }, panel) => {
+    const bars = panels.map(({ load }, panel) => {
       const of = all.find((other) => other.load === load && other.id === row.id && isDefault(other));
       return of === undefined ? '' : bar(of, panel, y, largest(all, load));
     });
@@ -43,7 +44,7 @@ export function chart(all: RowFigures[], about: string): string {
   <rect class="page" width="${WIDTH}" height="${height}" rx="6"/>
   <text class="title" x="20" y="28">Requests lost in a reload</text>
   <text class="small" x="20" y="47">${escaped(`on average; ${about}, kill_timeout ${DEFAULT_KILL_TIMEOUT_MS} ms; shorter is better`)}</text>
-  ${PANELS.map((panel, at) => heading(panel, at, height)).join('\n  ')}
+  ${panels.map((panel, at) => heading(panel, at, height)).join('\n  ')}
   ${rows.join('\n  ')}
 </svg>
 `;

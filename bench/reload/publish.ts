@@ -9,7 +9,7 @@ import { machineLine } from '../support/machine.ts';
 import { type Goal, report } from '../support/report.ts';
 import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
 import { chart } from './chart.ts';
-import type { Row, RowFigures } from './rows.ts';
+import type { Load, Row, RowFigures } from './rows.ts';
 import { details, overview, type Table, toMarkdown } from './tables.ts';
 
 const RESULTS = join(ROOT, 'bench', 'results');
@@ -22,7 +22,7 @@ const MARKS = ['<!-- made by npm run bench:reload -->', '<!-- end of what npm ru
 
 interface Saved {
   machine: Machine;
-  options: { clients: number; pause: number; reloads: number };
+  options: { clients: number; answer: number };
   figures: { rows: RowFigures[] };
 }
 
@@ -45,17 +45,20 @@ export function render(): void {
   const file = join(RESULTS, 'reload.json');
   if (!existsSync(file)) throw new Error(`${file} does not exist: measure first`);
   const { machine, options, figures } = JSON.parse(readFileSync(file, 'utf8')) as Saved;
-  const of = `${machineLine(machine)}; ${options.reloads} reloads each, ${options.clients} clients`;
+  const reloads = `${reloadsOf(figures.rows, 'busy')} reloads of each with busy clients, ${reloadsOf(figures.rows, 'pausing')} with clients that pause`;
+  const facts = `${machineLine(machine)}; ${options.clients} clients, an answer takes ${options.answer} ms; ${reloads}.`;
   mkdirSync(RESULTS, { recursive: true });
-  write(
-    join(RESULTS, 'reload.svg'),
-    chart(figures.rows, `${options.reloads} reloads each, ${options.clients} clients`),
-  );
-  write(
-    join(RESULTS, 'reload.md'),
-    `# Reloads: all figures\n\n${of}.\n\n${details(figures.rows).map(section).join('\n\n')}\n`,
-  );
-  writeBetweenMarks(join(ROOT, 'README.md'), toMarkdown(overview(figures.rows)));
+  write(join(RESULTS, 'reload.svg'), chart(figures.rows, reloads));
+  const tables = details(figures.rows).map(section).join('\n\n');
+  write(join(RESULTS, 'reload.md'), `# Reloads: all figures\n\n${facts}\n\n${tables}\n`);
+  writeBetweenMarks(join(ROOT, 'README.md'), `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
+}
+
+/** How many there were; when the time is over, rows may differ. */
+function reloadsOf(rows: RowFigures[], load: Load): string {
+  const counts = rows.filter((row) => row.load === load).map((row) => row.reloads);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? String(least) : `${least} to ${most}`;
 }
 
 function section({ title, ...table }: Table & { title: string }): string {

@@ -1,5 +1,6 @@
 // What is known of one candidate under one kind of load, after some reloads.
 
+import { say } from '../support/report.ts';
 import { median, quantile, round } from '../support/stats.ts';
 import type { Candidate } from './candidates.ts';
 import { addSeen, type FailureKind, failuresOf, latencyAt, type Seen } from './seen.ts';
@@ -14,7 +15,8 @@ export interface Row {
   /** When its last reload was over (performance.now()), and how long that took. */
   readonly endedAtMs: number;
   readonly lastSeconds: number;
-  add(turn: Turn, seen?: Seen): void;
+  /** A reload that did not succeed is said at once and counted; what its clients saw counts like any other. */
+  add(turn: Turn | Error, seen?: Seen): void;
   see(seen: Seen): void;
   figures(): RowFigures;
 }
@@ -28,6 +30,7 @@ export interface RowFigures {
   load: Load;
   killTimeoutMs: number;
   reloads: number;
+  notSucceeded: number;
   requests: number;
   failed: number;
   failures: Record<FailureKind, number>;
@@ -42,6 +45,7 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
   const failures = { reset: 0, hangUp: 0, cut: 0, refused: 0, status: 0, stalled: 0 };
   const seen: Row['seen'] = { requests: 0, connections: 0, failures, latencies: {}, maxMs: 0 };
   const turns: Turn[] = [];
+  let notSucceeded = 0;
   let endedAtMs = 0;
   return {
     id: `${load}/${id}/${killTimeoutMs}`,
@@ -54,7 +58,10 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
       return turns.at(-1)?.seconds ?? Number.NaN;
     },
     add(turn, more) {
-      turns.push(turn);
+      if (turn instanceof Error) {
+        say(`${load}/${id}: the reload did not succeed: ${turn.message}`);
+        notSucceeded += 1;
+      } else turns.push(turn);
       endedAtMs = performance.now();
       if (more) addSeen(seen, more);
     },
@@ -69,7 +76,8 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
         ours,
         load,
         killTimeoutMs,
-        reloads: turns.length,
+        reloads: turns.length + notSucceeded,
+        notSucceeded,
         requests: seen.requests,
         failed: failuresOf(seen),
         failures,

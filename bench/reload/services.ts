@@ -48,6 +48,11 @@ export async function openLane(attached: boolean, answerMs: number): Promise<Lan
   const pm2 = await startPm2({ node: NODE, env: { ANSWER_MS } });
   const graceful = attached ? await installModule(pm2) : new Map<number, string>();
   const children: ChildProcess[] = [];
+  // However this process ends; PM2's daemon is looked after by `startPm2`.
+  const endChildren = () => {
+    for (const child of children) child.kill('SIGTERM');
+  };
+  process.once('exit', endChildren);
   return {
     start(candidate, killTimeoutMs) {
       if (candidate.by === 'wattpm restart') return startWatt(candidate, ANSWER_MS, children);
@@ -55,8 +60,9 @@ export async function openLane(attached: boolean, answerMs: number): Promise<Lan
       return startUnderPm2(pm2, candidate, killTimeoutMs, graceful);
     },
     async end() {
+      process.off('exit', endChildren);
       const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
-      for (const child of children) child.kill('SIGTERM');
+      endChildren();
       await Promise.all([...ended, pm2.kill()]);
     },
   };

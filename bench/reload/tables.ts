@@ -18,6 +18,7 @@ export function details(all: RowFigures[]): (Table & { title: string })[] {
       'service',
       'reloaded by',
       'kill_timeout',
+      'reloads',
       'requests',
       'lost',
       ...FAILURES.map(({ name }) => name),
@@ -34,6 +35,7 @@ export function details(all: RowFigures[]): (Table & { title: string })[] {
         row.name,
         row.by,
         row.by.startsWith('pm2') ? String(row.killTimeoutMs) : '',
+        row.notSucceeded === 0 ? String(row.reloads) : `${row.reloads}, ${row.notSucceeded} without success`,
         String(row.requests),
         String(row.failed),
         ...FAILURES.map(({ kind }) => String(row.failures[kind] || '')),
@@ -49,9 +51,20 @@ export function details(all: RowFigures[]): (Table & { title: string })[] {
   }));
 }
 
+/** Fewer reloads than this say too little to be shown. */
+const ENOUGH_RELOADS = 10;
+
+/** Was everybody measured often enough under this load? */
+export function isShown(all: RowFigures[], load: RowFigures['load']): boolean {
+  const rows = all.filter((row) => row.load === load);
+  return rows.length > 0 && rows.every(({ reloads }) => reloads >= ENOUGH_RELOADS);
+}
+
 /** A line per candidate. */
 export function overview(all: RowFigures[]): Table {
-  const keys = [...new Map(all.map((row) => [`${row.id} ${row.killTimeoutMs}`, row])).values()];
+  const pauses = isShown(all, 'pausing');
+  const shown = all.filter(({ load }) => load === 'busy' || pauses);
+  const keys = [...new Map(shown.map((row) => [`${row.id} ${row.killTimeoutMs}`, row])).values()];
   const find = (load: RowFigures['load'], { id, killTimeoutMs }: RowFigures) =>
     all.find((row) => row.load === load && row.id === id && row.killTimeoutMs === killTimeoutMs);
   return {
@@ -59,7 +72,7 @@ export function overview(all: RowFigures[]): Table {
       '',
       'reloaded by',
       'lost, busy clients',
-      'lost, clients pause 0-3 s',
+      ...(pauses ? ['lost, clients pause 0-3 s'] : []),
       'a reload, busy (s)',
       'longest wait, busy (ms)',
     ],
@@ -72,7 +85,7 @@ export function overview(all: RowFigures[]): Table {
         row.ours ? `**${name}**` : name,
         `\`${row.by}\``,
         lostOf(busy),
-        lostOf(pausing),
+        ...(pauses ? [lostOf(pausing)] : []),
         busy?.seconds.median.toFixed(2) ?? '',
         busy?.latencyMs.max.toFixed(0) ?? '',
       ];

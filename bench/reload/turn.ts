@@ -1,6 +1,7 @@
 // One reload of one candidate, measured: from the command until the old workers are gone and the new ones serve.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { get } from '../../test/support/load.ts';
 import { isAlive } from '../../test/support/pm2.ts';
 import { waitFor } from '../../test/support/wait-for.ts';
 import { monotonicMs } from '../support/fleet.ts';
@@ -12,7 +13,7 @@ import { type Service, WORKERS } from './services.ts';
 const LOOK_EVERY_MS = 2;
 const OVER_WITHIN_MS = 60_000;
 /** So many answers, from every worker, before a reload begins: connections are spread and code is warm. */
-const WARM_ANSWERS = 1_000;
+const WARM_ANSWERS = 500;
 /** For how long busy clients go on after a reload, in milliseconds: what it left broken shows. */
 const AFTER_MS = 300;
 
@@ -27,36 +28,44 @@ export async function busyTurn(
   service: Service,
   clients: Clients,
   group: { name: string; clients: number },
-): Promise<Turn & { seen: Seen }> {
-  await service.ready();
+): Promise<{ turn: Turn | Error; seen: Seen }> {
   await clients.start({ ...group, port: service.port, pauseMs: 0 });
-  const warm = await waitFor(
+  const turn = await warmReload(service, clients, group.name).catch((error: Error) => error);
+  await sleep(AFTER_MS);
+  return { turn, seen: await clients.stop(group.name) };
+}
+
+async function warmReload(service: Service, clients: Clients, name: string): Promise<Turn> {
+  await service.ready();
+  const { servers } = await waitFor(
     async () => {
-      const seen = await clients.look(group.name);
+      const seen = await clients.look(name);
       const enough = !service.namesWorkers || Object.keys(seen.servers).length >= WORKERS;
       return enough && seen.requests > WARM_ANSWERS && seen;
     },
-    { what: `${group.name} to answer ${WARM_ANSWERS} requests`, timeoutMs: OVER_WITHIN_MS },
+    { what: `${name} to answer ${WARM_ANSWERS} requests`, timeoutMs: OVER_WITHIN_MS },
   );
-  const turn = await reload(service, clients, group.name, new Set(Object.keys(warm.servers)));
-  await sleep(AFTER_MS);
-  return { ...turn, seen: await clients.stop(group.name) };
+  return reload(service, clients, name, new Set(Object.keys(servers)));
 }
 
 /** Clients that pause are there all the time; whether a new worker serves is then PM2's word. */
-export async function pausingTurn(service: Service, clients: Clients, name: string): Promise<Turn> {
-  await service.ready();
-  return reload(service, clients, name);
+export async function pausingTurn(service: Service, clients: Clients, name: string): Promise<Turn | Error> {
+  return service
+    .ready()
+    .then(() => reload(service, clients, name))
+    .catch((error: Error) => error);
 }
 
 async function reload(service: Service, clients: Clients, name: string, oldServers?: Set<string>): Promise<Turn> {
   const old = await service.pids();
   const beganMs = monotonicMs();
   const gone = Promise.all(old.map(untilGone));
+  // A reload that fails is told by the next line.
+  gone.catch(() => {});
   await service.reload();
   const commandMs = monotonicMs();
   const goneAtMs = await gone;
-  const servingMs = oldServers && service.namesWorkers ? await untilNewServe(clients, name, oldServers) : 0;
+  const servingMs = oldServers && service.namesWorkers ? await untilNewServe(service, clients, name, oldServers) : 0;
   const { servers } = await clients.look(name);
   const endMs = Math.max(...goneAtMs, servingMs, service.endsWithCommand ? commandMs : 0);
   const leavingMs = old.flatMap((pid, at) => {
@@ -72,18 +81,24 @@ async function untilGone(pid: number): Promise<number> {
   return monotonicMs();
 }
 
-/** @returns when each of the new workers had given its first answer */
-async function untilNewServe(clients: Clients, name: string, oldServers: Set<string>): Promise<number> {
-  const seen = await waitFor(
+/**
+ * Asks on new connections too: clients that have found a worker stay with it.
+ * @returns when each of the new workers had given its first answer
+ */
+async function untilNewServe(service: Service, clients: Clients, name: string, old: Set<string>): Promise<number> {
+  const firstAtMs = new Map<string, number>();
+  const note = (server: string, atMs: number) => {
+    if (!old.has(server)) firstAtMs.set(server, Math.min(atMs, firstAtMs.get(server) ?? atMs));
+  };
+  await waitFor(
     async () => {
-      const answer = await clients.look(name);
-      return newServers(answer, oldServers).length >= WORKERS && answer;
+      for (const [server, seen] of Object.entries((await clients.look(name)).servers)) note(server, seen.firstAtMs);
+      if (firstAtMs.size >= WORKERS) return true;
+      const { status, body } = await get({ port: service.port });
+      if (status === 200) note(body.replace('pid ', ''), monotonicMs());
+      return firstAtMs.size >= WORKERS;
     },
     { what: `${WORKERS} new workers of ${name} to answer`, timeoutMs: OVER_WITHIN_MS },
   );
-  return Math.max(...newServers(seen, oldServers).map(([, { firstAtMs }]) => firstAtMs));
-}
-
-function newServers({ servers }: Seen, old: Set<string>): [string, Seen['servers'][string]][] {
-  return Object.entries(servers).filter(([server]) => !old.has(server));
+  return Math.max(...firstAtMs.values());
 }
