@@ -8,7 +8,7 @@ function remember(req) {
     url: req.url,
     at: new Date(),
     headers: { ...req.headers },
-    tags: Array.from({ length: 500 }, (_, i) => `${req.url} tag ${i}`),
+    tags: Array.from({ length: 1500 }, (_, i) => `${req.url} tag ${i}`),
   });
   return visits.length;
 }

@@ -10,7 +10,7 @@ function key(req) {
 }
 
 function cached(req) {
-  cache.set(key(req), { rendered: Array.from({ length: 300 }, (_, i) => [i, `row ${i}`]) });
+  cache.set(key(req), { rendered: Array.from({ length: 800 }, (_, i) => [i, `row ${i}`]) });
   return cache.size;
 }
 
