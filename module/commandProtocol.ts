@@ -73,6 +73,29 @@ export interface DoctorReply {
   findings: Finding[];
 }
 
+/** What the module is asked for under the name `REPL`. */
+export const REPL = 'repl';
+export interface ReplQuestion {
+  /** A pm_id, `name:id`, or the name of an app with one instance. */
+  target: string;
+  /** Who asks, as the command says. */
+  user: string;
+  uid: number;
+}
+
+/** A REPL that waits for whoever knows its token. */
+export interface ReplOpened {
+  ok: true;
+  action: 'repl';
+  id: PmId;
+  name: string;
+  pid: number;
+  /** The user as whom the process runs: only that one and root can connect. */
+  uid: number;
+  socket: string;
+  token: string;
+}
+
 /** What the module is asked for under the name `RUN`: an action of managed processes. */
 export const RUN = 'run';
 export interface RunRequest {

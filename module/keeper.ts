@@ -358,7 +358,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
-function uidOf(pid: number): number {
+export function uidOf(pid: number): number {
   try {
     const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     if (uid !== undefined) return Number(uid);

@@ -19,9 +19,10 @@ import { readSettings } from './daemon/settings.ts';
 import { MODULE_FILE, openState } from './daemon/state.ts';
 import { askDoctor } from './doctorAction.ts';
 import { createFleet } from './fleet.ts';
-import { createKeeper } from './keeper.ts';
+import { createKeeper, uidOf } from './keeper.ts';
 import { createModuleActions } from './moduleActions.ts';
 import { LEASE_MS, type Verdict } from './protocol.ts';
+import { openRepl } from './replAction.ts';
 import { createResponsiveness } from './responsiveness.ts';
 import { VERSION } from './version.ts';
 
@@ -124,6 +125,16 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
   await refresh();
+  const repl = {
+    fleet,
+    settings,
+    calls,
+    sources: () => ({
+      source: readFileSync(beside('repl.cjs'), 'utf8'),
+      worker: readFileSync(beside('repl-worker.cjs'), 'utf8'),
+    }),
+    folderOf: (pid: number) => ({ folder: state.folderFor(uidOf(pid)), uid: uidOf(pid) }),
+  };
   const readyAt = new Map<PmId, number>();
   daemon.onReady((pmId) => readyAt.set(pmId, performance.now()));
   createModuleActions({
@@ -140,6 +151,10 @@ async function main(): Promise<void> {
         responsiveness,
         readyAt: (pmId) => readyAt.get(pmId),
       });
+    },
+    repl: async (question) => {
+      await refresh();
+      return openRepl(repl, question);
     },
     fleet,
     attacher,

@@ -10,9 +10,12 @@ import {
   type DoctorReply,
   PROGRESS,
   type ProcessStatus,
+  REPL,
   type ReloadProgress,
   type ReloadRefused,
   type ReloadReply,
+  type ReplOpened,
+  type ReplQuestion,
   RUN,
   type RunReply,
   type RunRequest,
@@ -25,7 +28,7 @@ import type { Daemon } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
-import { NAME, REPLY_AFTER_MS } from './protocol.ts';
+import { type Failure, NAME, REPLY_AFTER_MS } from './protocol.ts';
 import type { Responsiveness } from './responsiveness.ts';
 import { lookInto } from './stackAction.ts';
 import { VERSION } from './version.ts';
@@ -36,6 +39,7 @@ type ModuleReply =
   | ReloadRefused
   | RunReply
   | StackReply
+  | ReplOpened
   | DoctorReply
   | { ok: boolean; action: string; [field: string]: unknown };
 
@@ -52,6 +56,8 @@ interface Parts {
   doctor(): Promise<DoctorReply>;
   /** Is that process in the middle of a heap dump? */
   isDumping(pid: number): boolean;
+  /** Opens a REPL. */
+  repl(question: ReplQuestion): Promise<ReplOpened | Failure>;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
@@ -108,8 +114,12 @@ export function createModuleActions(parts: Parts): void {
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
     if (packet?.topic !== COMMAND_TOPIC) return;
     const { nonce, action, params } = packet.data as { nonce: string; action: string; params: unknown };
-    const reply = action === RUN ? run(params as RunRequest, nonce) : answer(action, params, nonce);
-    void reply.then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
+    const asked: Record<string, () => Promise<ModuleReply>> = {
+      [RUN]: () => run(params as RunRequest, nonce),
+      [REPL]: () => parts.repl(params as ReplQuestion),
+    };
+    const reply = Object.hasOwn(asked, action) ? asked[action]?.() : answer(action, params, nonce);
+    void reply?.then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
   });
 }
 

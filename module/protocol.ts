@@ -278,7 +278,28 @@ export type ModuleMessage =
   /** A reload is starting this process's successor: a signal comes next. */
   | { kind: 'successor' }
   | { kind: 'run'; nonce: string; action: ActionName; params: Record<string, unknown> }
+  /** Open a REPL. Answered by `reply`. */
+  | ({ kind: 'repl'; nonce: string } & ReplRequest)
   | { kind: 'detach'; nonce: string };
+
+/** What a REPL is made of: the sources of its two parts, and what the thread that serves its socket has to know. */
+export interface ReplRequest {
+  source: string;
+  worker: string;
+  data: ReplData;
+}
+
+export interface ReplData {
+  folder: string;
+  socket: string;
+  token: string;
+  audit: string;
+  /** Milliseconds without a word after which it ends, and within which somebody has to come. */
+  idleMs: number;
+  comesWithinMs: number;
+  /** Written with every line of the audit. */
+  who: { user: string; uid: number; app: string; pm_id: string; pid: number };
+}
 
 /** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */
 export type Verdict =

@@ -93,6 +93,8 @@ const entries = [
     selfContained: true,
     plugins: [compiledLater],
   },
+  { source: 'module/repl/main.ts', file: 'repl.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
+  { source: 'module/repl/worker.ts', file: 'repl-worker.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
   { source: 'module/attach/guard.ts', file: 'guard.cjs', format: 'cjs', minifySyntax: true },
   { source: 'module/main.ts', file: 'main.mjs', format: 'esm' },
   { source: 'module/cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },

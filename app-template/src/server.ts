@@ -23,6 +23,8 @@ await startService({
     ops?.watch(service);
     const publicOps = config.ops?.public ? ops?.router : undefined;
     const app = createApp({ config, log, metrics, resources, service, ops: publicOps });
+    // What `pm2-ops repl` offers inside this worker.
+    Object.assign(globalThis, { [Symbol.for('pm2-ops.repl')]: { app, log, metrics, resources, service } });
     return createHttpServer(app, config.requestTimeoutMs).listen(config.port, config.host);
   },
 });

@@ -24,6 +24,7 @@ import { watchLease } from './lease.ts';
 import { parseParams } from './params.ts';
 import { createPermission } from './permission.ts';
 import { failureOf, Refusal } from './refusal.ts';
+import { createRepls } from './repl.ts';
 import { createTrendWatch } from './trend.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
 import { isWrapper, wrapperRefusal } from './wrapper.ts';
@@ -63,6 +64,7 @@ export function startAgent(
   const running = new Set<ActionName>();
   /** Ends early what runs for a while. */
   const stops = new Map<ActionName, (why: Refusal) => void>();
+  const repls = createRepls();
 
   const channel = openChannel((message) => {
     try {
@@ -149,6 +151,7 @@ export function startAgent(
 
   async function leave(reason: string): Promise<void> {
     stopLease();
+    repls.close(`pm2-ops leaves this process: ${reason}`);
     graceful.dispose();
     forgetState();
     forgetServer();
@@ -208,6 +211,12 @@ export function startAgent(
         void perform(message.action, message.params, 'id', nonce).then((reply) =>
           tell({ kind: 'reply', nonce, reply }),
         );
+        break;
+      }
+      case 'repl': {
+        const { nonce } = message;
+        const opened = wrapper ? Promise.resolve(failureOf('repl', wrapperRefusal('repl'))) : repls.open(message);
+        void opened.then((reply) => tell({ kind: 'reply', nonce, reply }));
         break;
       }
       case 'detach':

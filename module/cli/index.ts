@@ -10,10 +10,21 @@ import { detach } from './commands/detach.ts';
 import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { reload } from './commands/reload.ts';
+import { repl } from './commands/repl.ts';
 import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
 
-const commands: Command[] = [status, stack, ...ACTION_NAMES.map(agentCommand), reload, attach, detach, doctor, init];
+const commands: Command[] = [
+  status,
+  stack,
+  ...ACTION_NAMES.map(agentCommand),
+  reload,
+  repl,
+  attach,
+  detach,
+  doctor,
+  init,
+];
 
 /** 0 it worked, 1 it did not, 2 the command line was wrong. */
 async function main(argv: string[]): Promise<number> {

@@ -1,6 +1,14 @@
 // Asks one agent to do something, and gets exactly its answer, by a nonce.
 import { randomUUID } from 'node:crypto';
-import type { ActionName, ActionProgress, AgentMessage, ErrorCode, Reply } from '../protocol.ts';
+import type {
+  ActionName,
+  ActionProgress,
+  AgentMessage,
+  ErrorCode,
+  ModuleMessage,
+  ReplRequest,
+  Reply,
+} from '../protocol.ts';
 import type { Daemon, PmId } from './daemon.ts';
 
 export interface AgentCalls {
@@ -16,6 +24,8 @@ export interface AgentCalls {
     withinMs: number,
     onProgress?: (progress: ActionProgress) => void,
   ): Promise<Reply>;
+  /** Has one process open a REPL; settles as above. */
+  repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
   /** Delivers an answer, or a word before it. */
   heard(message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): void;
 }
@@ -23,33 +33,50 @@ export interface AgentCalls {
 export function createAgentCalls(send: Daemon['send']): AgentCalls {
   const waiting = new Map<string, { reply(reply: Reply): void; progress(progress: ActionProgress): void }>();
   return {
-    async run(pmId, action, params, withinMs, onProgress = () => {}) {
-      const nonce = randomUUID();
-      const failure = (code: ErrorCode, message: string): Reply => {
-        return { ok: false, action, code, message, hint: 'look at: pm2-ops status' };
-      };
-      const answer = new Promise<Reply>((resolve) => {
-        waiting.set(nonce, { reply: resolve, progress: onProgress });
-      });
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<Reply>((resolve) => {
-        const reply = failure('E_TIMEOUT', `no answer within ${withinMs} ms`);
-        timer = setTimeout(resolve, withinMs, reply);
-      });
-      try {
-        await send(pmId, { kind: 'run', nonce, action, params });
-        return await Promise.race([answer, late]);
-      } catch (error) {
-        return failure('E_STATE', (error as Error).message);
-      } finally {
-        clearTimeout(timer);
-        waiting.delete(nonce);
-      }
-    },
+    run: (pmId, action, params, withinMs, onProgress = () => {}) =>
+      ask(pmId, action, (nonce) => ({ kind: 'run', nonce, action, params }), withinMs, onProgress),
+    repl: (pmId, request, withinMs) =>
+      ask(
+        pmId,
+        'repl',
+        (nonce) => ({ kind: 'repl', nonce, ...request }),
+        withinMs,
+        () => {},
+      ),
     heard(message) {
       const call = waiting.get(message.nonce ?? '');
       if (message.kind === 'reply') call?.reply(message.reply);
       else call?.progress(message.progress);
     },
   };
+
+  async function ask(
+    pmId: PmId,
+    action: string,
+    message: (nonce: string) => ModuleMessage,
+    withinMs: number,
+    progress: (progress: ActionProgress) => void,
+  ): Promise<Reply> {
+    const nonce = randomUUID();
+    const failure = (code: ErrorCode, text: string): Reply => {
+      return { ok: false, action, code, message: text, hint: 'look at: pm2-ops status' };
+    };
+    const answer = new Promise<Reply>((resolve) => {
+      waiting.set(nonce, { reply: resolve, progress });
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Reply>((resolve) => {
+      const reply = failure('E_TIMEOUT', `no answer within ${withinMs} ms`);
+      timer = setTimeout(resolve, withinMs, reply);
+    });
+    try {
+      await send(pmId, message(nonce));
+      return await Promise.race([answer, late]);
+    } catch (error) {
+      return failure('E_STATE', (error as Error).message);
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(nonce);
+    }
+  }
 }

@@ -64,11 +64,12 @@ export function openState(pm2Home: string): State {
     },
     sweep() {
       for (const each of folders) {
-        for (const kind of ['dumps', 'profiles', 'reports']) sweepPartials(join(each, kind));
+        for (const kind of ['dumps', 'profiles', 'reports']) sweepOf(join(each, kind), PARTIAL);
+        sweepOf(join(each, 'repl'), SOCKET);
       }
     },
     isDumping(pid) {
-      return [...folders].some((each) => partialsIn(join(each, 'dumps')).some((partial) => partial.pid === pid));
+      return [...folders].some((each) => filesOf(join(each, 'dumps'), PARTIAL).some((partial) => partial.pid === pid));
     },
   };
 
@@ -100,16 +101,20 @@ function makePrivate(folder: string, uid: number): void {
 
 const PARTIAL = /-(\d+)-\d{8}T\d{9}Z\.[\w.]+\.partial$/;
 
-function sweepPartials(folder: string): void {
-  for (const { file, pid } of partialsIn(folder)) {
+/** The socket of a process's REPL. */
+const SOCKET = /^(\d+)\.sock$/;
+
+/** Removes files whose names hold the pid of a process that is gone. */
+function sweepOf(folder: string, pattern: RegExp): void {
+  for (const { file, pid } of filesOf(folder, pattern)) {
     if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(file, { force: true });
   }
 }
 
-function partialsIn(folder: string): { file: string; pid: number }[] {
+function filesOf(folder: string, pattern: RegExp): { file: string; pid: number }[] {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder).flatMap((name) => {
-    const pid = PARTIAL.exec(name)?.[1];
+    const pid = pattern.exec(name)?.[1];
     return pid === undefined ? [] : [{ file: join(folder, name), pid: Number(pid) }];
   });
 }
