@@ -186,16 +186,21 @@ export function createKeeper({
   }
 
   /** Offers options to an agent that may be there. */
-  async function welcome(member: Member, withinMs = HELLO_WITHIN_MS): Promise<Hello | undefined> {
-    const nonce = randomUUID();
-    const hello = expect(nonce);
-    await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
-    const answer = await inTime(nonce, hello, withinMs);
+  async function welcome(member: Member): Promise<Hello | undefined> {
+    const answer = await ask(member, HELLO_WITHIN_MS);
     return answer?.version === VERSION ? answer : undefined;
   }
 
+  /** Whichever version it is. */
   async function answers(member: Member, withinMs: number): Promise<boolean> {
-    return (await welcome(member, withinMs)) !== undefined;
+    return (await ask(member, withinMs)) !== undefined;
+  }
+
+  async function ask(member: Member, withinMs: number): Promise<Hello | undefined> {
+    const nonce = randomUUID();
+    const hello = expect(nonce);
+    await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
+    return inTime(nonce, hello, withinMs);
   }
 
   async function askState(member: Member): Promise<void> {
