@@ -4,6 +4,7 @@
 import type { InspectorNotification, Runtime } from 'node:inspector';
 import { Session } from 'node:inspector';
 import { inspect, types } from 'node:util';
+import { Script } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import type { ReplData } from '../protocol.ts';
 import { INTERRUPT, type Interruption, type ToMain, type ToWorker } from './frames.ts';
@@ -172,39 +173,26 @@ class Evaluator {
   private run(id: number, code: string): void {
     this.isEntering = true;
     this.current = id;
+    const { source, isAwaited } = prepare(code);
     const params = {
-      expression: `${asExpression(code)}\n//# sourceURL=${TYPED}${id}`,
+      expression: `${source}\n//# sourceURL=${TYPED}${id}`,
       contextId: this.contextId,
-      replMode: true,
-      awaitPromise: true,
       objectGroup: 'typed',
     };
-    // What is over at once is looked at when nothing can be interrupted any more.
-    let atOnce: (() => void) | undefined;
-    let isLater = false;
+    // Looked at when nothing can be interrupted any more.
+    let outcome: { error: Error | null; answer: Runtime.EvaluateReturnType } | undefined;
     const terminated = this.protect(() => {
-      let ended = false;
       this.session.post('Runtime.evaluate', params, (error, answer) => {
-        ended = error !== null;
-        const settle = () => this.settle(id, error, answer as Runtime.EvaluateReturnType);
-        if (isLater) settle();
-        else atOnce = settle;
+        outcome = { error, answer: answer as Runtime.EvaluateReturnType };
       });
-      return ended && this.interrupted;
+      return outcome?.error !== null && this.interrupted;
     });
-    isLater = true;
-    if (terminated) this.finish('error', 'Interrupted');
-    else atOnce?.();
+    if (terminated || !outcome) this.finish('error', 'Interrupted');
+    else if (outcome.error) this.finish('error', isTermination(outcome.error) ? 'Interrupted' : outcome.error.message);
+    else this.answer(id, isAwaited, outcome.answer);
   }
 
-  private settle(id: number, error: Error | null, answer: Runtime.EvaluateReturnType): void {
-    // After Ctrl-C nobody waits for it any more.
-    if (this.current !== id) return;
-    if (error) this.finish('error', isTermination(error) ? 'Interrupted' : error.message);
-    else this.answer(answer);
-  }
-
-  private answer({ result, exceptionDetails }: Runtime.EvaluateReturnType): void {
+  private answer(id: number, isAwaited: boolean, { result, exceptionDetails }: Runtime.EvaluateReturnType): void {
     const { exception } = exceptionDetails ?? {};
     if (exceptionDetails && isIncomplete(exception)) {
       this.finish('incomplete');
@@ -212,10 +200,18 @@ class Evaluator {
     }
     const value = this.take(exception ?? result);
     this.session.post('Runtime.releaseObjectGroup', { objectGroup: 'typed' });
-    if (exceptionDetails) {
-      this.finish('error', `Uncaught ${this.show(value)}`);
-      return;
+    if (exceptionDetails) this.finish('error', `Uncaught ${this.show(value)}`);
+    else if (!isAwaited || !types.isPromise(value)) this.succeed(value);
+    else {
+      // After Ctrl-C nobody waits for it any more.
+      value.then(
+        (awaited: unknown) => this.current === id && this.succeed(awaited),
+        (error: unknown) => this.current === id && this.finish('error', `Uncaught ${this.show(error)}`),
+      );
     }
+  }
+
+  private succeed(value: unknown): void {
     this.context._ = value;
     if (types.isPromise(value)) {
       // Nobody else waits for it: its failure is this session's, not the end of the app.
@@ -431,15 +427,37 @@ function dataOf(value: unknown, key: string): unknown {
   return undefined;
 }
 
-/** What looks like an object is one, as in Node's REPL, and `import()` is ours. */
-function asExpression(code: string): string {
+/**
+ * What V8 is given. What looks like an object is one, as in Node's REPL; `import()` is ours; and where there is an `await`, it is
+ * an async function, whose declarations become globals of typed code. V8's own way (`replMode`) calls into JavaScript in
+ * the middle of a garbage collection once the promise is collected, which ends Node 24 (tried).
+ */
+function prepare(code: string): { source: string; isAwaited: boolean } {
   const source = code.replace(/(?<![\w$.])import(?=\s*\()/g, IMPORT);
-  if (!/^\s*\{[\s\S]*\}\s*$/.test(source)) return source;
+  if (/^\s*\{[\s\S]*\}\s*$/.test(source) && compiles(`(${source})`)) return { source: `(${source})`, isAwaited: false };
+  if (!/\bawait\b/.test(source) || compiles(source)) return { source, isAwaited: false };
+  const declared = source
+    .replace(/^(?:const|let|var)\s+(?=[A-Za-z_$][\w$]*\s*=)/gm, '')
+    .replace(/^(?:const|let|var)\s*(\{[^{}=]*\}|\[[^[\]=]*\])\s*=\s*(.*?);?$/gm, '($1 = $2);');
+  const lines = declared.trimEnd().split('\n');
+  const last = lines.pop() ?? '';
+  // A declaration has no value.
+  const declaresLast = /^(?:const|let|var)\b/.test(source.trimEnd().split('\n').at(-1) ?? '');
+  const tries = [
+    `(async () => (${source}\n))()`,
+    ...(declaresLast ? [] : [`(async () => {${[...lines, `return (${last.replace(/;\s*$/, '')}\n)`].join('\n')}})()`]),
+    `(async () => {${declared}\n})()`,
+  ];
+  const fitting = tries.find(compiles);
+  return fitting === undefined ? { source, isAwaited: false } : { source: fitting, isAwaited: true };
+}
+
+function compiles(source: string): boolean {
   try {
-    new (require('node:vm') as typeof import('node:vm')).Script(`(${source})`);
-    return `(${source})`;
+    new Script(source);
+    return true;
   } catch {
-    return source;
+    return false;
   }
 }
 
