@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** A file with this line in it is run where the npm registry can be reached. */
 const NEEDS_NETWORK = '// Needs the npm registry.';
 /** One test, or suite of tests; the longest one starts a dozen PM2 daemons. */
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 600_000;
 /** One file, should its process not end. */
 const FILE_TIMEOUT_MS = 900_000;
 const OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
