@@ -44,8 +44,6 @@ describe('app-template under load from every kind of client, none of which tries
       name: 'web',
       script: app('every-service.mjs'),
       instances: WORKERS,
-      // Event streams last as long as a leaving worker lets them: shorter than the template's 8 s, for the test's sake.
-      kill_timeout: 4_000,
       env: { PORTS: JSON.stringify(ports), ...files },
     });
     await untilServing({ port: ports.http, path: '/health/ready' });
