@@ -2,6 +2,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
+import { streamsEvents } from './drain/farewell.ts';
+import type { ResponseInternals } from './drain/internals.ts';
 
 /**
  * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. Streams of
@@ -18,7 +20,7 @@ export function watchForSlow(
     const started = performance.now();
     response.once('finish', () => {
       const ms = performance.now() - started;
-      if (told || ms <= limitMs || /^text\/event-stream/i.test(String(response.getHeader('content-type')))) return;
+      if (told || ms <= limitMs || isEventStream(response)) return;
       told = true;
       undo();
       onSlow(`${request.method} ${pathOf(request)}`, ms);
@@ -31,6 +33,14 @@ export function watchForSlow(
     for (const server of watched) server.off('request', onRequest);
   };
   return undo;
+}
+
+/** What `writeHead` was given stands in the rendered head alone; responses of HTTP/2 have no such head. */
+function isEventStream(response: ServerResponse): boolean {
+  return (
+    streamsEvents(response as unknown as ResponseInternals) ||
+    /^text\/event-stream/i.test(String(response.getHeader('content-type')))
+  );
 }
 
 /** Without its query, which may hold secrets. Express changes `url` while it routes. */

@@ -95,7 +95,7 @@ class Engine implements DrainEngine {
         listening: server._handle !== null && !this.#isStopped(server),
         connections: own.length,
         inFlight: own.reduce((sum, connection) => sum + inFlightOn(connection), 0),
-        ...(typeof server.keepAliveTimeout === 'number' ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {}),
+        ...keepAliveOf(server),
       };
     });
   }
@@ -281,4 +281,10 @@ class Engine implements DrainEngine {
     const state = this.state();
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/** Of HTTP/1: newer servers of HTTP/2 have the property, too, for clients that cannot do better. */
+function keepAliveOf(server: ServerInternals): { keepAliveTimeoutMs?: number } {
+  const speaksHttp1 = kindOf(server) === 'http' || kindOf(server) === 'https';
+  return speaksHttp1 && server.keepAliveTimeout !== undefined ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {};
 }

@@ -87,7 +87,7 @@ onEveryNode('protocols', (node) => {
     await until('in flight', async () => (await app.engine<{ inFlight: number }>('totals')).inFlight === 1);
     assert.deepEqual(
       (await app.engine<object[]>('servers')).map((server) => ({ ...server, address: '' })),
-      [{ kind: 'https', address: '', listening: true, connections: 3, inFlight: 1 }],
+      [{ kind: 'https', address: '', listening: true, connections: 3, inFlight: 1, keepAliveTimeoutMs: 5_000 }],
     );
     const draining = drain(app, { budgetMs: 10_000, graceMs: 1_000 });
     await until('it drains', async () => (await app.engine('state')) === 'draining');
