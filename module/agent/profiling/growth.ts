@@ -61,9 +61,10 @@ const SMALL_SHARE = 0.01;
 
 /**
  * @param looks in their order; the first one only takes away what was garbage or is compiled anew, and does not count
- * @param survivors bytes that were allocated since and are there at the end, and those that stay as in a leak
+ * @param survivors bytes that were allocated since and are there at the end, of the site that made most of them, and those
+ * that stay as in a leak
  */
-export function judge(looks: Look[], survivors: { kept: number; stays: number }): Judgement {
+export function judge(looks: Look[], survivors: { largest: number; stays: number }): Judgement {
   const counted = looks.slice(1);
   const first = counted[0] ?? looks[0]!;
   const last = looks.at(-1)!;
@@ -108,7 +109,7 @@ type Measured = Pick<Look, 'ms' | 'requests'> & { size: number };
 
 function weigh(
   looks: Measured[],
-  { warmUp, survivors }: { warmUp: number; survivors?: { kept: number; stays: number } },
+  { warmUp, survivors }: { warmUp: number; survivors?: { largest: number; stays: number } },
 ): Weighed {
   const points = looks.map(({ ms, size }) => ({ x: ms, y: size }));
   if (points.length < 2) {
@@ -128,8 +129,9 @@ function weigh(
   if (grew < warmUp) return unclear('what it holds grew no more than in any process that is still warming up');
   if (levelsOff(looks)) return unclear('what it holds grew, and less and less so');
   const stay = survivors === undefined || survivors.stays >= SEEN_TO_STAY * grew;
-  // One large array that is copied whenever it grows is young at every look.
-  const copied = survivors !== undefined && trend.chance <= BEYOND_DOUBT && survivors.kept >= grew / 2;
+  // One large array that is copied whenever it grows is young at every look. It is one site's: what many have made a little
+  // of is a process that warms up.
+  const copied = survivors !== undefined && trend.chance <= BEYOND_DOUBT && survivors.largest >= grew / 2;
   if (!stay && !copied) return unclear('what it holds grew, but little of what was allocated meanwhile stayed');
   // A rise that the looks alone do not make certain is confirmed by as much that stays.
   const agree = survivors !== undefined && grew >= AGREES * survivors.stays;

@@ -22,7 +22,9 @@ export interface Site {
 export interface Survivors {
   /** What stays most, first. */
   sites: Site[];
-  kept: number;
+  /** Bytes that are still there and that one site alone has made, at the most. */
+  largest: number;
+  /** Bytes that stay as they would in a leak. */
   stays: number;
 }
 
@@ -55,7 +57,7 @@ export function survivorsOf({ head, samples }: HeapProfile): Survivors {
   const sites = [...bySite.values()].map(({ stretches, ...site }) => ({ ...site, stays: staysOf(stretches) }));
   return {
     sites: sites.sort((a, b) => b.stays - a.stays || b.kept - a.kept),
-    kept: sites.reduce((sum, { kept }) => sum + kept, 0),
+    largest: sites.reduce((most, { kept }) => Math.max(most, kept), 0),
     stays: sites.reduce((sum, { stays }) => sum + stays, 0),
   };
 }

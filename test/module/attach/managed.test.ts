@@ -239,9 +239,9 @@ describe('apps that speak to PM2 themselves', () => {
     await pm2.startApp({ name: 'tx2', script: app('own-drain-tx2.cjs'), env: { PORT: port } });
     await untilAttached(pm2, 'tx2');
     await fetch(`http://127.0.0.1:${port}/`);
-    const own = await pm2.triggerOne<{ mine: boolean }>('tx2', 'drain');
+    const own = await pm2.triggerAppsOwn<{ mine: boolean }>('tx2', 'drain');
     assert.equal(own.mine, true);
-    assert.deepEqual(await pm2.triggerOne('tx2', 'greet'), { hello: 'tx2' });
+    assert.deepEqual(await pm2.triggerAppsOwn('tx2', 'greet'), { hello: 'tx2' });
     assert.equal((await pm2.triggerOne<{ state: string }>('tx2', 'ops-status')).state, 'serving');
     const row = (await moduleStatus(pm2)).processes.find(({ name }) => name === 'tx2') as { kept?: string[] };
     assert.deepEqual(row.kept, ['drain']);
@@ -257,7 +257,7 @@ describe('apps that speak to PM2 themselves', () => {
       await pm2.startApp({ name, script: app(file), env: { PORT: port } });
       await untilAttached(pm2, name);
       await fetch(`http://127.0.0.1:${port}/`);
-      assert.match((await pm2.triggerOne<{ hello: string }>(name, 'greet')).hello, new RegExp(name));
+      assert.match((await pm2.triggerAppsOwn<{ hello: string }>(name, 'greet')).hello, new RegExp(name));
       assert.equal((await pm2.triggerOne<{ ok: boolean }>(name, 'gc')).ok, true);
       await waitFor(async () => (await pm2.process(name)).pm2_env.axm_monitor.answered, { what: 'its own metric' });
     });
