@@ -63,11 +63,21 @@ async function main(): Promise<void> {
     standIns,
     answer,
     askState: keeper.askState,
+    reloading: (app) => reloads.runs(app),
   });
 
   const responsiveness = createResponsiveness(fleet, keeper.answers);
   const journal = createReloadJournal(state.folder);
-  const reloads = createRollingReload({ fleet, daemon, calls, journal, refresh, askState: keeper.askState, log });
+  const reloads = createRollingReload({
+    fleet,
+    daemon,
+    calls,
+    journal,
+    refresh,
+    askState: keeper.askState,
+    dumping: coordinator.dumping,
+    log,
+  });
   const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
   daemon.onAgentMessage((pmId, name, message) => {

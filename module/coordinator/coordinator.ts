@@ -29,6 +29,8 @@ export interface Coordinator {
   done(askId: string): void;
   /** A process is gone; what it held is free again. */
   gone(pid: number): void;
+  /** Which instance of this app dumps its heap now, or is about to. */
+  dumping(app: string): PmId | undefined;
 }
 
 interface Question {
@@ -53,9 +55,11 @@ export interface CoordinatorParts {
   standIns: Pick<StandIns, 'start' | 'end'>;
   /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
   askState(member: Member): Promise<void>;
+  /** Does a rolling reload of this app run? */
+  reloading(app: string): boolean;
 }
 
-export function createCoordinator({ fleet, answer, standIns, askState }: CoordinatorParts): Coordinator {
+export function createCoordinator({ fleet, answer, standIns, askState, reloading }: CoordinatorParts): Coordinator {
   /** Drains granted and not yet seen in the instance's own state, by pid. */
   const draining = new Map<number, string>();
   const dumps = new Map<string, Dumps>();
@@ -82,6 +86,10 @@ export function createCoordinator({ fleet, answer, standIns, askState }: Coordin
     },
     gone(pid) {
       finish((ask) => ask.pid === pid);
+    },
+    dumping(app) {
+      const { running, queue = [], gathering = [] } = dumps.get(app) ?? {};
+      return (running ?? queue[0] ?? gathering[0])?.member.process.pmId;
     },
   };
 
@@ -130,6 +138,12 @@ export function createCoordinator({ fleet, answer, standIns, askState }: Coordin
   function gather(question: Question): void {
     const { member, ask } = question;
     const app = member.process.name;
+    if (reloading(app)) {
+      // It would be ended in the middle, or hold the reload up.
+      const message = `${app} is being reloaded, which replaces this process`;
+      answer(member.process.pmId, ask.id, refusal('E_STATE', message, 'dump when pm2-ops reload has ended'));
+      return;
+    }
     const own = dumps.get(app) ?? { gathering: [], queue: [], running: undefined, chosen: undefined };
     dumps.set(app, own);
     const wait = (reason: string) => answer(member.process.pmId, ask.id, { is: 'wait', ms: TURN_MS, reason });

@@ -35,6 +35,8 @@ const DRAIN_BEGINS_WITHIN_MS = 15_000;
 export interface RollingReload {
   /** Settles in any case, and never later than the deadline that its first progress line tells. */
   reload(params: ReloadParams, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
+  /** Does one of this app run, or is one being put right? */
+  runs(app: string): boolean;
   /** Puts right what a module left behind that was killed in the middle of a reload. */
   recover(): Promise<void>;
   /** Ends what runs: canaries go, drained instances serve again. */
@@ -49,6 +51,8 @@ export interface ReloadParts {
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
+  /** Which instance of this app dumps its heap now. */
+  dumping(app: string): PmId | undefined;
   log(line: string): void;
 }
 
@@ -82,6 +86,11 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
       if (interrupted.has(app)) {
         return refused('E_BUSY', `an interrupted reload of ${app} is being put right`, 'try again in a few seconds');
       }
+      const dumping = parts.dumping(app);
+      if (dumping !== undefined) {
+        const message = `instance ${dumping} of ${app} writes a heap dump, which a reload would end in the middle`;
+        return refused('E_BUSY', message, 'wait for its end (seconds to minutes), then reload again');
+      }
       if (members.length === 0) return refused('E_PARAMS', `PM2 manages no app "${app}"`, 'look with: pm2 ls');
       const roll = new Roll(parts, params, members, tell, (pmId) => ready.get(pmId));
       const done = roll.run();
@@ -89,6 +98,7 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
       done.finally(() => running.delete(app)).catch(() => {});
       return await inTime(done, roll);
     },
+    runs: (app) => running.has(app) || interrupted.has(app),
     async recover() {
       const { journal, log } = parts;
       const unfinished = journal.read();

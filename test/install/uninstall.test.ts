@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { app } from '../support/folders.ts';
+import { app, ROOT } from '../support/folders.ts';
 import { get, startLoad, untilServing } from '../support/load.ts';
 import { packModule } from '../support/package.ts';
 import { type Pm2, startPm2 } from '../support/pm2.ts';
@@ -37,7 +41,8 @@ describe('without its module', () => {
     assert.equal((await pm2.triggerOne('web', 'ops-status')).ok, true);
   });
 
-  it('pm2 uninstall leaves the apps serving, and within the lease nothing of ours but the stub', async () => {
+  it('pm2 uninstall leaves the apps serving, and within the lease nothing of ours but the stub: an open REPL ends, too', async () => {
+    const repl = await openRepl(pm2);
     const { pid } = await pm2.process('web');
     assert.notDeepEqual(await traces(), untouched, 'an attached agent shows');
     const load = startLoad({ port, clients: 8, pauseMs: [0, 20] });
@@ -55,6 +60,26 @@ describe('without its module', () => {
     const seen = await load.stop();
     assert.deepEqual(seen.failures, {});
     assert.deepEqual(Object.keys(seen.servedBy), [String(pid)]);
+    assert.equal(await repl.ended, 1);
+    assert.match(await repl.stderr, /pm2-ops leaves this process/);
+    assert.deepEqual(readdirSync(join(pm2.home, 'pm2-ops', 'repl')), []);
     assert.deepEqual(await traces(), untouched);
   });
 });
+
+/** Somebody has one open in `web`, and types no more. */
+async function openRepl(pm2: Pm2) {
+  await pm2.ok('set', 'pm2-ops:repl', 'on');
+  return waitFor(
+    async () => {
+      const child = spawn(process.execPath, [join(ROOT, 'dist/cli.mjs'), 'repl', 'web'], { env: pm2.env });
+      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+      const stderr = text(child.stderr);
+      const answered = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)));
+      child.stdin.write('1 + 1\n');
+      const open = await Promise.race([answered, ended.then(() => false)]);
+      return open && { ended, stderr };
+    },
+    { what: 'a REPL in web', timeoutMs: 30_000 },
+  );
+}

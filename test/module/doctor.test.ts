@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { DoctorReply } from '../../module/commandProtocol.ts';
 import { app, ROOT } from '../support/folders.ts';
@@ -52,7 +52,12 @@ describe('pm2-ops doctor', () => {
       { name: 'own', script: app('own-sigint.cjs'), env: { PORT: await freePort() } },
       { name: 'usr1', script: app('own-sigusr1.cjs'), env: { PORT: await freePort() } },
       { name: 'snake', script: app('python.py'), interpreter: 'python3' },
+      { name: 'broken', script: app('crashes.cjs'), max_restarts: 1 },
     ]);
+    await pm2.okWith(
+      { cwd: dirname(app('npm-start/server.cjs')), env: { PORT: String(await freePort()) } },
+      ...['start', 'npm', '--name', 'wrapped', '--', 'start'],
+    );
     for (const name of ['alone', 'hung', 'own']) await untilAttached(pm2, name);
     await untilSkipped(pm2, 'usr1', /SIGUSR1/);
     await untilSkipped(pm2, 'snake', /python/);
@@ -66,9 +71,11 @@ describe('pm2-ops doctor', () => {
       await new Promise((resolve) => holder.stdout.once('data', resolve));
       const expected = [
         'error blocked hung',
+        'error errored broken',
         'error state-folder',
         'warning attached usr1',
         'warning inspector-port',
+        'warning wrapper wrapped',
         'warning memory-limit alone',
         'info attached snake',
         'info alone alone',

@@ -1,8 +1,8 @@
 // Does it leak, how fast, and which lines allocate what stays? The size after full collections says whether, V8's sampling
 // heap profiler says where. Collections stop the app, so there are only as many as its share of the CPU allows.
-import { subscribe } from '../../../lifecycle/drain/guard.ts';
 import { PARAMS } from '../../protocol.ts';
 import type { Actions, Context } from '../context.ts';
+import { watchExchanges } from '../profiling/exchanges.ts';
 import { describe, placeOf } from '../profiling/frames.ts';
 import { type FullCollection, openCollector } from '../profiling/fullCollection.ts';
 import { FEWEST_LOOKS, judge, type Look } from '../profiling/growth.ts';
@@ -20,6 +20,8 @@ const MOST_LOOKS = 8;
 const UNCOUNTED = 2;
 /** Looks come at odd times, so that what the app does in rounds does not look like a trend: share of the time between two. */
 const JITTER = 0.5;
+/** How long a collection waits for a request to hold, in milliseconds: with fewer of them, recompiling costs little. */
+const EXCHANGE_WITHIN_MS = 100;
 /** Sites that the reply names; the file has more. */
 const NAMED = 5;
 const FILED = 100;
@@ -73,23 +75,25 @@ interface Watched {
 async function watch(profiler: Profiler, seconds: number, tell: Context['progress']): Promise<Watched> {
   tell({ phase: 'watching', detail: `for ${seconds} s` });
   const collect = openCollector();
-  const requests = countRequests();
+  const exchanges = watchExchanges();
   const began = performance.now();
   const endMs = seconds * 1000;
   const looks: Look[] = [];
   const cost: Cost = { collections: 0, cpuMs: 0, longestHoldMs: 0 };
-  const look = () => {
+  const look = async () => {
+    const held = [await Promise.race([exchanges.next(), profiler.pause(EXCHANGE_WITHIN_MS)])];
     const { heap, external, cpuMs, lifeCpuMs, heldMs }: FullCollection = collect();
+    held.length = 0;
     cost.collections += 1;
     cost.cpuMs = Math.max(cost.cpuMs, cpuMs);
     cost.longestHoldMs = Math.max(cost.longestHoldMs, heldMs);
-    looks.push({ ms: performance.now(), cpuMs: lifeCpuMs, requests: requests.count(), heap, external });
+    looks.push({ ms: performance.now(), cpuMs: lifeCpuMs, requests: exchanges.count(), heap, external });
   };
   const until = (ms: number) => profiler.pause(Math.max(0, ms - (performance.now() - began)));
   try {
     await startSampling(profiler, { seconds });
     const sampledFrom = performance.now();
-    look();
+    await look();
     const affordable = Math.floor((endMs * COLLECTIONS_SHARE) / Math.max(1, cost.cpuMs));
     const count = Math.min(MOST_LOOKS, affordable - UNCOUNTED);
     const firstMs = performance.now() - began;
@@ -98,33 +102,17 @@ async function watch(profiler: Profiler, seconds: number, tell: Context['progres
       const size = `${Math.round(looks.at(-1)!.heap / 2 ** 20)} MB held`;
       tell({ phase: 'watching', detail: `look ${i} of ${count + 1}, ${size}` });
       await until(firstMs + stepMs * (i + JITTER * (Math.random() - 0.5)));
-      look();
+      await look();
     }
     await until(endMs);
-    if (count > 0) look();
+    if (count > 0) await look();
     const sampledMs = performance.now() - sampledFrom;
     const profile = await stopSampling(profiler);
     cost.collections += 1;
     return { profile, looks, cost, sampledMs };
   } finally {
-    requests.stop();
+    exchanges.stop();
   }
-}
-
-/** Requests to servers of this process, HTTP/2 too where Node tells (from 22 on). */
-function countRequests(): { count(): number; stop(): void } {
-  let seen = 0;
-  const stops = ['http.server.request.start', 'http2.server.stream.start'].map((channel) =>
-    subscribe(channel, () => {
-      seen += 1;
-    }),
-  );
-  return {
-    count: () => seen,
-    stop: () => {
-      for (const stop of stops) stop();
-    },
-  };
 }
 
 async function name(sites: Site[], allThatStays: number, sampledMs: number) {

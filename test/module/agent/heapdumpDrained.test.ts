@@ -90,12 +90,15 @@ describe('a heap dump of one of two workers', () => {
     assert.equal((await pm2.triggerOne<{ state: string }>(target!.pm_id, 'ops-status')).state, 'serving');
   });
 
-  it('in the middle of which PM2 reloads the app loses no request either', async () => {
+  it('in the middle of which PM2 reloads the app loses no request either; a rolling reload is refused', async () => {
     const [target] = await pm2.processes('web');
     let reload: Promise<unknown> | undefined;
+    let rolling: Promise<{ code?: string; message?: string }> | undefined;
     const bus = await pm2.bus((event, data) => {
       const progress = (data.data as { progress?: { phase: string } } | undefined)?.progress;
-      if (event === 'pm2-ops:agent' && progress?.phase === 'writing') reload ??= pm2.ok('reload', 'web');
+      if (event !== 'pm2-ops:agent' || progress?.phase !== 'writing') return;
+      rolling ??= pm2.triggerOne('pm2-ops', 'reload', 'app=web');
+      reload ??= rolling.then(() => pm2.ok('reload', 'web'));
     });
     const load = startLoad({ port, clients: 16, pauseMs: [0, 20], timeoutMs: 60_000 });
     const dump = await command(pm2, 'heapdump', String(target!.pm_id));
@@ -103,6 +106,9 @@ describe('a heap dump of one of two workers', () => {
     if (dump.code !== 0)
       assert.match(dump.stderr, /ended in the middle of heapdump.*nothing half written stays behind/);
     bus.close();
+    const refused = await rolling;
+    assert.equal(refused?.code, 'E_BUSY', JSON.stringify(refused));
+    assert.match(refused?.message ?? '', new RegExp(`instance ${target!.pm_id} of web writes a heap dump`));
     await reload;
     await untilAttached(pm2, 'web', 60_000);
     assert.deepEqual((await load.stop()).failures, {});

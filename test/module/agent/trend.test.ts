@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createTrendWatch } from '../../../module/agent/trend.ts';
+import { createTrendWatch, type MemoryTrend } from '../../../module/agent/trend.ts';
+import { app } from '../../support/folders.ts';
+import { startWithModule } from '../../support/installed.ts';
+import { startLoad, untilServing } from '../../support/load.ts';
+import { untilAttached } from '../../support/status.ts';
+import { freePort, waitFor } from '../../support/wait-for.ts';
 
 /** Looks every 10 s, as with the lease; memory goes up and down by its garbage. */
 function watchFor(minutes: number, live: (minute: number) => number) {
@@ -57,5 +62,31 @@ describe('the trend of the memory', () => {
     });
     watch.look();
     assert.equal(watch.trend(), null);
+  });
+});
+
+describe('ops-status', () => {
+  it('says of a process that leaks under load that its memory rises, and nothing as long as there is too little to tell', async () => {
+    const pm2 = await startWithModule({ env: { PM2_OPS_LEASE_MS: '3000' } });
+    try {
+      const port = await freePort();
+      await pm2.startApp({ name: 'leaks', script: app('leaks/array.cjs'), env: { PORT: port } });
+      await untilServing({ port });
+      await untilAttached(pm2, 'leaks');
+      const trend = async () => (await pm2.triggerOne<{ trend: MemoryTrend | null }>('leaks', 'ops-status')).trend;
+      assert.equal(await trend(), null);
+      const load = startLoad({ port, clients: 4, pauseMs: 20 });
+      const rising = await waitFor(
+        async () => {
+          const now = await trend();
+          return now?.rising && now;
+        },
+        { what: 'a rising trend', timeoutMs: 60_000, everyMs: 500 },
+      );
+      await load.stop();
+      assert.ok(rising.low > 0 && rising.low <= rising.bytesPerMinute, JSON.stringify(rising));
+    } finally {
+      await pm2.kill();
+    }
   });
 });

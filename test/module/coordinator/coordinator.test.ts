@@ -135,6 +135,33 @@ describe('who may dump', () => {
   });
 });
 
+describe('a dump and a rolling reload of the same app', () => {
+  it('a dump is refused while the reload runs', async () => {
+    const { ask, verdict, reloading } = coordinate('web', 2);
+    reloading.add('web');
+    ask(0, 'heapdump', {}, { addressed: 'id' });
+    const refused = await verdict(0);
+    assert.ok(refused.is === 'refuse');
+    assert.equal(refused.code, 'E_STATE');
+    assert.match(refused.message, /web is being reloaded/);
+    reloading.clear();
+    ask(1, 'heapdump', {}, { addressed: 'id' });
+    assert.equal((await verdict(1)).is === 'refuse', false);
+  });
+
+  it('one that gathers, waits or runs is known until it is over', async () => {
+    const { ask, untilGo, done, dumping } = coordinate('web', 2);
+    assert.equal(dumping('web'), undefined);
+    const first = ask(1, 'heapdump');
+    assert.equal(dumping('web'), 1);
+    await untilGo(1);
+    assert.equal(dumping('web'), 1);
+    assert.equal(dumping('api'), undefined);
+    done(first);
+    assert.equal(dumping('web'), undefined);
+  });
+});
+
 describe('a question from a process that is not known', () => {
   it('is refused, not left without an answer', () => {
     const { ask, verdictOf } = coordinate('web', 1);
@@ -156,6 +183,7 @@ function coordinate(name: string, instances: number) {
   const verdicts = new Map<PmId, Verdict>();
   /** What an agent would say if it were asked. */
   const now = new Map<PmId, ServingState>();
+  const reloading = new Set<string>();
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
@@ -163,6 +191,7 @@ function coordinate(name: string, instances: number) {
     askState: async (member) => {
       member.state = now.get(member.process.pmId) ?? member.state;
     },
+    reloading: (app) => reloading.has(app),
   });
   let asked = 0;
   return {
@@ -195,6 +224,8 @@ function coordinate(name: string, instances: number) {
     },
     done: coordinator.done,
     gone: coordinator.gone,
+    dumping: coordinator.dumping,
+    reloading,
     verdictOf: (pmId: PmId) => verdicts.get(pmId),
   };
 }

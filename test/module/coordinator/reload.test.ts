@@ -222,13 +222,16 @@ describe('pm2-ops reload', () => {
     await pm2.ok('delete', 'poisoned');
   });
 
-  it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload meanwhile is refused', async () => {
+  it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload or a dump meanwhile is refused', async () => {
     const app = await running('crude', { instances: 2 }, CRUDE);
     app.deploy({ version: 2, first: CRUDE });
     const first = command('crude', '--settle', '1500');
     await waitFor(async () => (await pm2.processes('crude')).length === 3, { what: 'the canary' });
     const second = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=crude');
     assert.equal(second.code, 'E_BUSY', JSON.stringify(second));
+    const dump = await pm2.triggerOne<Reloaded>(app.ids[0]!, 'heapdump');
+    assert.equal(dump.code, 'E_STATE', JSON.stringify(dump));
+    assert.match(dump.message ?? '', /crude is being reloaded/);
     const { code, stdout, stderr } = await first;
     assert.equal(code, 0, stdout + stderr);
     await assertReplaced(app, 2);
@@ -284,26 +287,35 @@ describe('pm2-ops reload', () => {
   it('a module that is killed in the middle leaves no canary behind, and nobody drained: the next one puts it right', async () => {
     const app = await running('killed');
     let version = 1;
-    type Point = (event: string, data: { message?: string }) => boolean;
+    type Point = (event: string, data: { message?: string; kind?: string; state?: string }, id?: number) => boolean;
     const told = (message: RegExp): Point => {
       return (event, data) => event === 'pm2-ops:progress' && message.test(data.message ?? '');
+    };
+    const oldIs = (state: string): Point => {
+      return (event, data, id) =>
+        event === 'pm2-ops:agent' && data.kind === 'state' && data.state === state && app.ids.includes(id ?? -1);
     };
     const points: Record<string, Point> = {
       'has started a canary': told(/started as id/),
       'drains the canary': told(/ready after/),
       'has proven the canary': told(/still up after/),
+      'drains an old instance': oldIs('draining'),
+      'has drained an old instance': oldIs('drained'),
       'has replaced one': told(/id \d+: pid \d+ → \d+/),
     };
     for (const [point, isReached] of Object.entries(points)) {
       app.deploy({ version: ++version });
       const module = await pm2.process('pm2-ops');
-      const bus = await pm2.bus((event, { data }) => {
-        if (isReached(event, (data ?? {}) as object)) {
-          process.kill(module.pid, 'SIGKILL');
-        }
+      let reached = false;
+      const bus = await pm2.bus((event, { data, process: from }) => {
+        if (reached || !isReached(event, (data ?? {}) as object, (from as { pm_id?: number } | undefined)?.pm_id))
+          return;
+        reached = true;
+        process.kill(module.pid, 'SIGKILL');
       });
       const { code } = await command('killed', '--settle', '1000');
       bus.close();
+      assert.ok(reached, `the module was not killed when it ${point}`);
       assert.notEqual(code, 0, point);
       await waitFor(
         async () => {

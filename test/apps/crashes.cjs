@@ -1,0 +1,2 @@
+// An app that never comes up.
+throw new Error('no database configured');
