@@ -173,6 +173,7 @@ async function main(): Promise<void> {
   const single = new Map<string, Alone[]>(Object.keys(WAYS).map((name) => [name, []]));
   const loaded = new Map<string, Loaded>();
   let baseline: LoadStats;
+  let pair: LoadStats;
   const pm2 = await daemon();
   try {
     for (let round = 1; round <= options.rounds; round++) {
@@ -181,6 +182,8 @@ async function main(): Promise<void> {
     }
     say('the load on one worker alone');
     baseline = (await underLoad(pm2, 1)).stats;
+    say('the load on two workers');
+    pair = (await underLoad(pm2, 2)).stats;
     for (const [name, way] of Object.entries(WAYS)) {
       say(`under load: ${name}`);
       loaded.set(name, await underLoad(pm2, 2, way));
@@ -207,6 +210,16 @@ async function main(): Promise<void> {
     },
   ]);
 
+  const seenBy = (what: string, stats: LoadStats, seconds = '') => [
+    what,
+    seconds,
+    String(stats.requests),
+    String(stats.failed),
+    String(stats.p99Ms),
+    (stats.p99Ms / baseline.p99Ms).toFixed(2),
+    String(stats.maxMs),
+  ];
+
   report({
     name: 'heapdump',
     machine: facts,
@@ -229,24 +242,9 @@ async function main(): Promise<void> {
         title: `One of two workers of ${[...loaded.values()][0]!.heapMb.toFixed(0)} MB heap (${options['cluster-mb']} MB of small objects), ${options.clients} keep-alive clients that never retry`,
         head: ['dumped by', 'took s', 'requests', 'failed', 'p99 ms', 'of one worker', 'longest ms'],
         rows: [
-          [
-            '(one worker alone, no dump)',
-            '',
-            String(baseline.requests),
-            String(baseline.failed),
-            String(baseline.p99Ms),
-            '1',
-            String(baseline.maxMs),
-          ],
-          ...[...loaded].map(([name, { stats, ms }]) => [
-            name,
-            (ms / 1000).toFixed(1),
-            String(stats.requests),
-            String(stats.failed),
-            String(stats.p99Ms),
-            (stats.p99Ms / baseline.p99Ms).toFixed(2),
-            String(stats.maxMs),
-          ]),
+          seenBy('(one worker alone, no dump)', baseline),
+          seenBy('(two workers, no dump)', pair),
+          ...[...loaded].map(([name, { stats, ms }]) => seenBy(name, stats, (ms / 1000).toFixed(1))),
         ],
       },
     ],
@@ -266,6 +264,7 @@ async function main(): Promise<void> {
         ]),
       ),
       oneWorker: { p99Ms: baseline.p99Ms, maxMs: baseline.maxMs, requests: baseline.requests },
+      twoWorkers: { p99Ms: pair.p99Ms, maxMs: pair.maxMs, requests: pair.requests },
       underLoad: Object.fromEntries(
         [...loaded].map(([name, { stats, ms, heapMb }]) => [
           name,

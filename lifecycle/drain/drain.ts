@@ -103,6 +103,8 @@ export class Drain {
   /** Idle and raw connections: since when (milliseconds) nothing has happened, and how many bytes had passed. */
   #quiet = new Map<HttpSocket, { since: number; bytes: number }>();
   readonly #watched = new WeakSet<object>();
+  /** Connections of the last look that are still open; the last of them that closes ends the drain. */
+  readonly #open = new Set<HttpSocket>();
   /** Event streams that we ended, and their connections: they count as closed, once. */
   readonly #endedStreams = new WeakSet<object>();
   readonly #undo: (() => void)[] = [];
@@ -177,6 +179,7 @@ export class Drain {
     clearTimeout(this.#timer);
     for (const undo of this.#undo.splice(0)) attempt(undo, undefined);
     this.#quiet.clear();
+    this.#open.clear();
     this.#resolve({ ...this.#result });
   }
 
@@ -184,8 +187,30 @@ export class Drain {
   #step(connections: Connection[]): number {
     const quiet = this.#quiet;
     this.#quiet = new Map();
-    for (const connection of connections) attempt(() => this.#advance(connection, quiet), undefined);
+    for (const connection of connections)
+      attempt(() => {
+        this.#awaitEnd(connection.socket);
+        this.#advance(connection, quiet);
+      }, undefined);
     return connections.length;
+  }
+
+  /** The drain does not last until the next look when nothing is left before. */
+  #awaitEnd(socket: HttpSocket): void {
+    if (this.#open.has(socket)) return;
+    this.#open.add(socket);
+    const onClose = guarded(() => {
+      this.#open.delete(socket);
+      if (this.#open.size > 0 || this.#over) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(
+        guarded(() => this.run()),
+        0,
+      );
+      this.#timer.unref();
+    });
+    socket.once('close', onClose);
+    this.#undo.push(() => socket.off('close', onClose));
   }
 
   #advance(connection: Connection, quiet: Map<HttpSocket, { since: number; bytes: number }>): void {

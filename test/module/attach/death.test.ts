@@ -4,10 +4,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Step } from '../../../module/attach/index.ts';
 import {
-  type App,
   app,
   attacher,
   GUARD,
@@ -15,9 +13,9 @@ import {
   IDLE,
   journalOf,
   LOAD,
+  moduleWith,
   NODES,
   portsOf,
-  run,
   stateFolder,
   until,
 } from './harness.ts';
@@ -34,20 +32,6 @@ const STEPS: Step[] = [
   'left',
   'closed',
 ];
-/** How long an inspector may stay open after the module's death, in milliseconds, on a busy machine. */
-
-/** A module in a process of its own that sends itself a signal at a step. */
-async function moduleWith(signal: NodeJS.Signals, step: Step, { pid }: App, stateDir: string): Promise<App> {
-  const script = fileURLToPath(new URL('./attacher-child.ts', import.meta.url));
-  const options = { cwd: fileURLToPath(new URL('../../..', import.meta.url)) };
-  const words = ['--import', 'tsx', script, String(pid), stateDir, GUARD, step, signal];
-  const started = run(process.execPath, words, options);
-  await until(`the module comes to "${step}"`, () => {
-    assert.equal(started.child.exitCode, null, started.stdout() + started.stderr());
-    return started.stdout() === `${step}\n`;
-  });
-  return started;
-}
 
 for (const node of NODES) {
   const version = execFileSync(node, ['-p', 'process.version']).toString().trim();

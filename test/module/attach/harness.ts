@@ -9,7 +9,7 @@ import { after, afterEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { type Attacher, type AttacherOptions, createAttacher } from '../../../module/attach/index.ts';
+import { type Attacher, type AttacherOptions, createAttacher, type Step } from '../../../module/attach/index.ts';
 import { listeners, ownSockets } from '../../../module/attach/proc.ts';
 import { nodes } from '../../support/nodes.ts';
 
@@ -118,6 +118,28 @@ export function run(command: string, words: string[], options: SpawnOptions = {}
         child.send({ name, id }, (error) => error && reject(error));
       }),
   };
+}
+
+/**
+ * A module in a process of its own that sends itself a signal when it comes to a step.
+ * @param does what it does to that app
+ */
+export async function moduleWith(
+  signal: NodeJS.Signals,
+  step: Step,
+  { pid }: Pick<App, 'pid'>,
+  stateDir: string,
+  does: 'attach' | 'look' = 'attach',
+): Promise<App> {
+  const script = fileURLToPath(new URL('./attacher-child.ts', import.meta.url));
+  const options = { cwd: fileURLToPath(new URL('../../..', import.meta.url)) };
+  const words = ['--import', 'tsx', script, String(pid), stateDir, GUARD, step, signal, does];
+  const started = run(process.execPath, words, options);
+  await until(`the module comes to "${step}"`, () => {
+    assert.ok(started.child.exitCode === null, started.stdout() + started.stderr());
+    return started.stdout() === `${step}\n`;
+  });
+  return started;
 }
 
 /** Answers what it is asked: the value of a global, by name. */

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { connect, type StackView, type Step } from '../../../module/attach/index.ts';
 import {
   ANSWERING,
@@ -13,11 +12,11 @@ import {
   attacher,
   cleanup,
   file,
-  GUARD,
   guards,
   IDLE,
   journalOf,
   LOAD,
+  moduleWith,
   NODES,
   portsOf,
   run,
@@ -175,14 +174,8 @@ for (const node of NODES) {
     test(`Node ${version}: a module killed when "${step}" leaves no inspector open in a blocked process`, async () => {
       const stateDir = stateFolder();
       const target = await stuckApp(STUCK.loop, node);
-      const script = fileURLToPath(new URL('./attacher-child.ts', import.meta.url));
-      const module = run(
-        process.execPath,
-        ['--import', 'tsx', script, String(target.pid), stateDir, GUARD, step, 'SIGKILL', 'look'],
-        { cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
-      );
-      await once(module.child, 'exit');
-      assert.equal(module.stdout(), `${step}\n`, module.stderr());
+      const module = await moduleWith('SIGKILL', step, target, stateDir, 'look');
+      await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
       await until('the inspector is closed', () => portsOf(target.pid).length === 0);
       target.release();
       await until('the guard has done its work', () => guards().length === 0);
