@@ -4,7 +4,6 @@
 
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { manifest } from '../test/support/package.ts';
 import { type Candidate, candidates, DEFAULT_KILL_TIMEOUT_MS, PATIENT_KILL_TIMEOUT_MS } from './reload/candidates.ts';
 import { type Clients, startClients } from './reload/clients.ts';
@@ -28,8 +27,9 @@ const options = readOptions('bench:reload', {
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
 
-/** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. */
-const PEER_LANES = 1;
+/** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. Two cores have time for
+ * them: a lane waits for its clients most of the time. */
+const PEER_LANES = 3;
 /** Share of the time that busy clients may take. */
 const BUSY_SHARE = 0.64;
 
@@ -103,28 +103,25 @@ async function runBusy(entrants: Entrant[], clients: Clients): Promise<Row[]> {
   return rows;
 }
 
-/** Clients that pause leave the processor idle: lanes run side by side, and all clients are there all the time. */
+/** Clients that pause leave the processor idle: lanes run side by side. */
 async function runPausing(fields: Entrant[][], clients: Clients): Promise<Row[]> {
-  const all = fields.flat();
-  for (const { row, service } of all)
-    await clients.start({ name: row.id, port: service.port, clients: options.clients, pauseMs: options.pause });
-  await sleep(options.pause);
   await Promise.all(
     fields.map(async (field, lane) => {
       for (let round = 0; round < options.reloads && minutesUsed() < options.minutes; round++) {
         for (const at of turnsOf(field.length, round)) {
           const { row, service } = field[at]!;
-          // Every client has used its connection since the last reload.
-          await sleep(Math.max(0, row.endedAtMs + options.pause - performance.now()));
-          row.add(await pausingTurn(service, clients, row.id));
+          const { seen, turn } = await pausingTurn(service, clients, {
+            name: row.id,
+            clients: options.clients,
+            pauseMs: options.pause,
+          });
+          row.add(turn, seen);
         }
         say(`clients that pause, lane ${lane + 1}: round ${round + 1} of ${options.reloads}`);
       }
     }),
   );
-  await sleep(options.pause);
-  await Promise.all(all.map(async ({ row }) => row.see(await clients.stop(row.id))));
-  return all.map(({ row }) => row);
+  return fields.flat().map(({ row }) => row);
 }
 
 /** Another one begins each round, so that nobody is always the first or behind the same neighbour. */

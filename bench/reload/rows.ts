@@ -12,12 +12,10 @@ export interface Row {
   readonly id: string;
   readonly killTimeoutMs: number;
   readonly seen: Omit<Seen, 'servers'>;
-  /** When its last reload was over (performance.now()), and how long that took. */
-  readonly endedAtMs: number;
+  /** How long its last reload took. */
   readonly lastSeconds: number;
   /** A reload that did not succeed is said at once and counted; what its clients saw counts like any other. */
-  add(turn: Turn | Error, seen?: Seen): void;
-  see(seen: Seen): void;
+  add(turn: Turn | Error, seen: Seen): void;
   figures(): RowFigures;
 }
 
@@ -46,14 +44,10 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
   const seen: Row['seen'] = { requests: 0, connections: 0, failures, latencies: {}, maxMs: 0 };
   const turns: Turn[] = [];
   let notSucceeded = 0;
-  let endedAtMs = 0;
   return {
     id: `${load}/${id}/${killTimeoutMs}`,
     killTimeoutMs,
     seen,
-    get endedAtMs() {
-      return endedAtMs;
-    },
     get lastSeconds() {
       return turns.at(-1)?.seconds ?? Number.NaN;
     },
@@ -62,10 +56,8 @@ export function createRow(candidate: Candidate, load: Load, killTimeoutMs: numbe
         say(`${load}/${id}: the reload did not succeed: ${turn.message}`);
         notSucceeded += 1;
       } else turns.push(turn);
-      endedAtMs = performance.now();
-      if (more) addSeen(seen, more);
+      addSeen(seen, more);
     },
-    see: (more) => addSeen(seen, more),
     figures() {
       const seconds = turns.map((turn) => turn.seconds);
       const leavingMs = turns.flatMap((turn) => turn.leavingMs);

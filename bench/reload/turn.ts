@@ -48,12 +48,21 @@ async function warmReload(service: Service, clients: Clients, name: string): Pro
   return reload(service, clients, name, new Set(Object.keys(servers)));
 }
 
-/** Clients that pause are there all the time; whether a new worker serves is then PM2's word. */
-export async function pausingTurn(service: Service, clients: Clients, name: string): Promise<Turn | Error> {
-  return service
+/** Clients that pause come, use their connections, the service is reloaded, they use them once more and go. Whether a new worker
+ * serves is PM2's word. */
+export async function pausingTurn(
+  service: Service,
+  clients: Clients,
+  group: { name: string; clients: number; pauseMs: number },
+): Promise<{ turn: Turn | Error; seen: Seen }> {
+  await clients.start({ ...group, port: service.port });
+  const turn = await service
     .ready()
-    .then(() => reload(service, clients, name))
+    .then(() => sleep(group.pauseMs))
+    .then(() => reload(service, clients, group.name))
     .catch((error: Error) => error);
+  await sleep(group.pauseMs);
+  return { turn, seen: await clients.stop(group.name) };
 }
 
 async function reload(service: Service, clients: Clients, name: string, oldServers?: Set<string>): Promise<Turn> {
