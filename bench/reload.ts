@@ -23,6 +23,7 @@ const options = readOptions('bench:reload', {
   pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
   answer: { default: 50, help: 'milliseconds that an answer takes on average; 0: at once' },
   minutes: { default: 45, help: 'no new round after two thirds of them with busy clients, and after all of them' },
+  load: { default: 'both', help: 'busy or pausing: only these clients; what the others saw stays as it was' },
   only: { default: '', help: 'ids of candidates, separated by commas (all)' },
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
@@ -49,8 +50,8 @@ async function main(): Promise<void> {
   try {
     const fields = await startAll(wanted, lanes);
     const busy = fields.flat().filter(({ row }) => row.killTimeoutMs === DEFAULT_KILL_TIMEOUT_MS);
-    const busyRows = await runBusy(inOrder(wanted, busy), clients);
-    const pausingRows = await runPausing(fields, clients);
+    const busyRows = options.load === 'pausing' ? [] : await runBusy(inOrder(wanted, busy), clients);
+    const pausingRows = options.load === 'busy' ? [] : await runPausing(fields, clients);
     publish({ ...facts, node: nodeVersion() }, options, [...busyRows, ...pausingRows]);
   } finally {
     clients.end();
