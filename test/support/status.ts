@@ -26,8 +26,12 @@ export interface ModuleStatus {
 }
 
 /** `pm2 trigger pm2-ops status`. */
-export function moduleStatus(pm2: Pm2, timeoutMs = 10_000): Promise<ModuleStatus> {
-  return pm2.triggerOne<ModuleStatus>('pm2-ops', 'status', undefined, timeoutMs);
+export async function moduleStatus(pm2: Pm2, timeoutMs = 10_000): Promise<ModuleStatus> {
+  const replies = await pm2.trigger<ModuleStatus>('pm2-ops', 'status', undefined, timeoutMs);
+  // Tests that run at the same time see each other's: PM2 takes any reply of the app. The last one is the newest.
+  const last = replies.at(-1);
+  if (!last) throw new Error('pm2-ops did not answer');
+  return last.value;
 }
 
 /** Waits until every instance of `name` is attached, in the process that PM2 has for it now. */
