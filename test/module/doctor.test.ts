@@ -52,13 +52,13 @@ describe('pm2-ops doctor', () => {
       { name: 'own', script: app('own-sigint.cjs'), env: { PORT: await freePort() } },
       { name: 'usr1', script: app('own-sigusr1.cjs'), env: { PORT: await freePort() } },
       { name: 'snake', script: app('python.py'), interpreter: 'python3' },
-      { name: 'broken', script: app('crashes.cjs'), max_restarts: 1 },
+      { name: 'broken', script: app('crashes.cjs'), max_restarts: 1, min_uptime: 60_000 },
     ]);
     await pm2.okWith(
       { cwd: dirname(app('npm-start/server.cjs')), env: { PORT: String(await freePort()) } },
       ...['start', 'npm', '--name', 'wrapped', '--', 'start'],
     );
-    for (const name of ['alone', 'hung', 'own']) await untilAttached(pm2, name);
+    for (const name of ['alone', 'hung', 'own', 'wrapped']) await untilAttached(pm2, name);
     await untilSkipped(pm2, 'usr1', /SIGUSR1/);
     await untilSkipped(pm2, 'snake', /python/);
     await get({ port, path: '/block?ms=600000' });
