@@ -93,20 +93,22 @@ describe('a heap dump of one of two workers', () => {
   it('in the middle of which PM2 reloads the app loses no request either; a rolling reload is refused', async () => {
     const [target] = await pm2.processes('web');
     let reload: Promise<unknown> | undefined;
-    let rolling: Promise<{ code?: string; message?: string }> | undefined;
-    const bus = await pm2.bus((event, data) => {
-      const progress = (data.data as { progress?: { phase: string } } | undefined)?.progress;
-      if (event !== 'pm2-ops:agent' || progress?.phase !== 'writing') return;
-      rolling ??= pm2.triggerOne('pm2-ops', 'reload', 'app=web');
-      reload ??= rolling.then(() => pm2.ok('reload', 'web'));
+    let refused: { code?: string; message?: string } | undefined;
+    const bus = await pm2.bus((event, { data }) => {
+      const said = data as { progress?: { phase: string }; action_name?: string; return?: typeof refused } | undefined;
+      if (event === 'axm:reply' && said?.action_name === 'reload') refused = said.return;
+      if (event !== 'pm2-ops:agent' || said?.progress?.phase !== 'writing' || reload) return;
+      // Without the command, which takes longer to start than a small heap to be written.
+      pm2.call('msgProcess', { name: 'pm2-ops', msg: 'reload', opts: 'app=web' }).catch(() => {});
+      reload = pm2.ok('reload', 'web');
     });
     const load = startLoad({ port, clients: 16, pauseMs: [0, 20], timeoutMs: 60_000 });
     const dump = await command(pm2, 'heapdump', String(target!.pm_id));
     // PM2 ends the old process, when that has had its kill_timeout, or the dump was faster.
     if (dump.code !== 0)
       assert.match(dump.stderr, /ended in the middle of heapdump.*nothing half written stays behind/);
+    await waitFor(() => refused, { what: 'an answer to the rolling reload' });
     bus.close();
-    const refused = await rolling;
     assert.equal(refused?.code, 'E_BUSY', JSON.stringify(refused));
     assert.match(refused?.message ?? '', new RegExp(`instance ${target!.pm_id} of web writes a heap dump`));
     await reload;
