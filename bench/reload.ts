@@ -28,8 +28,8 @@ const options = readOptions('bench:reload', {
   report: { default: false, help: 'measure nothing: write table and chart from bench/results/reload.json' },
 });
 
-/** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. Two cores have time for
- * them: a lane waits for its clients most of the time. */
+/** Lanes of peers while clients pause: a reload in each at the same time, beside those of our own. That keeps two
+ * cores busy: what is lost compares, seconds do not. */
 const PEER_LANES = 3;
 /** Share of the time that busy clients may take. */
 const BUSY_SHARE = 0.64;
@@ -42,6 +42,8 @@ interface Entrant {
 
 async function main(): Promise<void> {
   if (options.report) return render();
+  if (!['both', 'busy', 'pausing'].includes(options.load))
+    throw new Error(`--load is busy, pausing or both, not ${options.load}`);
   const facts = machine();
   await installPeers();
   const wanted = candidates(options.only.split(',').filter(Boolean)).filter(measurable);
@@ -104,7 +106,7 @@ async function runBusy(entrants: Entrant[], clients: Clients): Promise<Row[]> {
   return rows;
 }
 
-/** Clients that pause leave the processor idle: lanes run side by side. */
+/** With clients that pause a reload takes seconds and needs little: lanes run side by side. */
 async function runPausing(fields: Entrant[][], clients: Clients): Promise<Row[]> {
   await Promise.all(
     fields.map(async (field, lane) => {

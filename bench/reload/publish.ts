@@ -28,8 +28,8 @@ interface Saved {
 
 export function publish(machine: Machine, options: Record<string, number | string | boolean>, rows: Row[]): void {
   const measured = rows.map((row) => row.figures());
-  const figures =
-    options.load === 'both' ? measured : [...measured, ...savedRows(options.load === 'busy' ? 'pausing' : 'busy')];
+  const kept = options.load === 'both' ? [] : savedRows().filter(({ load }) => load !== options.load);
+  const figures = [...measured, ...kept];
   report({
     name: 'reload',
     machine,
@@ -42,12 +42,11 @@ export function publish(machine: Machine, options: Record<string, number | strin
   if (options.only === '') render();
 }
 
-/** What an earlier run has measured with the other clients. */
-function savedRows(load: Load): RowFigures[] {
+/** What an earlier run has measured. */
+function savedRows(): RowFigures[] {
   const file = join(RESULTS, 'reload.json');
   if (!existsSync(file)) return [];
-  const { figures } = JSON.parse(readFileSync(file, 'utf8')) as Saved;
-  return figures.rows.filter((row) => row.load === load);
+  return (JSON.parse(readFileSync(file, 'utf8')) as Saved).figures.rows;
 }
 
 /** Tables and chart from bench/results/reload.json. */

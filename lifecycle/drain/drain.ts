@@ -165,9 +165,14 @@ export class Drain {
       return;
     }
     const pauseMs = Math.max(LOOK_EVERY_MS, (now() - started) * LOOK_SHARE);
+    this.#lookAgainIn(Math.min(pauseMs, this.leftMs));
+  }
+
+  #lookAgainIn(ms: number): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(
       guarded(() => this.run()),
-      Math.max(1, Math.min(pauseMs, this.leftMs)),
+      Math.max(1, ms),
     );
     this.#timer.unref();
   }
@@ -201,13 +206,7 @@ export class Drain {
     this.#open.add(socket);
     const onClose = guarded(() => {
       this.#open.delete(socket);
-      if (this.#open.size > 0 || this.#over) return;
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(
-        guarded(() => this.run()),
-        0,
-      );
-      this.#timer.unref();
+      if (this.#open.size === 0 && !this.#over) this.#lookAgainIn(0);
     });
     socket.once('close', onClose);
     this.#undo.push(() => socket.off('close', onClose));
