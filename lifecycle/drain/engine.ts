@@ -7,6 +7,7 @@ import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
 import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
 import { attempt, guarded } from './guard.ts';
+import { untilHandedOver } from './handover.ts';
 import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';
 import { acceptQueued, type StoppedServer, stopListening } from './listening.ts';
@@ -64,6 +65,8 @@ class Engine implements DrainEngine {
   #resuming: Promise<string[]> | undefined;
   #disposed = false;
   #leaving = false;
+  /** Has the cluster's primary heard of every server that it stopped? */
+  #handedOver: Promise<void> | undefined;
 
   constructor() {
     this.#undo.push(
@@ -134,9 +137,20 @@ class Engine implements DrainEngine {
 
   async drain(options: DrainOptions): Promise<DrainResult> {
     const budgetMs = Math.max(0, options.budgetMs);
-    if (options.last === true) this.#leaving = true;
+    if (options.last !== true) return this.#drainOnce({ ...options, budgetMs });
+    this.#leaving = true;
+    const started = performance.now();
+    const result = await this.#drainOnce({ ...options, budgetMs });
+    // Asked already when the servers stopped, where that was for this drain.
+    this.#handedOver ??= untilHandedOver();
+    await unlessLate(this.#handedOver, budgetMs - (performance.now() - started));
+    return result;
+  }
+
+  async #drainOnce(options: DrainOptions): Promise<DrainResult> {
+    const { budgetMs } = options;
     if (this.#drain !== undefined) {
-      this.#drain.shorten({ ...options, budgetMs });
+      this.#drain.shorten(options);
       return this.#drain.done;
     }
     if (this.#resuming !== undefined) await this.#resuming.catch(() => {});
@@ -152,7 +166,7 @@ class Engine implements DrainEngine {
     const drain = new Drain(
       () => this.#connections(),
       (server) => this.#drains(server),
-      { ...options, budgetMs },
+      options,
     );
     this.#drain = drain;
     for (const server of servers) this.#owned.add(server);
@@ -161,6 +175,7 @@ class Engine implements DrainEngine {
     if (budgetMs > 0) await acceptQueued(() => this.#finder.accepted);
     if (!drain.over) {
       for (const server of servers) this.#stop(server);
+      if (this.#leaving) this.#handedOver ??= untilHandedOver();
       drain.run();
     }
     const result = await drain.done;
@@ -237,7 +252,9 @@ class Engine implements DrainEngine {
     attempt(() => {
       this.#owned.add(server);
       const stopped = stopListening(server, this.#finder.optionsOf(server));
-      if (stopped !== undefined) this.#stopped.set(server, stopped);
+      if (stopped === undefined) return;
+      this.#stopped.set(server, stopped);
+      this.#handedOver = undefined;
     }, undefined);
   }
 
@@ -281,6 +298,16 @@ class Engine implements DrainEngine {
     const state = this.state();
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/** Waits for it, but not longer than that many milliseconds. */
+async function unlessLate(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms));
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 /** Of HTTP/1: newer servers of HTTP/2 have the property, too, for clients that cannot do better. */

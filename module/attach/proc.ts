@@ -139,18 +139,28 @@ export function connectionsTo(pid: number, port: number): number {
     ).length;
 }
 
-/** Has a client connected to this process, on a port that somebody listens on: itself, or the primary of its cluster? */
+/**
+ * Has a client connected to this process, on a port that somebody listens on: itself, or the primary of its cluster? What we
+ * have open to it ourselves, to its inspector for example, does not count.
+ */
 export function holdsClients(pid: number): boolean {
   const ports = new Set(listeners(pid).map(({ port }) => port));
-  const inodes = ['tcp', 'tcp6']
+  const ours = new Set(established(process.pid).map(({ local }) => local));
+  return established(pid).some(({ local, remote }) => ports.has(parseAddress(local).port) && !ours.has(remote));
+}
+
+/** The connections that a process has open. */
+function established(pid: number): Row[] {
+  const found = ['tcp', 'tcp6']
     .flatMap((file) => rows(`/proc/${pid}/net/${file}`))
-    .filter(({ local, state }) => state === TCP_ESTABLISHED && ports.has(parseAddress(local).port))
-    .map(({ inode }) => inode);
-  return (ownSockets(pid, new Set(inodes))?.size ?? 0) > 0;
+    .filter(({ state }) => state === TCP_ESTABLISHED);
+  const own = ownSockets(pid, new Set(found.map(({ inode }) => inode)));
+  return found.filter(({ inode }) => own?.has(inode));
 }
 
 interface Row {
   local: string;
+  remote: string;
   state: string;
   inode: string;
 }
@@ -178,7 +188,7 @@ function rows(path: string, wanted?: (row: Row) => boolean): Row[] {
           continue;
         }
         const fields = line.trim().split(/\s+/);
-        const row = { local: fields[1] ?? '', state: fields[3] ?? '', inode: fields[9] ?? '' };
+        const row = { local: fields[1] ?? '', remote: fields[2] ?? '', state: fields[3] ?? '', inode: fields[9] ?? '' };
         if (wanted && !wanted(row)) return found;
         found.push(row);
       }

@@ -136,7 +136,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
    * on a new connection: all answers must be good.
    */
   async function untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void> {
-    const target = await findTarget(instance, health);
+    const target = await findTarget(instance, health, endsMs);
     for (;;) {
       checkpoint();
       await refresh();
@@ -155,7 +155,17 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     }
   }
 
-  async function findTarget(instance: Instance, health: string): Promise<HealthTarget> {
+  /** One that is in the middle of requests whenever it is looked at has its agent later. */
+  async function untilAnswerable(instance: Instance, endsMs: number): Promise<void> {
+    while (requireUp(instance).attachment.is === 'waiting' && performance.now() < endsMs) {
+      checkpoint();
+      await sleep(LOOK_EVERY_MS);
+      await refresh();
+    }
+  }
+
+  async function findTarget(instance: Instance, health: string, endsMs: number): Promise<HealthTarget> {
+    if (health.startsWith('/')) await untilAnswerable(instance, endsMs);
     const reply = health.startsWith('/')
       ? await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS)
       : undefined;

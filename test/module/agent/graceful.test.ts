@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { app } from '../../support/folders.ts';
@@ -140,6 +142,34 @@ describe('a process that PM2 ends', () => {
     assert.deepEqual((await load.stop()).failures, {}, pm2.logs('scale'));
     assert.equal(pids.filter(isAlive).length, 1);
     await pm2.ok('delete', 'scale');
+  });
+
+  it('stays until PM2 has heard that it takes no more: a connection handed over in between goes to another', async () => {
+    const { port, pid } = await start('handover', 'http.cjs', {
+      exec_mode: 'cluster',
+      instances: 2,
+      kill_timeout: 5_000,
+      autorestart: false,
+    });
+    const daemon = pm2.daemonPid();
+    process.kill(daemon, 'SIGSTOP');
+    const sockets = Array.from({ length: 8 }, () => net.connect(port, '127.0.0.1'));
+    const answers = sockets.map((socket) => text(socket.setTimeout(10_000, () => socket.destroy())));
+    try {
+      for (const socket of sockets) {
+        if (socket.connecting) await once(socket, 'connect');
+        socket.write('GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n');
+      }
+      process.kill(pid, 'SIGINT');
+      // It has all the time that it would need to leave too early.
+      await gone(pid, 500).catch(() => {});
+    } finally {
+      process.kill(daemon, 'SIGCONT');
+    }
+    await gone(pid);
+    for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1.1 200 /);
+    assert.match(pm2.logs('handover'), /drained in .* 0 cut$/m);
+    await pm2.ok('delete', 'handover');
   });
 
   it('with a handler of its own is left to it', async () => {
