@@ -122,8 +122,8 @@ async function main(): Promise<void> {
         keeper.left(pmId, message.reason);
     }
   });
-  daemon.onProcessEvent((event, pmId) => {
-    if (event === 'online') keeper.succeeded(pmId);
+  daemon.onProcessEvent((event, pmId, restarts) => {
+    if (event === 'online') keeper.succeeded(pmId, restarts);
     settleSoon(SETTLE_MS);
   });
 
@@ -206,6 +206,7 @@ async function main(): Promise<void> {
         compressor.cancel(({ pid }) => pid === process.pid);
       }
       if (removed.length > 0) state.sweep();
+      keeper.replaced(removed);
       keeper.yieldTaken(fleet.members());
       keeper.look(added);
       standIns.sweep();

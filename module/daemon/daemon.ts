@@ -54,8 +54,8 @@ export interface Daemon {
   list(): Promise<ManagedProcess[]>;
   /** Sends a message to one agent. @throws when the daemon does not know that process or it is offline */
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
-  /** Some process started, stopped, restarted or went away. */
-  onProcessEvent(listener: (event: string, pmId: PmId) => void): void;
+  /** Some process started, stopped, restarted or went away. `restarts` is PM2's count for it. */
+  onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
   onAgentMessage(listener: (pmId: PmId, name: string, message: AgentMessage) => void): void;
   /** Anything else that somebody put on the bus under that type; `pmId` is filled in by the daemon. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
@@ -79,7 +79,7 @@ export interface Daemon {
 }
 
 interface BusPacket {
-  process: { pm_id: PmId; name: string };
+  process: { pm_id: PmId; name: string; restart_time?: number };
   event?: string;
   data?: unknown;
   raw?: unknown;
@@ -107,7 +107,7 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     send: (pmId, message) => sendPacket(pmId, MODULE_TOPIC, message),
     onProcessEvent(listener) {
       bus.on('process:event', ((packet: BusPacket) => {
-        listener(packet.event ?? '', packet.process.pm_id);
+        listener(packet.event ?? '', packet.process.pm_id, packet.process.restart_time ?? 0);
       }) as (packet: never) => void);
     },
     onAgentMessage(listener) {

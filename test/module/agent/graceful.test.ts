@@ -144,6 +144,21 @@ describe('a process that PM2 ends', () => {
     await pm2.ok('delete', 'scale');
   });
 
+  it('by one reload right after the other: nothing is lost, though agents come when a reload is over', async () => {
+    const { port } = await start('again', 'http.cjs', { exec_mode: 'cluster', instances: 2 });
+    const load = startLoad({ port, clients: 32, path: '/?ms=30', pauseMs: 5 });
+    await waitFor(() => load.counts().requests > 100, { what: 'load' });
+    for (let times = 0; times < 3; times++) {
+      const before = (await pm2.processes('again')).map(({ pid }) => pid);
+      await pm2.ok('reload', 'again');
+      assert.equal(before.filter(isAlive).length, 0);
+    }
+    assert.deepEqual((await load.stop()).failures, {}, pm2.logs('again'));
+    assert.equal(pm2.logs('again').match(/drained in .* 0 cut$/gm)?.length, 6, pm2.logs('again'));
+    await untilAttached(pm2, 'again');
+    await pm2.ok('delete', 'again');
+  });
+
   it('stays until PM2 has heard that it takes no more: a connection handed over in between goes to another', async () => {
     const { port, pid } = await start('handover', 'http.cjs', {
       exec_mode: 'cluster',
