@@ -63,7 +63,9 @@ export function isShown(all: RowFigures[], load: RowFigures['load']): boolean {
 /** A line per candidate. */
 export function overview(all: RowFigures[]): Table {
   const pauses = isShown(all, 'pausing');
-  const shown = all.filter(({ load }) => load === 'busy' || pauses);
+  // Sorted by what busy clients lost, where they were measured: of two rows with the same key the last one stays.
+  const busyLast = (a: RowFigures, b: RowFigures) => Number(a.load === 'busy') - Number(b.load === 'busy');
+  const shown = all.filter(({ load }) => load === 'busy' || pauses).toSorted(busyLast);
   const keys = [...new Map(shown.map((row) => [`${row.id} ${row.killTimeoutMs}`, row])).values()];
   const find = (load: RowFigures['load'], { id, killTimeoutMs }: RowFigures) =>
     all.find((row) => row.load === load && row.id === id && row.killTimeoutMs === killTimeoutMs);

@@ -41,6 +41,7 @@ import {
   sample,
 } from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
+import { asWritten } from './written.ts';
 
 export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
@@ -200,7 +201,7 @@ class LiveAttacher implements Attacher {
         return null;
       };
       const sampling = await Promise.race([turn, timely()]);
-      if (sampling) return judge(sampling, kernelView(pid));
+      if (sampling) return judge(await asWritten(sampling, pid), kernelView(pid));
       return begun
         ? fromOutside('silent')
         : fromOutside('closed', 'other processes are being attached just now: ask again');

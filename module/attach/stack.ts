@@ -10,6 +10,7 @@ export interface Frame {
   function: string;
   file: string;
   line: number;
+  /** 0 where a source map told the line. */
   column: number;
 }
 

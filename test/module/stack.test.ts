@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ProcessStatus, StackReply } from '../../module/commandProtocol.ts';
-import { app, ROOT } from '../support/folders.ts';
+import { app, ROOT, tempFolder } from '../support/folders.ts';
 import { startWithModule } from '../support/installed.ts';
 import { get, startLoad } from '../support/load.ts';
 import type { Pm2 } from '../support/pm2.ts';
 import { run } from '../support/run.ts';
+import { compiled, lineOf } from '../support/sources.ts';
 import { untilAttached } from '../support/status.ts';
 import { freePort, waitFor } from '../support/wait-for.ts';
 
@@ -77,6 +79,27 @@ describe('a process that does not answer', () => {
     assert.equal(triggered.is, 'hot-loop', JSON.stringify(triggered));
     assert.ok(triggered.stacks[0]!.frames.some((frame) => frame.function.endsWith('block')));
     assert.equal((await pm2.process('web')).pid, pid, 'it runs on');
+  });
+
+  it('stack names the lines that somebody wrote, where the app has a source map', async () => {
+    const source = app('typescript/stuck.ts');
+    const folder = tempFolder();
+    const { code, map } = await compiled(source);
+    writeFileSync(join(folder, 'stuck.js'), `${code}\n//# sourceMappingURL=stuck.js.map\n`);
+    writeFileSync(join(folder, 'stuck.js.map'), map);
+    const stuckPort = await freePort();
+    await pm2.startApp({ name: 'stuck', script: join(folder, 'stuck.js'), env: { PORT: stuckPort } });
+    await untilAttached(pm2, 'stuck');
+    await get({ port: stuckPort, path: '/block' });
+    await waitFor(async () => (await states()).stuck?.state === 'blocked', { what: 'blocked', timeoutMs: 30_000 });
+    const { stdout } = await command('stack', 'stuck');
+    const loop = `${source}:${lineOf(source, 'for (let at')}`;
+    const found = stdout.split('\n').filter((line) => line.includes('sumForEver'));
+    assert.ok(found.length >= 2, stdout);
+    assert.match(found[0]!, /^stuck \(id \d+, pid \d+\): a hot loop: /);
+    assert.ok(found[0]!.endsWith(`in sumForEver (${loop})`), stdout);
+    assert.equal(found[1]!.trim().replace(/ +/, ' '), `sumForEver ${loop}`);
+    await pm2.ok('delete', 'stuck');
   });
 
   it('stack of one that is not there, or not told which, says what to type', async () => {

@@ -1,6 +1,6 @@
 // Names the places in a profile as a person looks for them: the app's own code first, then its libraries, then Node.
-import { fileURLToPath } from 'node:url';
 import { AGENT_URL } from '../../protocol.ts';
+import { pathOf } from '../../sourceMaps.ts';
 
 /** V8's own description of a function in a profile; lines and columns count from 0. */
 export interface CallFrame {
@@ -48,15 +48,6 @@ export function placeOf(frame: CallFrame): Place {
     file: url === '' ? '(native)' : pathOf(url),
     line: url === '' ? 0 : lineNumber + 1,
   };
-}
-
-/** A path where V8 has a URL or a path; anything else stays what it is. */
-export function pathOf(url: string): string {
-  try {
-    return url.startsWith('file:') ? fileURLToPath(url) : url;
-  } catch {
-    return url;
-  }
 }
 
 /** `handler (/srv/app/server.js:12)` */

@@ -1,6 +1,7 @@
 // The heaviest places of a profile, for the reply: a person on call sees them without opening the file.
+
+import { originalsOf, type Position } from '../../sourceMaps.ts';
 import { type CallFrame, describe, keyOf, ownerOf, type Place, placeOf } from './frames.ts';
-import { originalsOf, type Position } from './sourceMaps.ts';
 
 /** Places that a reply names. */
 export const TOP = 10;

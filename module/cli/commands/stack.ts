@@ -32,7 +32,7 @@ function render(reply: StackReply): string {
     if (frames.length === 0) lines.push('    (between two events)');
     const width = Math.max(...frames.map((frame) => frame.function.length));
     for (const { function: called, file, line, column } of frames) {
-      const text = `    ${called.padEnd(width)}  ${file}${line > 0 ? `:${line}:${column}` : ''}`;
+      const text = `    ${called.padEnd(width)}  ${file}${[line, column].map((at) => (at > 0 ? `:${at}` : '')).join('')}`;
       lines.push(/^(node:|<anonymous>|native)/.test(file) ? paint('grey', text) : text);
     }
   }

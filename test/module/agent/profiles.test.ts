@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { transform } from 'esbuild';
 import { type AgentProcess, startAgentProcess } from '../../support/agentProcess.ts';
 import { app, tempFolder } from '../../support/folders.ts';
 import { get, untilServing } from '../../support/load.ts';
 import { nodes } from '../../support/nodes.ts';
 import { ensureBuilt } from '../../support/package.ts';
 import { checkCpuProfile, checkHeapProfile } from '../../support/profiles.ts';
+import { compiled, lineOf } from '../../support/sources.ts';
 import { freePort, waitFor } from '../../support/wait-for.ts';
 
 interface Place {
@@ -95,12 +95,7 @@ for (const node of nodes()) {
       await Promise.all(
         Object.entries(variants).map(async ([variant, place]) => {
           const folder = tempFolder();
-          const { code, map } = await transform(readFileSync(source, 'utf8'), {
-            loader: 'ts',
-            format: 'cjs',
-            sourcemap: 'external',
-            sourcefile: source,
-          });
+          const { code, map } = await compiled(source);
           const script = join(folder, 'service.js');
           writeFileSync(script, place(map, code, folder));
           const { agent } = await start(script);
@@ -229,15 +224,6 @@ async function startServing(script: string, node: string): Promise<Started> {
   });
   await untilServing({ port }, 60_000);
   return { agent, script, port, stateDir };
-}
-
-/** The line, from 1, that has this text first. */
-function lineOf(file: string, text: string): number {
-  const at = readFileSync(file, 'utf8')
-    .split('\n')
-    .findIndex((line) => line.includes(text));
-  assert.ok(at >= 0, `${text} in ${dirname(file)}`);
-  return at + 1;
 }
 
 function partials(stateDir: string): string[] {

@@ -5,7 +5,6 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { findSourceMap } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pathOf } from './frames.ts';
 
 /** The reference to a map stands in a file's last line; inline ones are as long as the map. */
 const TAIL_BYTES = 4096;
@@ -36,6 +35,15 @@ export async function originalsOf(url: string, positions: Position[]): Promise<(
     return fromNode(url, positions) ?? (await fromFile(pathOf(url), positions));
   } catch {
     return positions.map(() => undefined);
+  }
+}
+
+/** A path where V8 has a URL or a path; anything else stays what it is. */
+export function pathOf(url: string): string {
+  try {
+    return url.startsWith('file:') ? fileURLToPath(url) : url;
+  } catch {
+    return url;
   }
 }
 
@@ -81,6 +89,7 @@ async function readMap(script: string): Promise<SourceMapText | undefined> {
 }
 
 async function tailOf(file: string): Promise<string> {
+  if (!(await stat(file)).isFile()) return '';
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
@@ -105,7 +114,8 @@ async function inlineMap(script: string): Promise<string> {
 }
 
 async function readSmall(file: string): Promise<string> {
-  return (await stat(file)).size > MAX_BYTES ? '' : readFile(file, 'utf8');
+  const found = await stat(file);
+  return !found.isFile() || found.size > MAX_BYTES ? '' : readFile(file, 'utf8');
 }
 
 /**

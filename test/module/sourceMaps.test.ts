@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { originalsOf } from '../../../../module/agent/profiling/sourceMaps.ts';
-import { ROOT, tempFolder } from '../../../support/folders.ts';
+import { originalsOf } from '../../module/sourceMaps.ts';
+import { ROOT, tempFolder } from '../support/folders.ts';
 
 describe('source maps', () => {
   it('of a minified bundle give the same lines as Node itself does, for positions in any order', async () => {
@@ -67,5 +68,13 @@ describe('source maps', () => {
     ]) {
       assert.deepEqual(await originalsOf(url, [{ line: 0, column: 0 }]), [undefined], url);
     }
+  });
+
+  it('of what is no file, such as a pipe that nobody writes to, are not waited for', async () => {
+    const folder = tempFolder();
+    execFileSync('mkfifo', [join(folder, 'pipe.js')]);
+    writeFileSync(join(folder, 'piped.js'), '//# sourceMappingURL=pipe.js\n');
+    for (const script of ['pipe.js', 'piped.js'])
+      assert.deepEqual(await originalsOf(join(folder, script), [{ line: 0, column: 0 }]), [undefined]);
   });
 });
