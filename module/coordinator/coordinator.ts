@@ -23,6 +23,9 @@ const MARGIN_MS = 10_000;
 /** How long an instance waits for its turn to dump, in milliseconds. */
 const TURN_MS = 10 * 60_000;
 
+/** Why one waits for its agent that may not serve yet. */
+const STARTING_CODES: ReadonlySet<string> = new Set(['new', 'booting', 'reloading']);
+
 export interface Coordinator {
   ask(pmId: PmId, ask: Ask): void;
   /** What was granted to an agent is over, or the agent gave up waiting. */
@@ -131,7 +134,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
   function isServing({ process, attachment, state, wrapper }: Member): boolean {
     if (process.status !== 'online' || draining.has(process.pid) || String(process.pmId).startsWith('_old_'))
       return false;
-    if (attachment.is === 'waiting' && (attachment.code === 'new' || attachment.code === 'booting')) return false;
+    if (attachment.is === 'waiting' && STARTING_CODES.has(attachment.code)) return false;
     return !wrapper && (state === 'serving' || state === 'unknown');
   }
 

@@ -26,6 +26,10 @@ const UNATTACHED: Record<string, { severity: Found['severity']; fix: string }> =
   stopped: { severity: 'error', fix: 'kill -CONT {pid}' },
   paused: { severity: 'warning', fix: 'end the debugging session' },
   busy: { severity: 'info', fix: 'nothing: it is tried again' },
+  new: { severity: 'info', fix: 'nothing: it is tried again' },
+  booting: { severity: 'info', fix: 'nothing: it is tried again' },
+  reloading: { severity: 'info', fix: 'nothing: it is tried again' },
+  dumping: { severity: 'info', fix: 'nothing: it is tried again' },
 };
 
 export const PROCESS_CHECKS: Check[] = [
