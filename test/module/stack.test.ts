@@ -71,7 +71,8 @@ describe('a process that does not answer', () => {
     assert.equal(code, 0);
     assert.match(stdout, /^web \(id \d+, pid \d+\): a hot loop: .* in Timeout\.block \(.*blocked\.cjs:\d+\)$/m);
     assert.match(stdout, /^ {4}Timeout\.block +.*blocked\.cjs:\d+:\d+$/m);
-    assert.match(stdout, /^kernel: R running/m);
+    // At times it stands still for a moment while another thread of V8 works for it.
+    assert.match(stdout, /^kernel: (R running|S sleeping)/m);
     const named = JSON.parse((await command('stack', `web:${pm_id}`, '--json')).stdout) as StackReply;
     assert.equal(named.is, 'hot-loop');
     assert.equal(named.pid, pid);

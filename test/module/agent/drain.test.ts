@@ -38,7 +38,7 @@ describe('drain and resume', () => {
     });
     await untilServing({ port });
     const [first, second] = await untilAttached(pm2, 'web');
-    const load = startLoad({ port, clients: 64, path: '/?ms=5' });
+    const load = startLoad({ port, clients: 64, path: '/?ms=5', pauseMs: 5 });
     await waitFor(() => Object.keys(load.stats().servedBy).length === 2, { what: 'both instances to serve' });
 
     const drained = await pm2.triggerOne<Drained>(first!.id, 'drain');

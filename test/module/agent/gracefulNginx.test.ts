@@ -59,7 +59,7 @@ describe('a reload behind nginx that keeps its connections to the app', { skip: 
   });
 
   it('answers every request: no 502, none hangs, though nginx may not try again', async () => {
-    const load = startLoad({ port: ports.nginx, clients: 64, path: '/?ms=5' });
+    const load = startLoad({ port: ports.nginx, clients: 64, path: '/?ms=5', pauseMs: 5 });
     await waitFor(() => load.counts().requests > 300, { what: 'load' });
     const before = (await pm2.processes('web')).map(({ pid }) => pid);
     for (let reload = 0; reload < 2; reload++) {

@@ -44,6 +44,9 @@ function service({ version, first = '', instead, last = '' }: Deploy): string {
   `;
 }
 
+/** Between two requests of a client, in milliseconds: the processors are for what is tested. */
+const PAUSE_MS = 10;
+
 const CRUDE = "process.on('SIGINT', () => process.exit(0));";
 
 for (const version of ['5', '6'] as const) {
@@ -61,7 +64,7 @@ for (const version of ['5', '6'] as const) {
       await pm2.startApp({ name: 'web', script: file, exec_mode: 'cluster', instances: 2, env: { PORT: port } });
       await untilServing({ port });
       await untilAttached(pm2, 'web');
-      const load = startLoad({ port, clients: 16 });
+      const load = startLoad({ port, clients: 16, pauseMs: PAUSE_MS });
       try {
         writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
         const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web');
@@ -107,7 +110,7 @@ describe('pm2-ops reload', () => {
     await untilServing({ port });
     await untilAttached(pm2, name);
     const pids = (await pm2.processes(name)).map(({ pid }) => pid);
-    const load = startLoad({ port, clients: 16 });
+    const load = startLoad({ port, clients: 16, pauseMs: PAUSE_MS });
     loads.push(load);
     await waitFor(() => Object.keys(load.stats().servedBy).length === instances, { what: 'all instances to serve' });
     return { name, port, deploy, load, pids, ids: (await pm2.processes(name)).map(({ pm_id }) => pm_id) };
