@@ -162,7 +162,7 @@ export function createKeeper({
       return skip(member, 'attach-off', 'pm2-ops:attach is off and the app does not load the agent itself');
 
     // The processors have the clients who come back, what starts and what ends: on two cores a reload took 1.25 times as long
-    // as without agents, and 1.1 times with agents that wait (npm run bench:reload -- --load busy).
+    // as without agents, and 1.06 to 1.15 with agents that wait (npm run bench:reload -- --load busy).
     if (reloads.goesOnBeside(name, pid)) {
       wait(member, 'reloading', 'PM2 reloads its app: the agent comes when that is over');
       forgetTries(pid);

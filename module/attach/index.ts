@@ -31,6 +31,7 @@ import {
   readStat,
 } from './proc.ts';
 import { type Fit, qualify } from './qualify.ts';
+import { asWritten } from './sourceLines.ts';
 import {
   isOneCallback,
   judge,
@@ -41,7 +42,6 @@ import {
   sample,
 } from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
-import { asWritten } from './written.ts';
 
 export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';

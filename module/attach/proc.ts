@@ -145,8 +145,10 @@ export function connectionsTo(pid: number, port: number): number {
  */
 export function holdsClients(pid: number): boolean {
   const ports = new Set(listeners(pid).map(({ port }) => port));
+  const held = established(pid).filter(({ local }) => ports.has(parseAddress(local).port));
+  if (held.length === 0) return false;
   const ours = new Set(established(process.pid).map(({ local }) => local));
-  return established(pid).some(({ local, remote }) => ports.has(parseAddress(local).port) && !ours.has(remote));
+  return held.some(({ remote }) => !ours.has(remote));
 }
 
 /** The connections that a process has open. */

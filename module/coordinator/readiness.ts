@@ -155,21 +155,19 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     }
   }
 
-  /** One that is in the middle of requests whenever it is looked at has its agent later. */
-  async function untilAnswerable(instance: Instance, endsMs: number): Promise<void> {
+  /** Where it listens, as its agent says. One that is in the middle of requests whenever it is looked at has its agent later. */
+  async function serversOf(instance: Instance, endsMs: number): Promise<ServerInfo[]> {
     while (requireUp(instance).attachment.is === 'waiting' && performance.now() < endsMs) {
       checkpoint();
       await sleep(LOOK_EVERY_MS);
       await refresh();
     }
+    const reply = await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS);
+    return reply.ok ? (reply.servers as ServerInfo[]) : [];
   }
 
   async function findTarget(instance: Instance, health: string, endsMs: number): Promise<HealthTarget> {
-    if (health.startsWith('/')) await untilAnswerable(instance, endsMs);
-    const reply = health.startsWith('/')
-      ? await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS)
-      : undefined;
-    const target = healthTarget(health, reply?.ok ? (reply.servers as ServerInfo[]) : []);
+    const target = healthTarget(health, health.startsWith('/') ? await serversOf(instance, endsMs) : []);
     if (target) return target;
     throw new ReloadFailure(
       'E_NO_SERVER',

@@ -11,8 +11,10 @@ const SETTLED_MS = 30_000;
 /** Memory that a dump needs for each byte of used heap (as the agent reckons). */
 const MEMORY_PER_HEAP_BYTE = 12;
 
+const TRIED_AGAIN = { severity: 'info', fix: 'nothing: it is tried again' } as const;
+
 /** Why a process is not attached, and what to do about it, by code. */
-const UNATTACHED: Record<string, { severity: Found['severity']; fix: string }> = {
+const UNATTACHED: Record<string, Pick<Found, 'severity' | 'fix'>> = {
   'not-running': { severity: 'info', fix: 'pm2 start {id}' },
   'not-node': { severity: 'info', fix: 'nothing: it is left alone' },
   excluded: { severity: 'info', fix: `pm2 unset ${NAME}:exclude` },
@@ -25,11 +27,11 @@ const UNATTACHED: Record<string, { severity: Found['severity']; fix: string }> =
   blocked: { severity: 'error', fix: `${NAME} stack {id}` },
   stopped: { severity: 'error', fix: 'kill -CONT {pid}' },
   paused: { severity: 'warning', fix: 'end the debugging session' },
-  busy: { severity: 'info', fix: 'nothing: it is tried again' },
-  new: { severity: 'info', fix: 'nothing: it is tried again' },
-  booting: { severity: 'info', fix: 'nothing: it is tried again' },
-  reloading: { severity: 'info', fix: 'nothing: it is tried again' },
-  dumping: { severity: 'info', fix: 'nothing: it is tried again' },
+  busy: TRIED_AGAIN,
+  new: TRIED_AGAIN,
+  booting: TRIED_AGAIN,
+  reloading: TRIED_AGAIN,
+  dumping: TRIED_AGAIN,
 };
 
 export const PROCESS_CHECKS: Check[] = [

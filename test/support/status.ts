@@ -10,6 +10,8 @@ export interface ProcessStatus {
   mode: string;
   status: string;
   attached: boolean;
+  /** Why it is not attached. */
+  code?: string;
   reason?: string;
   state?: string;
   agent?: string;

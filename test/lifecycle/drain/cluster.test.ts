@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http from 'node:http';
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { askStoppedPrimary } from '../../support/stoppedPrimary.ts';
 import { type App, get, type Inside, onEveryNode, plainApp, portOf, start } from './helper.ts';
 
 const host = '127.0.0.1';
@@ -118,22 +116,10 @@ onEveryNode('cluster', (node) => {
       app.child.on('message', ({ died, code }: { died?: number; code: number }) => died === 0 && resolve(code));
     });
     const primary = app.child.pid as number;
-    process.kill(primary, 'SIGSTOP');
-    const sockets = Array.from({ length: 8 }, () => connect(port, host));
-    try {
-      for (const socket of sockets) {
-        if (socket.connecting) await once(socket, 'connect');
-        socket.write('GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n');
-      }
-      process.kill(leaving, 'SIGUSR2');
-      // All the time that it would need to leave too early.
-      await sleep(300);
-    } finally {
-      process.kill(primary, 'SIGCONT');
-    }
+    const answers = await askStoppedPrimary(primary, port, () => process.kill(leaving, 'SIGUSR2'));
     const late = sleep(20_000, 'half of its budget', { ref: false });
     assert.equal(await Promise.race([left, late]), 7);
-    for (const socket of sockets) assert.match(await text(socket), /^HTTP\/1.1 200 /);
+    for (const answer of answers) assert.match(answer, /^HTTP\/1.1 200 /);
   });
 
   test('two servers on port 0 come back to the ports that the siblings still serve', async (t) => {

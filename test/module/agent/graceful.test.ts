@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DoctorReply } from '../../../module/commandProtocol.ts';
 import { app } from '../../support/folders.ts';
 import { startWithModule } from '../../support/installed.ts';
 import { get, getUnderWay, startLoad, untilServing } from '../../support/load.ts';
 import { isAlive, type Pm2, pm2Folder } from '../../support/pm2.ts';
 import { moduleStatus, untilAttached } from '../../support/status.ts';
+import { askStoppedPrimary } from '../../support/stoppedPrimary.ts';
 import { freePort, waitFor, within } from '../../support/wait-for.ts';
 
 interface Row {
@@ -159,6 +159,28 @@ describe('a process that PM2 ends', () => {
     await pm2.ok('delete', 'again');
   });
 
+  it('by pm2 reload: what is new has its agent when what is old is gone, and nobody is alarmed before', async () => {
+    const { port, pid } = await start('waits', 'http.cjs', { exec_mode: 'cluster', kill_timeout: 10_000 });
+    const request = await statusUnderWay(port, '/?ms=5000&received');
+    const reload = pm2.ok('reload', 'waits');
+    const row = async () => (await moduleStatus(pm2)).processes.find(({ name }) => name === 'waits');
+    await waitFor(async () => (await row())?.code === 'reloading', {
+      what: 'it waits',
+      context: () => pm2.logs('pm2-ops'),
+    });
+    const { findings } = await pm2.triggerOne<DoctorReply>('pm2-ops', 'doctor', undefined, 30_000);
+    const told = findings.filter(({ check, about }) => check === 'attached' && about?.startsWith('waits'));
+    assert.deepEqual(
+      told.map(({ severity }) => severity),
+      ['info'],
+    );
+    assert.ok(isAlive(pid), 'the old one has left too early for this test');
+    assert.equal(await request.answer, 200);
+    await reload;
+    await untilAttached(pm2, 'waits');
+    await pm2.ok('delete', 'waits');
+  });
+
   it('stays until PM2 has heard that it takes no more: a connection handed over in between goes to another', async () => {
     const { port, pid } = await start('handover', 'http.cjs', {
       exec_mode: 'cluster',
@@ -166,23 +188,9 @@ describe('a process that PM2 ends', () => {
       kill_timeout: 5_000,
       autorestart: false,
     });
-    const daemon = pm2.daemonPid();
-    process.kill(daemon, 'SIGSTOP');
-    const sockets = Array.from({ length: 8 }, () => net.connect(port, '127.0.0.1'));
-    const answers = sockets.map((socket) => text(socket.setTimeout(10_000, () => socket.destroy())));
-    try {
-      for (const socket of sockets) {
-        if (socket.connecting) await once(socket, 'connect');
-        socket.write('GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n');
-      }
-      process.kill(pid, 'SIGINT');
-      // All the time that it would need to leave too early; that it has left would not show, as nobody reaps it now.
-      await sleep(500);
-    } finally {
-      process.kill(daemon, 'SIGCONT');
-    }
+    const answers = await askStoppedPrimary(pm2.daemonPid(), port, () => process.kill(pid, 'SIGINT'));
     await gone(pid);
-    for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1.1 200 /);
+    for (const answer of answers) assert.match(answer, /^HTTP\/1.1 200 /);
     assert.match(pm2.logs('handover'), /drained in .* 0 cut$/m);
     await pm2.ok('delete', 'handover');
   });
