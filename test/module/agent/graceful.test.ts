@@ -54,6 +54,9 @@ describe('a process that PM2 ends', () => {
 
   const graceful = async (name: string) =>
     ((await moduleStatus(pm2)).processes as Row[]).find((row) => row.name === name)!;
+  /** PM2 writes the last line of a process when it comes to it, which may be after it has told of its end. */
+  const said = (name: string, what: RegExp) =>
+    waitFor(() => what.test(pm2.logs(name)), { what: String(what), context: () => pm2.logs(name) });
   const gone = (pid: number, timeoutMs = 5_000) =>
     waitFor(() => !isAlive(pid), { what: `${pid} to be gone`, timeoutMs, everyMs: 5 });
 
@@ -199,7 +202,7 @@ describe('a process that PM2 ends', () => {
     await start('own', 'own-sigint.cjs');
     assert.equal((await graceful('own')).graceful, 'app');
     await pm2.ok('stop', 'own');
-    assert.match(pm2.logs('own'), /OWN SIGINT HANDLER CALLED\nclosed well/);
+    await said('own', /OWN SIGINT HANDLER CALLED\nclosed well/);
     assert.doesNotMatch(pm2.logs('own'), /drained in/);
     await pm2.ok('delete', 'own');
   });
@@ -210,7 +213,7 @@ describe('a process that PM2 ends', () => {
     await get({ port, path: '/handle' });
     assert.equal((await pm2.triggerOne<Row>('later', 'ops-status')).graceful, 'app');
     await pm2.ok('stop', 'later');
-    assert.match(pm2.logs('later'), /OWN SIGINT HANDLER CALLED\nstill there/);
+    await said('later', /OWN SIGINT HANDLER CALLED\nstill there/);
     assert.doesNotMatch(pm2.logs('later'), /drained in/);
     await pm2.ok('delete', 'later');
   });
@@ -220,7 +223,7 @@ describe('a process that PM2 ends', () => {
     const request = await statusUnderWay(port, '/?ms=2000&received');
     await pm2.ok('stop', 'tidy');
     assert.equal(await request.answer, 200);
-    assert.match(pm2.logs('tidy'), /1 finished, 0 closed, 0 cut\nTIDIED UP/);
+    await said('tidy', /1 finished, 0 closed, 0 cut\nTIDIED UP/);
     await pm2.ok('delete', 'tidy');
   });
 
