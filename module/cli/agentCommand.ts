@@ -5,6 +5,7 @@ import { AGENT_COMMANDS } from './agentCommands.ts';
 import { askModule } from './askModule.ts';
 import { type Command, UsageError } from './command.ts';
 import { createProgressLine } from './progressLine.ts';
+import { didYouMean } from './suggest.ts';
 
 /** The command for one action: its options are the action's parameters, and `--json`. */
 export function agentCommand(action: ActionName): Command {
@@ -23,8 +24,8 @@ export function agentCommand(action: ActionName): Command {
       json: { type: 'boolean', help: 'print each reply as one line of JSON, for scripts' },
     },
     async run({ values: { json, ...values }, positionals: [target, ...pairs] }) {
-      if (target === undefined) throw new UsageError(`which process? for example: pm2-ops ${action} web`);
-      const params = { ...values, ...readPairs(pairs) };
+      if (!target) throw new UsageError(`which process? for example: pm2-ops ${action} web`);
+      const params = { ...values, ...readPairs(action, values, pairs) };
       const line = createProgressLine(json === true);
       const onProgress = (progress: RunProgress) => line.show(progress.ms, progress.message, keyOf(progress));
       const reply = await askModule<RunReply | Failure, RunProgress>(RUN, { action, target, params }, onProgress);
@@ -66,12 +67,20 @@ function tell(action: ActionName, reply: Success): string {
 }
 
 /** `gzip=true` as PM2's trigger takes it. */
-function readPairs(words: string[]): Record<string, string> {
+function readPairs(action: ActionName, given: Record<string, unknown>, words: string[]): Record<string, string> {
+  const known = ['all', ...Object.keys(PARAMS[action])];
   const pairs: Record<string, string> = {};
   for (const word of words) {
-    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/.exec(word) ?? [];
+    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word) ?? [];
     if (name === undefined || value === undefined)
-      throw new UsageError(`not understood: "${word}"; expected key=value`);
+      throw new UsageError(
+        `one app or process at a time, and key=value behind it; not understood: ${JSON.stringify(word)}`,
+      );
+    if (!known.includes(name))
+      throw new UsageError(
+        `${action} has no parameter "${name}"${didYouMean(name, known, (right) => `${right}=${value}`)}`,
+      );
+    if (Object.hasOwn(pairs, name) || Object.hasOwn(given, name)) throw new UsageError(`"${name}" is given twice`);
     pairs[name] = value;
   }
   return pairs;

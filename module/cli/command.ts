@@ -1,7 +1,15 @@
 // What a command of `pm2-ops` declares.
 
 /** The command line was wrong; exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** @param command whose help says how it is right; without one the whole help does */
+  constructor(
+    message: string,
+    readonly command?: string,
+  ) {
+    super(message);
+  }
+}
 
 export interface Command {
   name: string;

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // The `pm2-ops` command. One file per command; arguments are declared as data, so that help comes from the same place.
-import { parseArgs } from 'node:util';
 import { ACTION_NAMES } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { agentCommand } from './agentCommand.ts';
@@ -13,6 +12,8 @@ import { reload } from './commands/reload.ts';
 import { repl } from './commands/repl.ts';
 import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
+import { asksForHelp, parse } from './parse.ts';
+import { didYouMean, nearest } from './suggest.ts';
 
 const commands: Command[] = [
   status,
@@ -30,35 +31,36 @@ const commands: Command[] = [
 async function main(argv: string[]): Promise<number> {
   const [name = 'help', ...rest] = argv;
   if (name === '--version' || name === '-v') return print(VERSION);
-  if (['help', '--help', '-h'].includes(name)) return print(help());
-  const command = commands.find((each) => each.name === name);
-  if (!command) throw new UsageError(`there is no command "${name}"`);
-  if (rest.includes('--help') || rest.includes('-h')) return print(helpOf(command));
-  const { values, positionals } = parse(command, rest);
-  const takesMore = command.arguments.at(-1)?.includes('…') === true;
-  if (positionals.length > command.arguments.length && !takesMore)
-    throw new UsageError(`${name} does not take "${positionals.at(-1)}"`);
-  return command.run({ values, positionals });
+  if (['help', '--help', '-h'].includes(name)) return print(rest[0] === undefined ? help() : helpOf(find(rest[0])));
+  const command = find(name);
+  if (asksForHelp(rest)) return print(helpOf(command));
+  try {
+    return await command.run(parse(command, rest));
+  } catch (error) {
+    throw error instanceof UsageError && error.command === undefined ? new UsageError(error.message, name) : error;
+  }
 }
 
-function parse(command: Command, args: string[]) {
-  try {
-    return parseArgs({ args, options: command.options, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+/** @throws {UsageError} with what may have been meant */
+function find(name: string): Command {
+  const command = commands.find((each) => each.name === name);
+  if (command) return command;
+  const names = commands.map((each) => each.name);
+  throw new UsageError(`there is no command "${name}"${didYouMean(name, names)}`, nearest(name, names));
 }
 
 function help(): string {
   const rows = commands.map(({ name, summary }) => `  ${name.padEnd(17)} ${summary}`);
-  return ['Usage: pm2-ops <command>', '', ...rows, '', 'More on one: pm2-ops <command> --help'].join('\n');
+  return ['Usage: pm2-ops <command>', '', ...rows, '', 'More on one: pm2-ops help <command>'].join('\n');
 }
 
-function helpOf({ name, summary, arguments: names, options }: Command): string {
-  const rows = Object.entries(options).map(([option, { help }]) => `  --${option.padEnd(10)} ${help}`);
-  return [`Usage: pm2-ops ${[name, ...names].join(' ')}`, '', summary, ...(rows.length > 0 ? ['', ...rows] : [])].join(
-    '\n',
-  );
+function usageOf({ name, arguments: names }: Command): string {
+  return `Usage: pm2-ops ${[name, ...names].join(' ')}`;
+}
+
+function helpOf(command: Command): string {
+  const rows = Object.entries(command.options).map(([option, { help }]) => `  --${option.padEnd(10)} ${help}`);
+  return [usageOf(command), '', command.summary, ...(rows.length > 0 ? ['', ...rows] : [])].join('\n');
 }
 
 function print(text: string): number {
@@ -66,11 +68,17 @@ function print(text: string): number {
   return 0;
 }
 
+/** The second line of an error: how the command is used, and where more is said. */
+function wayOut({ command: name }: UsageError): string {
+  const command = commands.find((each) => each.name === name);
+  return command ? `${usageOf(command)}; more: pm2-ops help ${command.name}` : 'all commands: pm2-ops help';
+}
+
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     console.error(`pm2-ops: ${error instanceof Error ? error.message : String(error)}`);
-    if (error instanceof UsageError) console.error(help());
+    if (error instanceof UsageError) console.error(wayOut(error));
     process.exit(error instanceof UsageError ? 2 : 1);
   },
 );

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
+import { shellWord } from '../../shell.ts';
 import { type Command, UsageError } from '../command.ts';
 import { createProgressLine } from '../progressLine.ts';
 import { copyTemplate, nameProblem, TEMPLATE_PORT } from '../template.ts';
@@ -80,7 +81,7 @@ function npm(args: string[], cwd: string): Promise<void> {
   })
     .catch((error: Error) => {
       throw new Error(
-        `${error.message}\nThe service is there. When that is repaired: cd ${cwd} && npm ci && npm run build`,
+        `${error.message}\nThe service is there. When that is repaired: cd ${shellWord(cwd)} && npm ci && npm run build`,
       );
     })
     .finally(() => {
@@ -108,7 +109,7 @@ function next({
 }): string {
   const where = relative(process.cwd(), folder);
   const steps: [command: string, why?: string][] = [
-    ...(where === '' ? [] : [[`cd ${/\s/.test(where) ? `'${where}'` : where}`] as [string]]),
+    ...(where === '' ? [] : [[`cd ${shellWord(where)}`] as [string]]),
     ...(install ? [] : [['npm ci && npm run build'] as [string]]),
     ['npm test'],
     ...(hasPm2() ? [] : [['npm install -g pm2', 'there is no pm2 on the PATH yet'] as [string, string]]),

@@ -11,7 +11,7 @@ export const stack: Command = {
   arguments: ['<id>'],
   options: { json: { type: 'boolean', help: 'print the reply as JSON, for scripts' } },
   async run({ values, positionals: [target] }) {
-    if (target === undefined) throw new UsageError('which process? for example: pm2-ops stack 3');
+    if (!target) throw new UsageError('which process? for example: pm2-ops stack 3');
     const reply = await askModule<StackReply | Failure>('stack', target);
     if (values.json === true) console.log(JSON.stringify(reply, null, 2));
     else if (reply.ok) console.log(render(reply));

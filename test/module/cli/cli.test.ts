@@ -59,16 +59,6 @@ describe('the pm2-ops command', () => {
     assert.match(stderr, /PM2 manages no process "wbe"\nlook with: pm2 ls/);
   });
 
-  it('a wrong command line is exit code 2 and the help', async () => {
-    for (const args of [['statsu'], ['status', '--jsno'], ['status', 'more']]) {
-      const { code, stderr } = await command(pm2, ...args);
-      assert.equal(code, 2, args.join(' '));
-      assert.match(stderr, /Usage: pm2-ops <command>/);
-    }
-    assert.match((await command(pm2)).stdout, /status +Shows every managed process/);
-    assert.equal((await command(pm2, '--version')).stdout.trim(), manifest.version);
-  });
-
   it('settings that are refused are said in the log, with value, form and default', async () => {
     await pm2.ok('set', 'pm2-ops:port', 'http');
     await waitFor(
