@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BY_NAME } from './actionsByName.ts';
+import { type App, appOf, titleOf } from './app.ts';
 import type { RunProgress, RunReply, RunRequest, RunResult } from './commandProtocol.ts';
 import type { AgentCalls } from './daemon/agentCalls.ts';
 import { isAlive } from './daemon/unlisted.ts';
@@ -16,6 +17,7 @@ import {
   PARAMS,
   type Reply,
 } from './protocol.ts';
+import { nobody, processesOf } from './target.ts';
 
 /** Pause between two looks at a file that grows, or at a process that may be gone, in milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -42,7 +44,7 @@ export interface ActionRunParts {
 
 export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunParts): ActionRuns {
   /** By app: settles when the last one that waits for an exclusive action is done. */
-  const turns = new Map<string, Promise<unknown>>();
+  const turns = new Map<App, Promise<unknown>>();
 
   return {
     async run(request, tell) {
@@ -53,9 +55,9 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
         return failure(request.action, 'E_PARAMS', message, `there are ${ACTION_NAMES.join(', ')}`);
       }
       await refresh();
-      const found = find(request.target);
+      const found = processesOf(fleet, request.target);
       if (found.length === 0) {
-        return failure(action, 'E_PARAMS', `PM2 manages no process "${request.target}"`, 'look with: pm2 ls');
+        return failure(action, 'E_PARAMS', ...nobody(fleet, request.target));
       }
       const members = await choose(action, request, found);
       const run = new Run(action, declared(action, request.params), startedMs, tell);
@@ -67,20 +69,11 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
     },
   };
 
-  /** Processes meant by a pm_id, an app's name, `name:id`, or `all`. */
-  function find(target: string): Member[] {
-    const members = fleet.members().filter(({ process }) => typeof process.pmId === 'number');
-    if (target === 'all') return members;
-    const named = members.filter(({ process }) => process.name === target);
-    if (named.length > 0) return named;
-    return members.filter(({ process: { name, pmId } }) => target === String(pmId) || target === `${name}:${pmId}`);
-  }
-
   async function choose(action: ActionName, { params }: RunRequest, members: Member[]): Promise<Member[]> {
     const all = params.all === true || params.all === 'true';
     if (BY_NAME[action].takes === 'every' || all || members.length === 1) return members;
-    const apps = [...new Set(members.map(({ process }) => process.name))];
-    const of = (app: string) => members.filter(({ process }) => process.name === app);
+    const apps = [...new Set(members.map(({ process }) => appOf(process)))];
+    const of = (app: App) => members.filter(({ process }) => appOf(process) === app);
     return (await Promise.all(apps.map((app) => largest(of(app))))).flat();
   }
 
@@ -101,15 +94,17 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
     const { pmId, name, pid } = member.process;
     const result = (reply: Reply): RunResult => ({ id: pmId, name, pid, reply });
     if (!BY_NAME[run.action].exclusive) return result(await ask(run, member));
-    const before = turns.get(name);
-    if (before) run.tell(member, { phase: 'waiting', detail: `another ${run.action} of ${name} runs` }, TURN_MS);
+    const app = appOf(member.process);
+    const before = turns.get(app);
+    const detail = `another ${run.action} of ${titleOf(member.process)} runs`;
+    if (before) run.tell(member, { phase: 'waiting', detail }, TURN_MS);
     const mine = (before ?? Promise.resolve()).then(() => ask(run, member));
     const settled = mine.catch(() => {});
-    turns.set(name, settled);
+    turns.set(app, settled);
     try {
       return result(await mine);
     } finally {
-      if (turns.get(name) === settled) turns.delete(name);
+      if (turns.get(app) === settled) turns.delete(app);
     }
   }
 
@@ -117,7 +112,7 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
     const { attachment, process } = member;
     const { action } = run;
     if (attachment.is !== 'attached') {
-      const message = `pm2-ops is not attached to ${process.name} (id ${process.pmId}): ${attachment.reason}`;
+      const message = `pm2-ops is not attached to ${titleOf(process)} (id ${process.pmId}): ${attachment.reason}`;
       return failure(action, 'E_STATE', message, 'look with: pm2-ops status');
     }
     const withinMs = deadlineMs(action, run.params) + MARGIN_MS;
@@ -150,7 +145,7 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
     return failure(
       action,
       'E_STATE',
-      `pid ${process.pid} of ${process.name} (id ${process.pmId}) ended in the middle of ${action} (${last}); nothing half written stays behind; ${after}`,
+      `pid ${process.pid} of ${titleOf(process)} (id ${process.pmId}) ended in the middle of ${action} (${last}); nothing half written stays behind; ${after}`,
       `why it ended: pm2 logs ${process.name}, ~/.pm2/pm2.log (max_memory_restart?), dmesg (out of memory?)`,
     );
   }
@@ -180,7 +175,7 @@ class Run {
       ...(detail === undefined ? {} : { detail }),
       ...(bytes === undefined ? {} : { bytes }),
       ...(withinMs === undefined ? {} : { deadlineMs: Math.ceil(withinMs) }),
-      message: [`${process.name}:${process.pmId}`, phase, bytes === undefined ? '' : megabytes(bytes), detail ?? '']
+      message: [`${titleOf(process)}:${process.pmId}`, phase, bytes === undefined ? '' : megabytes(bytes), detail ?? '']
         .filter(Boolean)
         .join(' '),
       ms: Math.round(performance.now() - this.startedMs),

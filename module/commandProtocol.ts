@@ -15,6 +15,7 @@ export const PROGRESS = 'pm2-ops:progress';
 export interface ProcessStatus {
   id: number | string;
   name: string;
+  namespace: string;
   pid: number;
   mode: 'cluster' | 'fork';
   status: string;

@@ -1,4 +1,5 @@
 // What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
+import { type App, appOf } from './app.ts';
 import type { ManagedProcess, PmId } from './daemon/daemon.ts';
 import type { GracefulBy, LeaveReport, ServingState } from './protocol.ts';
 
@@ -27,8 +28,12 @@ export interface Member {
 export interface Fleet {
   members(): Member[];
   /** By app: how the last process that we drained on a signal left. */
-  readonly leaves: Map<string, LeaveReport>;
+  readonly leaves: Map<App, LeaveReport>;
   get(pmId: PmId): Member | undefined;
+  /** By rising id, with what a reload of PM2 is about to end. */
+  instancesOf(app: App): Member[];
+  /** The other instances of its app. */
+  siblingsOf(member: Member): Member[];
   /**
    * Takes over what PM2 lists now. A process that restarted (another pid) starts anew.
    * @returns who is new and who is gone
@@ -39,10 +44,14 @@ export interface Fleet {
 /** @param isApp which processes are apps to attach to (not modules) */
 export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
   const members = new Map<PmId, Member>();
+  const all = () => [...members.values()].sort((a, b) => rank(a) - rank(b));
+  const instancesOf = (app: App) => all().filter(({ process }) => appOf(process) === app);
   return {
     leaves: new Map(),
-    members: () => [...members.values()].sort((a, b) => Number(a.process.pmId) - Number(b.process.pmId)),
+    members: all,
     get: (pmId) => members.get(pmId),
+    instancesOf,
+    siblingsOf: (member) => instancesOf(appOf(member.process)).filter((other) => other !== member),
     sync(processes) {
       const added: Member[] = [];
       const removed: Member[] = [];
@@ -71,6 +80,11 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
       return { added, removed };
     },
   };
+}
+
+/** Those that a reload of PM2 is about to end come last. */
+function rank({ process: { pmId } }: Member): number {
+  return typeof pmId === 'number' ? pmId : Number.MAX_SAFE_INTEGER;
 }
 
 function newcomer(process: ManagedProcess): Member {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { appOf, titleOf } from './app.ts';
 import { type Attacher, qualify } from './attach/index.ts';
 import type { Daemon, ManagedProcess, PmId } from './daemon/daemon.ts';
 import { matches, type Settings } from './daemon/settings.ts';
@@ -163,7 +164,7 @@ export function createKeeper({
 
     // The processors have the clients who come back, what starts and what ends: on two cores a reload took 1.25 times as long
     // as without agents, and 1.06 to 1.15 with agents that wait (npm run bench:reload -- --load busy).
-    if (reloads.goesOnBeside(name, pid)) {
+    if (reloads.goesOnBeside(appOf(process), pid)) {
       wait(member, 'reloading', 'PM2 reloads its app: the agent comes when that is over');
       forgetTries(pid);
       return RELOADING_RETRY_MS;
@@ -281,8 +282,8 @@ export function createKeeper({
   }
 
   function leaves(member: Member): void {
-    const { name, pmId, pid } = member.process;
-    if (pid <= 0 || !isAlive(pid) || !reloads.leaves(name, pid)) return;
+    const { pmId, pid } = member.process;
+    if (pid <= 0 || !isAlive(pid) || !reloads.leaves(appOf(member.process), pid)) return;
     // PM2 keeps it under this id until its successor listens (lib/God/Reload.js).
     if (isAttached(member)) daemon.send(`_old_${pmId}`, { kind: 'successor' }).catch(() => {});
     // Its agent had to wait for the end of the last reload: there is time for one try, while its successor starts.
@@ -345,8 +346,9 @@ export function createKeeper({
 
   /** Logs what became of a process, once per reason. */
   function say(member: Member, own: { said: string }): void {
-    const { name, pmId, pid } = member.process;
+    const { pmId, pid } = member.process;
     const { attachment } = member;
+    const name = titleOf(member.process);
     const line =
       attachment.is === 'attached'
         ? `attached to ${name} (id ${pmId}, pid ${pid})`

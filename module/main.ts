@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createActionRuns } from './actionRuns.ts';
+import { appOf } from './app.ts';
 import { createAttacher } from './attach/index.ts';
 import { createCompressor } from './compressor.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
@@ -80,7 +81,7 @@ async function main(): Promise<void> {
   });
   const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
 
-  daemon.onAgentMessage((pmId, name, message) => {
+  daemon.onAgentMessage((pmId, app, message) => {
     const member = fleet.get(pmId);
     switch (message.kind) {
       case 'hello':
@@ -96,7 +97,7 @@ async function main(): Promise<void> {
         member.graceful = message.graceful;
         break;
       case 'leaves':
-        fleet.leaves.set(name, message.report);
+        fleet.leaves.set(appOf(app), message.report);
         break;
       case 'ask':
         coordinator.ask(pmId, message);

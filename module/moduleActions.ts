@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import tx2 from 'tx2';
 import type { ActionRuns } from './actionRuns.ts';
+import { appOf } from './app.ts';
 import type { Attacher } from './attach/index.ts';
 import {
   COMMAND_REPLY,
@@ -31,6 +32,7 @@ import type { Keeper } from './keeper.ts';
 import { type Failure, NAME, REPLY_AFTER_MS } from './protocol.ts';
 import type { Responsiveness } from './responsiveness.ts';
 import { lookInto } from './stackAction.ts';
+import { nobody, processesOf } from './target.ts';
 import { VERSION } from './version.ts';
 
 type ModuleReply =
@@ -145,16 +147,16 @@ async function stack({ fleet, attacher, refresh }: Parts, target: string): Promi
 
 async function attach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
   await refresh();
-  const members = select(fleet, target);
-  if (members.length === 0) return nobody('attach', target);
+  const members = processesOf(fleet, target);
+  if (members.length === 0) return failure('attach', 'E_PARAMS', ...nobody(fleet, target));
   keeper.retry(members);
   return { ok: true, action: 'attach', processes: members.map((member) => row(member, fleet.leaves)) };
 }
 
 async function detach({ fleet, keeper, refresh }: Parts, target: string): Promise<ModuleReply> {
   await refresh();
-  const members = select(fleet, target);
-  if (members.length === 0) return nobody('detach', target);
+  const members = processesOf(fleet, target);
+  if (members.length === 0) return failure('detach', 'E_PARAMS', ...nobody(fleet, target));
   await keeper.detach(members);
   return { ok: true, action: 'detach', processes: members.map((member) => row(member, fleet.leaves)) };
 }
@@ -175,10 +177,11 @@ function row(
   leaves: Fleet['leaves'],
   blockedMs?: number,
 ): ProcessStatus {
-  const lastExit = leaves.get(process.name);
+  const lastExit = leaves.get(appOf(process));
   return {
     id: process.pmId,
     name: process.name,
+    namespace: process.namespace,
     pid: process.pid,
     mode: process.mode,
     status: process.status,
@@ -194,13 +197,6 @@ function row(
     ...(kept.length > 0 ? { kept } : {}),
     ...(wrapper ? { wrapper } : {}),
   };
-}
-
-/** Processes meant by a pm_id, an app's name, or `all`. */
-function select(fleet: Fleet, target: string): Member[] {
-  return fleet
-    .members()
-    .filter(({ process }) => target === 'all' || String(process.pmId) === target || process.name === target);
 }
 
 /**
@@ -226,10 +222,6 @@ function readTarget(raw: unknown): string | undefined {
     }
   }
   return /^(?:(?:app|id)=)?([^\s=]+)$/.exec(text)?.[1];
-}
-
-function nobody(action: string, target: string): ModuleReply {
-  return failure(action, 'E_PARAMS', `PM2 manages no process "${target}"`, 'look with: pm2 ls');
 }
 
 function failure(action: string, code: string, message: string, hint: string): ModuleReply {

@@ -1,5 +1,6 @@
 // Which apps does PM2 itself reload right now? It replaces one instance after the other, and does not list the one that
 // leaves: it is known here from the moment that another process has its id.
+import type { App } from './app.ts';
 
 /** PM2 takes a moment between two instances: a reload is over when for so many milliseconds none was being replaced. */
 const OVER_AFTER_MS = 400;
@@ -8,9 +9,9 @@ const LONGEST_MS = 10_000;
 
 export interface ReloadsOfPm2 {
   /** Another process has the id of this one, which still lives. @returns whether that is news */
-  leaves(app: string, pid: number): boolean;
+  leaves(app: App, pid: number): boolean;
   /** Is another instance of this process's app being replaced, or was one a moment ago? Not for longer than 10 s at a time. */
-  goesOnBeside(app: string, pid: number): boolean;
+  goesOnBeside(app: App, pid: number): boolean;
 }
 
 interface Reload {
@@ -25,7 +26,7 @@ interface Reload {
  * @param now the time in milliseconds, from any beginning
  */
 export function watchReloadsOfPm2(isAlive: (pid: number) => boolean, now = () => performance.now()): ReloadsOfPm2 {
-  const reloads = new Map<string, Reload>();
+  const reloads = new Map<App, Reload>();
 
   return {
     leaves(app, pid) {
@@ -41,7 +42,7 @@ export function watchReloadsOfPm2(isAlive: (pid: number) => boolean, now = () =>
   };
 
   /** Forgets it when it is over. */
-  function look(app: string): Reload | undefined {
+  function look(app: App): Reload | undefined {
     const reload = reloads.get(app);
     if (!reload) return undefined;
     for (const pid of reload.leaving) if (!isAlive(pid)) reload.leaving.delete(pid);

@@ -1,5 +1,6 @@
 // Decides over the instances of an app: who may drain, who may dump, and when. PM2 sends a trigger by name to every
 // instance at once; here it is made harmless.
+import { type App, appOf, titleOf } from '../app.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { AgentMessage, Verdict } from '../protocol.ts';
@@ -33,7 +34,7 @@ export interface Coordinator {
   /** A process is gone; what it held is free again. */
   gone(pid: number): void;
   /** Which instance of this app dumps its heap now, or is about to. */
-  dumping(app: string): PmId | undefined;
+  dumping(app: App): PmId | undefined;
 }
 
 interface Question {
@@ -59,13 +60,13 @@ export interface CoordinatorParts {
   /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
   askState(member: Member): Promise<void>;
   /** Does a rolling reload of this app run? */
-  reloading(app: string): boolean;
+  reloading(app: App): boolean;
 }
 
 export function createCoordinator({ fleet, answer, standIns, askState, reloading }: CoordinatorParts): Coordinator {
   /** Drains granted and not yet seen in the instance's own state, by pid. */
   const draining = new Map<number, string>();
-  const dumps = new Map<string, Dumps>();
+  const dumps = new Map<App, Dumps>();
   /** By the question of the dump that they were started for. */
   const helpers = new Map<string, PmId>();
   let drains: Promise<void> = Promise.resolve();
@@ -103,31 +104,28 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
 
   /** An app that listened only after its agent had come has not told since. */
   async function learnStates(member: Member): Promise<void> {
-    const stale = siblingsOf(member).filter(
-      ({ attachment, state }) => attachment.is === 'attached' && state === 'no-server',
-    );
+    const stale = fleet
+      .siblingsOf(member)
+      .filter(({ attachment, state }) => attachment.is === 'attached' && state === 'no-server');
     await Promise.all(stale.map(askState));
   }
 
   function mayDrain({ member, ask }: Question): Verdict {
-    const siblings = siblingsOf(member);
+    const siblings = fleet.siblingsOf(member);
     const serving = siblings.filter(isServing);
     if (serving.length === 0 && ask.params.force !== true) {
-      const { name, pmId } = member.process;
+      const { pmId } = member.process;
+      const name = titleOf(member.process);
       return refusal(
         'E_LAST',
         siblings.length === 0
           ? `${name} has one instance, and draining it would leave nobody to serve`
           : `${name} has ${siblings.length + 1} instances and no other one serves now; draining this one would leave nobody`,
-        `add one first: pm2 scale ${name} +1 (cluster mode); or let clients wait: pm2 trigger ${pmId} drain force=true`,
+        `add one first: pm2 scale ${member.process.name} +1 (cluster mode); or let clients wait: pm2 trigger ${pmId} drain force=true`,
       );
     }
     draining.set(ask.pid, ask.id);
     return { is: 'go' };
-  }
-
-  function siblingsOf(member: Member): Member[] {
-    return fleet.members().filter((other) => other !== member && other.process.name === member.process.name);
   }
 
   /** Does this sibling take requests? One that never gets an agent is believed when PM2 says online; one that boots is not. */
@@ -140,10 +138,10 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
 
   function gather(question: Question): void {
     const { member, ask } = question;
-    const app = member.process.name;
+    const app = appOf(member.process);
     if (reloading(app)) {
       // It would be ended in the middle, or hold the reload up.
-      const message = `${app} is being reloaded, which replaces this process`;
+      const message = `${titleOf(member.process)} is being reloaded, which replaces this process`;
       answer(member.process.pmId, ask.id, refusal('E_STATE', message, 'dump when pm2-ops reload has ended'));
       return;
     }
@@ -155,21 +153,21 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
       own.queue.push(question);
       nextDump(own);
     } else if (own.chosen && Date.now() < own.chosen.untilMs) {
-      answer(member.process.pmId, ask.id, { is: 'skip', reason: whyNot(app, own.chosen.question, question) });
+      answer(member.process.pmId, ask.id, { is: 'skip', reason: whyNot(own.chosen.question, question) });
     } else {
       wait('the other instances may have been asked as well');
-      if (own.gathering.length === 0) setTimeout(() => choose(app, own), GATHER_MS).unref();
+      if (own.gathering.length === 0) setTimeout(() => choose(own), GATHER_MS).unref();
       own.gathering.push(question);
     }
   }
 
-  function choose(app: string, own: Dumps): void {
+  function choose(own: Dumps): void {
     const [largest, ...others] = own.gathering.sort((a, b) => b.ask.heapUsed - a.ask.heapUsed);
     own.gathering = [];
     if (!largest) return;
     own.queue.push(largest);
     for (const other of others) {
-      answer(other.member.process.pmId, other.ask.id, { is: 'skip', reason: whyNot(app, largest, other) });
+      answer(other.member.process.pmId, other.ask.id, { is: 'skip', reason: whyNot(largest, other) });
     }
     // One whose event loop was blocked asks when it is free again; it was the same trigger.
     if (others.length > 0) own.chosen = { question: largest, untilMs: Date.now() + STRAGGLER_MS };
@@ -195,7 +193,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     // Nobody stands in for a process that serves nobody.
     if (member.state !== 'serving') return undefined;
     await learnStates(member);
-    if (siblingsOf(member).some(isServing)) return undefined;
+    if (fleet.siblingsOf(member).some(isServing)) return undefined;
     const reason = 'a sibling is started for the time of the dump';
     answer(member.process.pmId, ask.id, { is: 'wait', ms: SERVES_WITHIN_MS + MARGIN_MS, reason });
     const helper = await standIns.start(member);
@@ -218,8 +216,9 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
   }
 
   function whyInPlace(member: Member): string | undefined {
-    const { name, mode } = member.process;
-    const siblings = siblingsOf(member);
+    const { mode } = member.process;
+    const name = titleOf(member.process);
+    const siblings = fleet.siblingsOf(member);
     if (mode === 'fork') return `${name} runs in fork mode, where no sibling shares its port`;
     if (siblings.length === 0) return `${name} has one instance (scale=true adds one for the time of the dump)`;
     if (siblings.some(isServing)) return undefined;
@@ -244,11 +243,11 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
   }
 }
 
-function whyNot(app: string, largest: Question, { member }: Question): string {
+function whyNot(largest: Question, { member }: Question): string {
   const mb = Math.round(largest.ask.heapUsed / 2 ** 20);
   return (
     `instance ${largest.member.process.pmId} dumps, it has the largest heap (${mb} MB); ` +
-    `for this one: pm2 trigger ${member.process.pmId} heapdump; for all, one after the other: pm2 trigger ${app} heapdump all=true`
+    `for this one: pm2 trigger ${member.process.pmId} heapdump; for all, one after the other: pm2 trigger ${member.process.name} heapdump all=true`
   );
 }
 

@@ -1,6 +1,7 @@
 // Puts right what a reload left behind whose module was killed: old instances that it had drained serve again, and its
 // canary goes as soon as they do.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { appOf, titleOf } from '../app.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { Daemon, PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
@@ -29,9 +30,10 @@ interface Parts {
 
 /** @returns when it is put right, or cannot be within its deadlines; what was done is logged */
 export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<void> {
-  const { app, old, patient } = reload;
+  const { old, patient } = reload;
+  const app = appOf(reload);
   const { fleet, daemon, calls, refresh, askState } = parts;
-  const log = (line: string) => parts.log(`reload ${app}: ${line}`);
+  const log = (line: string) => parts.log(`reload ${titleOf(reload)}: ${line}`);
   log('the module was killed in the middle of it');
   await until(KNOWN_WITHIN_MS, () => instances().every(({ attachment }) => attachment.is !== 'waiting'));
   for (const { pmId, pid } of old) await serveAgain(pmId, pid);
@@ -51,7 +53,7 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
   }
 
   function instances(): Member[] {
-    return fleet.members().filter(({ process }) => process.name === app);
+    return fleet.instancesOf(app);
   }
 
   /** Only the same process: one that was started again meanwhile is nobody's to resume. */

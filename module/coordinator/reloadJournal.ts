@@ -1,11 +1,14 @@
 // Which reloads run, on disk: a module that is killed in the middle of one finds there what it has to put right.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type App, appOf, DEFAULT_NAMESPACE } from '../app.ts';
 import type { PmId } from '../daemon/daemon.ts';
 
 /** A reload that has begun and is not over. */
 export interface UnfinishedReload {
-  app: string;
+  /** Of the app. */
+  name: string;
+  namespace: string;
   /** Milliseconds of Date.now(). */
   sinceMs: number;
   /** The instances as they were. */
@@ -16,20 +19,24 @@ export interface UnfinishedReload {
   canary?: PmId;
 }
 
+/** As it stands in the file: version 0.1 knew an app by its name alone. */
+type Entry = Partial<Pick<UnfinishedReload, 'name' | 'namespace'>> &
+  Omit<UnfinishedReload, 'name' | 'namespace'> & { app?: string };
+
 export interface ReloadJournal {
   read(): UnfinishedReload[];
   /** @throws when the file cannot be written */
   write(reload: UnfinishedReload): void;
-  clear(app: string): void;
+  clear(app: App): void;
 }
 
 /** @param folder the module's own, `$PM2_HOME/pm2-ops` */
 export function createReloadJournal(folder: string): ReloadJournal {
   const file = join(folder, 'reloads.json');
-  const others = (app: string) => read().filter((reload) => reload.app !== app);
+  const others = (app: App) => read().filter((reload) => appOf(reload) !== app);
   return {
     read,
-    write: (reload) => save([...others(reload.app), reload]),
+    write: (reload) => save([...others(appOf(reload)), reload]),
     clear(app) {
       try {
         const left = others(app);
@@ -44,9 +51,10 @@ export function createReloadJournal(folder: string): ReloadJournal {
   function read(): UnfinishedReload[] {
     try {
       const reloads: unknown = JSON.parse(readFileSync(file, 'utf8'));
-      return Array.isArray(reloads)
-        ? (reloads as UnfinishedReload[]).filter((reload) => Array.isArray(reload.old))
-        : [];
+      if (!Array.isArray(reloads)) return [];
+      return (reloads as Entry[])
+        .filter(({ old }) => Array.isArray(old))
+        .map(({ app = '', name = app, namespace = DEFAULT_NAMESPACE, ...rest }) => ({ ...rest, name, namespace }));
     } catch {
       return [];
     }

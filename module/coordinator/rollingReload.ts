@@ -1,12 +1,14 @@
 // Reloads an app so that a bad deploy never replaces a good worker: one canary of the new code beside the old instances,
 // and only when that is proven the others, one at a time, each drained before PM2 touches it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type App, appOf, type OfApp, titleOf } from '../app.ts';
 import type { ReloadProgress, ReloadRefused, ReloadReply, Replaced } from '../commandProtocol.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { Daemon, PmId } from '../daemon/daemon.ts';
 import { findUnlisted, isAlive } from '../daemon/unlisted.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { Failure, Reply } from '../protocol.ts';
+import { type MeantApp, oneApp } from '../target.ts';
 import { putRight } from './interruptedReload.ts';
 import { LastWords } from './lastWords.ts';
 import { createReadiness, type Instance, type Readiness } from './readiness.ts';
@@ -36,7 +38,7 @@ export interface RollingReload {
   /** Settles in any case, and never later than the deadline that its first progress line tells. */
   reload(params: ReloadParams, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
   /** Does one of this app run, or is one being put right? */
-  runs(app: string): boolean;
+  runs(app: App): boolean;
   /** Puts right what a module left behind that was killed in the middle of a reload. */
   recover(): Promise<void>;
   /** Ends what runs: canaries go, drained instances serve again. */
@@ -52,14 +54,14 @@ export interface ReloadParts {
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
   /** Which instance of this app dumps its heap now. */
-  dumping(app: string): PmId | undefined;
+  dumping(app: App): PmId | undefined;
   log(line: string): void;
 }
 
 export function createRollingReload(parts: ReloadParts): RollingReload {
-  const running = new Map<string, { roll: Roll; done: Promise<unknown>; sinceMs: number }>();
+  const running = new Map<App, { roll: Roll; done: Promise<unknown>; sinceMs: number }>();
   /** Apps of which a reload was interrupted by the end of a module, until that is put right. */
-  const interrupted = new Set<string>();
+  const interrupted = new Set<App>();
   /** By pm_id, in milliseconds of performance.now(). */
   const ready = new Map<PmId, number>();
   parts.daemon.onReady((pmId) => ready.set(pmId, performance.now()));
@@ -76,23 +78,24 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
   return {
     async reload(params, tell) {
       await parts.refresh();
-      const { app } = params;
+      const meant = oneApp(parts.fleet, params.app, 'reload');
+      if (!('title' in meant)) return meant;
+      const { app, title } = meant;
       const members = instancesOf(parts.fleet, app);
       const busy = running.get(app);
       if (busy) {
         const seconds = Math.round((performance.now() - busy.sinceMs) / 1000);
-        return refused('E_BUSY', `a reload of ${app} has been running for ${seconds} s`, 'wait for its end');
+        return refused('E_BUSY', `a reload of ${title} has been running for ${seconds} s`, 'wait for its end');
       }
       if (interrupted.has(app)) {
-        return refused('E_BUSY', `an interrupted reload of ${app} is being put right`, 'try again in a few seconds');
+        return refused('E_BUSY', `an interrupted reload of ${title} is being put right`, 'try again in a few seconds');
       }
       const dumping = parts.dumping(app);
       if (dumping !== undefined) {
-        const message = `instance ${dumping} of ${app} writes a heap dump, which a reload would end in the middle`;
+        const message = `instance ${dumping} of ${title} writes a heap dump, which a reload would end in the middle`;
         return refused('E_BUSY', message, 'wait for its end (seconds to minutes), then reload again');
       }
-      if (members.length === 0) return refused('E_PARAMS', `PM2 manages no app "${app}"`, 'look with: pm2 ls');
-      const roll = new Roll(parts, params, members, tell, (pmId) => ready.get(pmId));
+      const roll = new Roll(parts, meant, params, members, tell, (pmId) => ready.get(pmId));
       const done = roll.run();
       running.set(app, { roll, done, sinceMs: performance.now() });
       done.finally(() => running.delete(app)).catch(() => {});
@@ -102,11 +105,11 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
     async recover() {
       const { journal, log } = parts;
       const unfinished = journal.read();
-      for (const { app } of unfinished) interrupted.add(app);
+      for (const reload of unfinished) interrupted.add(appOf(reload));
       for (const reload of unfinished) {
-        await putRight(reload, parts).catch((error: Error) => log(`reload ${reload.app}: ${error.message}`));
-        journal.clear(reload.app);
-        interrupted.delete(reload.app);
+        await putRight(reload, parts).catch((error: Error) => log(`reload ${titleOf(reload)}: ${error.message}`));
+        journal.clear(appOf(reload));
+        interrupted.delete(appOf(reload));
       }
     },
     async close() {
@@ -138,7 +141,10 @@ class Roll {
   readonly deadlineMs: number;
   readonly #startedMs = performance.now();
   #journaledMs: number | undefined;
-  readonly #app: string;
+  readonly #app: App;
+  readonly #title: string;
+  /** In PM2's words. */
+  readonly #of: OfApp;
   readonly #readiness: Readiness;
   readonly #lastWords = new LastWords();
   /** The instances as they were. */
@@ -160,12 +166,16 @@ class Roll {
 
   constructor(
     private readonly parts: ReloadParts,
+    { app, title }: MeantApp,
     private readonly params: ReloadParams,
     members: Member[],
     private readonly tell: (progress: ReloadProgress) => void,
     readyAt: (pmId: PmId) => number | undefined,
   ) {
-    this.#app = params.app;
+    this.#app = app;
+    this.#title = title;
+    const { namespace = '', name = '' } = members[0]?.process ?? {};
+    this.#of = { namespace, name };
     this.#old = members.map(({ process: { pmId, pid, restarts } }) => ({ pmId, pid, restarts, startedMs: 0 }));
     this.#serves = members.some(({ state }) => state === 'serving' || state === 'draining' || state === 'drained');
     this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
@@ -185,7 +195,7 @@ class Roll {
 
   async #all(): Promise<ReloadReply | ReloadRefused> {
     try {
-      this.#progress('begin', `${this.#old.length} instance(s) of ${this.#app}`, { deadlineMs: this.deadlineMs });
+      this.#progress('begin', `${this.#old.length} instance(s) of ${this.#title}`, { deadlineMs: this.deadlineMs });
       await this.#othersAreDone();
       this.#journal();
       if (this.#isFork()) await this.#restartInPlace();
@@ -193,7 +203,7 @@ class Roll {
       return {
         ok: true,
         action: 'reload',
-        app: this.#app,
+        app: this.#title,
         instances: this.#old.length,
         replaced: this.#replaced,
         notes: this.#notes,
@@ -225,7 +235,7 @@ class Roll {
   #journal(): void {
     this.#journaledMs ??= Date.now();
     const entry: UnfinishedReload = {
-      app: this.#app,
+      ...this.#of,
       sinceMs: this.#journaledMs,
       old: this.#old.map(({ pmId, pid }) => ({ pmId, pid })),
       patient: this.params.patient > 0,
@@ -271,8 +281,8 @@ class Roll {
     if (!model) {
       throw new ReloadFailure(
         'E_STATE',
-        `no instance of ${this.#app} is online, so there is nothing to protect`,
-        `start it: pm2 restart ${this.#app}`,
+        `no instance of ${this.#title} is online, so there is nothing to protect`,
+        `start it: pm2 restart ${this.#of.name}`,
       );
     }
     const startedMs = performance.now();
@@ -459,8 +469,8 @@ class Roll {
     if (!this.params.force) {
       throw new ReloadFailure(
         'E_STATE',
-        `${this.#app} runs in fork mode, where no second instance can listen on its port beside the first`,
-        `run it in cluster mode (exec_mode: "cluster" in its configuration), or accept a gap: pm2-ops reload ${this.#app} --force`,
+        `${this.#title} runs in fork mode, where no second instance can listen on its port beside the first`,
+        `run it in cluster mode (exec_mode: "cluster" in its configuration), or accept a gap: pm2-ops reload ${this.#title} --force`,
       );
     }
     for (const old of this.#old) {
@@ -499,7 +509,7 @@ class Roll {
     );
     return {
       ...refused(failure.code, failure.message, failure.hint),
-      app: this.#app,
+      app: this.#title,
       replaced: this.#replaced,
       notes: this.#notes,
       logs: failure.logs,
@@ -563,7 +573,7 @@ class Roll {
     if (left.length === 0) return;
     throw new ReloadFailure(
       'E_STATE',
-      `pid ${left.join(', ')} belongs to ${this.#app} but PM2 does not list it: another reload runs, or has left it behind`,
+      `pid ${left.join(', ')} belongs to ${this.#title} but PM2 does not list it: another reload runs, or has left it behind`,
       `wait for that reload; if there is none: kill ${left.join(' ')}`,
     );
   }
@@ -594,8 +604,8 @@ class Roll {
     if (!this.#overlap) return;
     throw new ReloadFailure(
       'E_STATE',
-      `somebody else reloads ${this.#app} at the same time: ${this.#overlap}`,
-      `wait for the other one to end (pm2 ls), then: pm2-ops reload ${this.#app}`,
+      `somebody else reloads ${this.#title} at the same time: ${this.#overlap}`,
+      `wait for the other one to end (pm2 ls), then: pm2-ops reload ${this.#title}`,
     );
   }
 
@@ -610,8 +620,8 @@ class Roll {
 
   #progress(step: ReloadProgress['step'], message: string, more: { deadlineMs?: number } = {}): void {
     const ms = Math.round(performance.now() - this.#startedMs);
-    this.parts.log(`reload ${this.#app}: ${message}`);
-    this.tell({ action: 'reload', app: this.#app, step, message, ms, ...more });
+    this.parts.log(`reload ${this.#title}: ${message}`);
+    this.tell({ action: 'reload', app: this.#title, step, message, ms, ...more });
   }
 }
 
@@ -623,8 +633,8 @@ async function whenGone(pid: number, withinMs: number): Promise<Reply> {
 }
 
 /** By rising id; not what a reload of PM2 is about to end. */
-function instancesOf(fleet: Fleet, app: string): Member[] {
-  return fleet.members().filter(({ process }) => process.name === app && typeof process.pmId === 'number');
+function instancesOf(fleet: Fleet, app: App): Member[] {
+  return fleet.instancesOf(app).filter(({ process }) => typeof process.pmId === 'number');
 }
 
 function refused(code: Failure['code'], message: string, hint: string): Failure {

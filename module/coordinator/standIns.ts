@@ -1,6 +1,7 @@
 // A sibling for the time of a dump, where an app has only one instance: started and serving before that one is drained,
 // drained and removed after. It carries a mark in its environment, so that whoever comes after a module that died knows it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { titleOf } from '../app.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import { type Daemon, type PmId, STAND_IN } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
@@ -55,7 +56,8 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
 
   return { start, end, sweep };
 
-  async function start({ process: { pmId: original, name } }: Member): Promise<PmId> {
+  async function start({ process: model }: Member): Promise<PmId> {
+    const { pmId: original } = model;
     const startedMs = performance.now();
     const endsMs = startedMs + SERVES_WITHIN_MS;
     const mark = `${run}-${started++}`;
@@ -75,7 +77,7 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
         await sleep(LOOK_EVERY_MS);
       }
       needed.add(pmId);
-      log(`id ${pmId} of ${name} stands in for id ${original} while that one dumps its heap`);
+      log(`id ${pmId} of ${titleOf(model)} stands in for id ${original} while that one dumps its heap`);
       await readiness.untilReady({ pmId, pid: 0, restarts: 0, startedMs }, { serves: true, endsMs });
       return pmId;
     } catch (error) {
@@ -102,7 +104,7 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
       if (member?.process.standIn === undefined) return;
       if (othersServe(member) && (await removed(member))) return;
       if (performance.now() > endsMs) {
-        log(`id ${pmId} of ${member.process.name} stays: no other instance serves; it goes when one does`);
+        log(`id ${pmId} of ${titleOf(member.process)} stays: no other instance serves; it goes when one does`);
         return;
       }
       await sleep(LOOK_EVERY_MS);
@@ -110,24 +112,22 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
   }
 
   async function removed({ process, attachment }: Member): Promise<boolean> {
-    const { pmId, name, killTimeoutMs } = process;
+    const { pmId, killTimeoutMs } = process;
     if (attachment.is === 'attached' && process.status === 'online') {
       const drain = await calls.run(pmId, 'drain', { timeout: DRAIN_MS }, DRAIN_MS + MARGIN_MS);
       if (!drain.ok && drain.code !== 'E_NO_SERVER') return false;
     }
     await daemon.remove(pmId, killTimeoutMs);
-    log(`id ${pmId} of ${name}, the stand-in, is gone again`);
+    log(`id ${pmId} of ${titleOf(process)}, the stand-in, is gone again`);
     return true;
   }
 
   /** Only who said so itself: one that is blocked by its dump says nothing. */
-  function othersServe({ process: { pmId, name } }: Member): boolean {
+  function othersServe(member: Member): boolean {
     return fleet
-      .members()
+      .siblingsOf(member)
       .some(
         ({ process, attachment, state }) =>
-          process.name === name &&
-          process.pmId !== pmId &&
           process.standIn === undefined &&
           process.status === 'online' &&
           attachment.is === 'attached' &&

@@ -1,4 +1,5 @@
 // Everything said to or heard from the PM2 daemon.
+import { DEFAULT_NAMESPACE, type OfApp } from '../app.ts';
 import { AGENT_MESSAGE, type AgentMessage, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
@@ -10,6 +11,8 @@ export interface ManagedProcess {
   pmId: PmId;
   pid: number;
   name: string;
+  /** PM2's; `default` where the app names none. */
+  namespace: string;
   mode: 'cluster' | 'fork';
   /** PM2's word: online, launching, stopping, stopped, errored. */
   status: string;
@@ -56,7 +59,7 @@ export interface Daemon {
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
   /** Some process started, stopped, restarted or went away. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
-  onAgentMessage(listener: (pmId: PmId, name: string, message: AgentMessage) => void): void;
+  onAgentMessage(listener: (pmId: PmId, app: OfApp, message: AgentMessage) => void): void;
   /** Anything else that somebody put on the bus under that type; `pmId` is filled in by the daemon. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
   /** A packet to any process, under a topic. */
@@ -79,7 +82,7 @@ export interface Daemon {
 }
 
 interface BusPacket {
-  process: { pm_id: PmId; name: string; restart_time?: number };
+  process: { pm_id: PmId; name: string; namespace?: string; restart_time?: number };
   event?: string;
   data?: unknown;
   raw?: unknown;
@@ -112,7 +115,8 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     },
     onAgentMessage(listener) {
       bus.on(AGENT_MESSAGE, ((packet: BusPacket) => {
-        listener(packet.process.pm_id, packet.process.name, packet.data as AgentMessage);
+        const { pm_id, name, namespace = DEFAULT_NAMESPACE } = packet.process;
+        listener(pm_id, { name, namespace }, packet.data as AgentMessage);
       }) as (packet: never) => void);
     },
     onBusEvent,
@@ -152,6 +156,7 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     pmId: pm2_env.pm_id ?? pm_id,
     pid: pid ?? 0,
     name,
+    namespace: pm2_env.namespace || DEFAULT_NAMESPACE,
     mode: pm2_env.exec_mode === 'cluster_mode' ? 'cluster' : 'fork',
     status: pm2_env.status,
     isModule: pm2_env.pmx_module === true,

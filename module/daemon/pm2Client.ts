@@ -10,6 +10,7 @@ export interface Pm2Process {
   pm2_env: {
     pm_id: number | string;
     status: string;
+    namespace?: string;
     exec_mode: 'cluster_mode' | 'fork_mode';
     exec_interpreter?: string;
     pm_exec_path?: string;

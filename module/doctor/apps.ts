@@ -6,14 +6,14 @@ export const APP_CHECKS: Check[] = [
   {
     name: 'own-signal-handler',
     look: ({ members }) =>
-      [...byApp(members)].flatMap(([app, instances]): Found[] =>
+      byApp(members).flatMap(({ title, instances }): Found[] =>
         instances.some(({ graceful }) => graceful === 'app')
           ? [
               {
                 severity: 'info',
-                about: app,
+                about: title,
                 what: 'handles SIGINT itself, so it is not drained when PM2 ends it: whether it drops requests is up to its handler',
-                fix: `drained before the signal all the same: ${NAME} reload ${app}; or take the handler out`,
+                fix: `drained before the signal all the same: ${NAME} reload ${title}; or take the handler out`,
               },
             ]
           : [],
@@ -22,13 +22,13 @@ export const APP_CHECKS: Check[] = [
   {
     name: 'kill-timeout',
     look: ({ members, statuses, fleet }) =>
-      [...byApp(members)].flatMap(([app, instances]): Found[] => {
+      byApp(members).flatMap(({ app, title, name, instances }): Found[] => {
         const [
           {
             process: { killTimeoutMs },
           } = { process: { killTimeoutMs: 0 } },
         ] = instances;
-        const set = (ms: number) => `kill_timeout: ${ms} in its ecosystem file, then: pm2 reload ${app}`;
+        const set = (ms: number) => `kill_timeout: ${ms} in its ecosystem file, then: pm2 reload ${name}`;
         const suggested = fleet.leaves.get(app)?.suggestedKillTimeoutMs;
         if (suggested !== undefined && suggested > killTimeoutMs) {
           const { cut, cutRequests } = fleet.leaves.get(app)!;
@@ -36,7 +36,7 @@ export const APP_CHECKS: Check[] = [
           return [
             {
               severity: 'error',
-              about: app,
+              about: title,
               what: `its last exit cut ${cut} request(s)${which}, which did not fit into kill_timeout ${killTimeoutMs}`,
               fix: set(suggested),
             },
@@ -50,7 +50,7 @@ export const APP_CHECKS: Check[] = [
         return [
           {
             severity: 'info',
-            about: app,
+            about: title,
             what: `kill_timeout (${killTimeoutMs} ms) is shorter than its keepAliveTimeout (${idleMs} ms): a client that pauses longer than that on a connection may lose its next request to a reload`,
             fix: set(idleMs + 1000),
           },
@@ -60,7 +60,7 @@ export const APP_CHECKS: Check[] = [
   {
     name: 'alone',
     look: ({ members, statuses }) =>
-      [...byApp(members)].flatMap(([app, instances]): Found[] => {
+      byApp(members).flatMap(({ title, name, instances }): Found[] => {
         const online = instances.filter(({ process }) => process.status === 'online');
         const [only] = online;
         if (!only || online.length > 1 || !statuses.get(only.process.pid)?.serves) return [];
@@ -68,13 +68,13 @@ export const APP_CHECKS: Check[] = [
         return [
           {
             severity: 'info',
-            about: app,
+            about: title,
             what: fork
               ? 'runs as a single process in fork mode: clients are refused while it restarts, and during a dump nobody answers'
               : 'has one instance: during a dump nobody answers, and it is not drained unless forced',
             fix: fork
-              ? `exec_mode: 'cluster', instances: 2 in its ecosystem file, then: pm2 delete ${app} && pm2 start`
-              : `pm2 scale ${app} 2`,
+              ? `exec_mode: 'cluster', instances: 2 in its ecosystem file, then: pm2 delete ${name} && pm2 start`
+              : `pm2 scale ${name} 2`,
           },
         ];
       }),

@@ -1,4 +1,5 @@
 // What `doctor` finds, and what it finds it with.
+import { type App, appOf, titleOf } from '../app.ts';
 import type { Settings } from '../daemon/settings.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import type { Reply } from '../protocol.ts';
@@ -58,13 +59,28 @@ export interface Check {
 }
 
 /** For a finding about one process. */
-export function about({ process: { name, pmId } }: Member): string {
-  return `${name} (id ${pmId})`;
+export function about({ process }: Member): string {
+  return `${titleOf(process)} (id ${process.pmId})`;
 }
 
-/** Processes by the name of their app. */
-export function byApp(members: readonly Member[]): Map<string, Member[]> {
-  const apps = new Map<string, Member[]>();
-  for (const member of members) apps.set(member.process.name, [...(apps.get(member.process.name) ?? []), member]);
-  return apps;
+/** An app with all its instances. */
+export interface AppInstances {
+  app: App;
+  /** For a person to read. */
+  title: string;
+  /** As PM2's own commands want it. */
+  name: string;
+  instances: Member[];
+}
+
+/** Processes by their app. */
+export function byApp(members: readonly Member[]): AppInstances[] {
+  const apps = new Map<App, AppInstances>();
+  for (const member of members) {
+    const app = appOf(member.process);
+    const known = apps.get(app) ?? { app, title: titleOf(member.process), name: member.process.name, instances: [] };
+    known.instances.push(member);
+    apps.set(app, known);
+  }
+  return [...apps.values()];
 }

@@ -1,9 +1,10 @@
 // Checks of the host, of PM2 and of the module itself.
 import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { titleOf } from '../app.ts';
 import { listeners, mainLoopFd, ownerOf, readText } from '../attach/index.ts';
 import { NAME } from '../protocol.ts';
-import type { Check, Found } from './finding.ts';
+import { about, type Check, type Found } from './finding.ts';
 
 const OLDEST_NODE = 20;
 const NEWEST_NODE = 26;
@@ -27,18 +28,19 @@ export const HOST_CHECKS: Check[] = [
         NEWEST_NODE,
         'install a supported Node, then: pm2 update',
       ),
-      ...members.flatMap(({ process: { name, pmId, nodeVersion } }): Found[] =>
-        nodeVersion === undefined || major(nodeVersion) >= OLDEST_NODE
+      ...members.flatMap((member): Found[] => {
+        const { nodeVersion } = member.process;
+        return nodeVersion === undefined || major(nodeVersion) >= OLDEST_NODE
           ? []
           : [
               {
                 severity: 'warning',
-                about: `${name} (id ${pmId})`,
+                about: about(member),
                 what: `runs Node ${nodeVersion}, which is older than ${OLDEST_NODE}: pm2-ops leaves it alone`,
                 fix: `start it with a newer one: pm2 start … --interpreter /path/to/node`,
               },
-            ],
-      ),
+            ];
+      }),
     ],
   },
   {
@@ -81,7 +83,7 @@ export const HOST_CHECKS: Check[] = [
         return [
           {
             severity: 'warning',
-            about: managed.process.name,
+            about: titleOf(managed.process),
             what: `its inspector is open on port ${INSPECTOR_PORT}: every user of this host can run code as that process, and other processes cannot be attached meanwhile`,
             fix: 'end the debugging session, or start it without --inspect',
           },

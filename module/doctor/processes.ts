@@ -2,7 +2,7 @@
 import { ageMs, readStat } from '../attach/index.ts';
 import { findUnlisted } from '../daemon/unlisted.ts';
 import { NAME } from '../protocol.ts';
-import { about, type Check, type Found } from './finding.ts';
+import { about, byApp, type Check, type Found } from './finding.ts';
 
 /** The outgoing processes of a reload are gone after this many milliseconds. */
 const RELOAD_MS = 60_000;
@@ -142,13 +142,12 @@ export const PROCESS_CHECKS: Check[] = [
     name: 'unlisted',
     look: ({ members }) => {
       const listed = new Set(members.map(({ process }) => process.pid));
-      const apps = [...new Set(members.map(({ process }) => process.name))];
-      return apps.flatMap((app) =>
+      return byApp(members).flatMap(({ app, title }) =>
         findUnlisted(app, listed)
           .filter((pid) => ageOf(pid) > RELOAD_MS)
           .map((pid) => ({
             severity: 'error' as const,
-            about: app,
+            about: title,
             what: `process ${pid} is one of its instances, and PM2 does not list it: it serves old code for ever`,
             fix: `kill ${pid}`,
           })),

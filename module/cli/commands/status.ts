@@ -1,4 +1,5 @@
 // `pm2-ops status`: which processes are attached, which are not and why.
+import { DEFAULT_NAMESPACE } from '../../app.ts';
 import type { ProcessStatus, StatusReply } from '../../commandProtocol.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
@@ -19,11 +20,15 @@ export const status: Command = {
 function render({ version, processes }: StatusReply): string {
   if (processes.length === 0) return `pm2-ops ${version}: PM2 manages no app yet. Start one: pm2 start app.js`;
   const attached = processes.filter((each) => each.attached).length;
+  // Most hosts know no namespaces.
+  const namespaces = processes.some(({ namespace }) => namespace !== DEFAULT_NAMESPACE);
+  const inNamespace = <T>(cell: T) => (namespaces ? [cell] : []);
   return [
     table(
-      ['id', 'name', 'pid', 'mode', 'pm2', 'pm2-ops', 'state', 'note'],
+      ['id', ...inNamespace('namespace'), 'name', 'pid', 'mode', 'pm2', 'pm2-ops', 'state', 'note'],
       processes.map((each) => [
         String(each.id),
+        ...inNamespace(each.namespace),
         each.name,
         String(each.pid || '-'),
         each.mode,

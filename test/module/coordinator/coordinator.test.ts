@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type App, appOf } from '../../../module/app.ts';
 import { type Ask, createCoordinator } from '../../../module/coordinator/coordinator.ts';
 import type { ManagedProcess, PmId } from '../../../module/daemon/daemon.ts';
 import { createFleet } from '../../../module/fleet.ts';
@@ -61,6 +62,24 @@ describe('who may drain', () => {
     done(first);
     ask(1, 'drain');
     await waitFor(async () => (await verdict(1)).is === 'go', { what: 'the second to be granted', everyMs: 1 });
+  });
+});
+
+describe('an app of the same name in another namespace', () => {
+  it('neither serves for this one, nor takes its turn', async () => {
+    const { ask, verdict, untilGo, fleet, list, dumping } = coordinate('api', 1);
+    fleet.sync([...list, instance('api', 1, 'blue')]);
+    Object.assign(fleet.get(1)!, { state: 'serving', attachment: { is: 'attached', version: '1.0.0', since: 0 } });
+    ask(0, 'drain');
+    const refused = await verdict(0);
+    assert.ok(refused.is === 'refuse');
+    assert.match(refused.message, /^api has one instance/);
+    ask(1, 'heapdump', {}, { addressed: 'id' });
+    const { drain } = await untilGo(1);
+    assert.ok(drain?.may === false);
+    assert.match(drain.reason, /^blue:api has one instance/);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'api' })), undefined);
+    assert.equal(dumping(appOf({ namespace: 'blue', name: 'api' })), 1);
   });
 });
 
@@ -138,7 +157,7 @@ describe('who may dump', () => {
 describe('a dump and a rolling reload of the same app', () => {
   it('a dump is refused while the reload runs', async () => {
     const { ask, verdict, reloading } = coordinate('web', 2);
-    reloading.add('web');
+    reloading.add(appOf({ namespace: 'default', name: 'web' }));
     ask(0, 'heapdump', {}, { addressed: 'id' });
     const refused = await verdict(0);
     assert.ok(refused.is === 'refuse');
@@ -151,14 +170,14 @@ describe('a dump and a rolling reload of the same app', () => {
 
   it('one that gathers, waits or runs is known until it is over', async () => {
     const { ask, untilGo, done, dumping } = coordinate('web', 2);
-    assert.equal(dumping('web'), undefined);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'web' })), undefined);
     const first = ask(1, 'heapdump');
-    assert.equal(dumping('web'), 1);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'web' })), 1);
     await untilGo(1);
-    assert.equal(dumping('web'), 1);
-    assert.equal(dumping('api'), undefined);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'web' })), 1);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'api' })), undefined);
     done(first);
-    assert.equal(dumping('web'), undefined);
+    assert.equal(dumping(appOf({ namespace: 'default', name: 'web' })), undefined);
   });
 });
 
@@ -183,7 +202,7 @@ function coordinate(name: string, instances: number) {
   const verdicts = new Map<PmId, Verdict>();
   /** What an agent would say if it were asked. */
   const now = new Map<PmId, ServingState>();
-  const reloading = new Set<string>();
+  const reloading = new Set<App>();
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
@@ -230,11 +249,12 @@ function coordinate(name: string, instances: number) {
   };
 }
 
-function instance(name: string, pmId: number): ManagedProcess {
+function instance(name: string, pmId: number, namespace = 'default'): ManagedProcess {
   return {
     pmId,
     pid: 1000 + pmId,
     name,
+    namespace,
     mode: 'cluster',
     status: 'online',
     isModule: false,

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
+import { appOf } from '../../../module/app.ts';
 import { findUnlisted, isAlive } from '../../../module/daemon/unlisted.ts';
 import { waitFor } from '../../support/wait-for.ts';
+
+const app = (name: string, namespace = 'default') => appOf({ namespace, name });
 
 describe('a process of an app that PM2 does not list', () => {
   const children: ChildProcess[] = [];
@@ -16,14 +19,19 @@ describe('a process of an app that PM2 does not list', () => {
     return child.pid!;
   }
 
-  it('is found by its name, in both modes, and only among the children of the daemon', async () => {
+  it('is found by its name and namespace, in both modes, and only among the children of the daemon', async () => {
     const cluster = await start({ pm2_env: JSON.stringify({ name: 'web' }) });
     const fork = await start({ name: 'web' });
     const listed = await start({ name: 'web' });
     await start({ name: 'api' });
-    await waitFor(() => findUnlisted('web', new Set([listed]), process.pid).length === 2, { what: 'both' });
-    assert.deepEqual(findUnlisted('web', new Set([listed]), process.pid).sort(), [cluster, fork].sort());
-    assert.deepEqual(findUnlisted('web', new Set(), 1), []);
+    await waitFor(() => findUnlisted(app('web'), new Set([listed]), process.pid).length === 2, { what: 'both' });
+    assert.deepEqual(findUnlisted(app('web'), new Set([listed]), process.pid).sort(), [cluster, fork].sort());
+    assert.deepEqual(findUnlisted(app('web'), new Set(), 1), []);
+    const blue = await start({ pm2_env: JSON.stringify({ name: 'web', namespace: 'blue' }) });
+    const forkedBlue = await start({ name: 'web', namespace: 'blue' });
+    await waitFor(() => findUnlisted(app('web', 'blue'), new Set(), process.pid).length === 2, { what: 'blue ones' });
+    assert.deepEqual(findUnlisted(app('web', 'blue'), new Set(), process.pid).sort(), [blue, forkedBlue].sort());
+    assert.deepEqual(findUnlisted(app('web'), new Set([listed]), process.pid).sort(), [cluster, fork].sort());
   });
 
   it('is not there any more once it has ended', async () => {
@@ -31,6 +39,6 @@ describe('a process of an app that PM2 does not list', () => {
     children.at(-1)!.kill('SIGKILL');
     await once(children.at(-1)!, 'exit');
     assert.equal(isAlive(pid), false);
-    assert.deepEqual(findUnlisted('gone', new Set(), process.pid), []);
+    assert.deepEqual(findUnlisted(app('gone'), new Set(), process.pid), []);
   });
 });
