@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { appOf, titleOf } from './app.ts';
 import { type Attacher, qualify } from './attach/index.ts';
 import type { Daemon, ManagedProcess, PmId } from './daemon/daemon.ts';
-import { matches, type Settings } from './daemon/settings.ts';
+import { isExcluded, matches, type Settings } from './daemon/settings.ts';
 import { LEASE_FILE, type State } from './daemon/state.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { ACTION_NAMES, type AgentMessage, type AgentOptions } from './protocol.ts';
@@ -143,8 +143,12 @@ export function createKeeper({
     const { process } = member;
     const { name, pid } = process;
     const backoffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 1.5 ** (tries - 1));
-    if (!matches(name, settings.include)) return skip(member, 'not-included', 'not in pm2-ops:include');
-    if (matches(name, settings.exclude)) return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
+    const called = [name, titleOf(process)];
+    if (!called.some((each) => matches(each, settings.include)))
+      return skip(member, 'not-included', 'not in pm2-ops:include');
+    const names = fleet.members().flatMap((each) => [each.process.name, titleOf(each.process)]);
+    if (called.some((each) => isExcluded(each, settings.exclude, names)))
+      return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
 
     // Its agent is there and will answer; an inspector would stay open until V8 is done.
     state.folderFor(uidOf(pid));

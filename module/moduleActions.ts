@@ -77,7 +77,7 @@ export function createModuleActions(parts: Parts): void {
   const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {
     try {
       if (action === 'reload') return await reload(parts, raw, nonce);
-      const target = readTarget(raw);
+      const target = readTarget(raw, (name) => parts.fleet.members().some(({ process }) => process.name === name));
       const verb = Object.hasOwn(verbs, action) ? verbs[action] : undefined;
       if (!verb) return failure(action, 'E_PARAMS', `there is no action "${action}"`, `there are ${names.join(', ')}`);
       if (target === undefined) {
@@ -200,28 +200,35 @@ function row(
 }
 
 /**
- * Which processes? Nothing means all; else `app=web`, `id=3`, `{"app":"web"}`, or the bare name.
+ * Which processes? Nothing means all; else `app=my app`, `id=3`, `{"app":"my app"}`, or the bare name.
+ * @param isName is there an app of that very name? Then it is meant, whatever it looks like
  * @returns undefined when it is none of these
  */
-function readTarget(raw: unknown): string | undefined {
+function readTarget(raw: unknown, isName: (text: string) => boolean): string | undefined {
   if (raw === undefined || raw === null || raw === '') return 'all';
   if (typeof raw === 'number') return String(raw);
-  if (typeof raw === 'object') {
-    const entries = Object.entries(raw);
-    if (entries.length === 0) return 'all';
-    const [[key, value] = []] = entries;
-    const known = entries.length === 1 && (key === 'app' || key === 'id');
-    return known && (typeof value === 'string' || typeof value === 'number') ? String(value) : undefined;
-  }
-  const text = String(raw).trim();
-  if (text.startsWith('{')) {
+  if (typeof raw === 'object') return targetOf(raw);
+  const text = String(raw);
+  if (isName(text)) return text;
+  if (text.trim().startsWith('{')) {
     try {
-      return readTarget(JSON.parse(text));
+      return targetOf(JSON.parse(text) as object);
     } catch {
       return undefined;
     }
   }
-  return /^(?:(?:app|id)=)?([^\s=]+)$/.exec(text)?.[1];
+  const [, key, value] = /^\s*([A-Za-z]\w*)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined) return text.trim() || 'all';
+  if ((key !== 'app' && key !== 'id') || !value) return undefined;
+  return isName(value) ? value : value.trim();
+}
+
+function targetOf(given: object): string | undefined {
+  const entries = Object.entries(given);
+  if (entries.length === 0) return 'all';
+  const [[key, value] = []] = entries;
+  const known = entries.length === 1 && (key === 'app' || key === 'id');
+  return known && (typeof value === 'string' || typeof value === 'number') ? String(value) : undefined;
 }
 
 function failure(action: string, code: string, message: string, hint: string): ModuleReply {

@@ -3,6 +3,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileNameOf } from './fileNameOf.ts';
 
 export type Kind = 'dumps' | 'profiles' | 'reports';
 
@@ -124,5 +125,5 @@ function pmId(): string {
 }
 
 function appName(): string {
-  return (process.env.name ?? 'app').replace(/[^\w.-]/g, '_').slice(0, 100);
+  return fileNameOf(process.env.name ?? 'app', process.env.namespace);
 }

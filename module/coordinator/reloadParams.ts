@@ -71,9 +71,10 @@ function readObject(raw: unknown): Record<string, unknown> | undefined {
     }
   }
   const given: Record<string, unknown> = {};
-  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
-    const [, key, value] = /^([A-Za-z]\w*)=(.*)$/.exec(word) ?? [];
-    if (key === undefined && !text.includes('=') && given.app === undefined) given.app = word;
+  // A name may hold spaces and commas: what separates is the next `key=`.
+  for (const [index, piece] of text.split(/[\s,]+(?=[A-Za-z]\w*=)/).entries()) {
+    const [, key, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(piece) ?? [];
+    if (key === undefined && index === 0) given.app = piece;
     else if (key === undefined || Object.hasOwn(given, key)) return undefined;
     else given[key] = value;
   }

@@ -7,9 +7,15 @@ import * as z from 'zod/mini';
 import { NAME } from '../protocol.ts';
 
 const onOff = z.enum(['on', 'off']);
+/** Only commas separate: a name may hold spaces. */
 const globs = z.pipe(
   z.string(),
-  z.transform((text) => text.split(/[\s,]+/).filter(Boolean)),
+  z.transform((text) =>
+    text
+      .split(',')
+      .map((glob) => glob.trim())
+      .filter(Boolean),
+  ),
 );
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -102,6 +108,18 @@ export function matches(name: string, patterns: readonly string[]): boolean {
       .replace(/[.+^${}()|[\]\\]/g, '\\$&')
       .replaceAll('*', '.*')
       .replaceAll('?', '.');
-    return new RegExp(`^${source}$`).test(name);
+    return new RegExp(`^${source}$`, 'su').test(name);
+  });
+}
+
+/**
+ * What is to be left alone. A piece with spaces that is no app's name counts as several names, as it did in 0.1: what somebody may
+ * have wanted left alone is left alone.
+ * @param names of all apps
+ */
+export function isExcluded(name: string, patterns: readonly string[], names: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const isOne = !/\s/.test(pattern) || names.some((each) => matches(each, [pattern]));
+    return matches(name, isOne ? [pattern] : pattern.split(/\s+/));
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { pruneDumps } from '../../../module/agent/files.ts';
+import { newFile, pruneDumps } from '../../../module/agent/files.ts';
 import { releaseFolder, tempFolder } from '../../support/folders.ts';
 
 describe('old dumps', () => {
@@ -27,5 +27,43 @@ describe('old dumps', () => {
     assert.deepEqual(readdirSync(folder).sort(), [names[0]!, names[3]!, names[4]!, 'notes.txt'].sort());
     pruneDumps(state, 5, 10);
     assert.deepEqual(readdirSync(folder).sort(), [names[0]!, names[4]!, 'notes.txt'].sort());
+  });
+
+  it('are pruned of the very same app only, and those of 0.1 with it', () => {
+    const state = tempFolder();
+    const folder = join(state, 'dumps');
+    mkdirSync(folder);
+    const before = { ...process.env };
+    const asApp = (name: string, namespace: string, act: () => void) => {
+      Object.assign(process.env, { name, namespace, pm_id: '0' });
+      act();
+    };
+    try {
+      for (const [name, namespace] of [
+        ['my app', 'default'],
+        ['my_app', 'default'],
+        ['订单', 'default'],
+        ['用户', 'default'],
+        ['api', 'a'],
+        ['api', 'b'],
+        ['api', 'default'],
+      ] as const) {
+        asApp(name, namespace, () => writeFileSync(newFile(state, 'dumps', 'heapsnapshot'), ''));
+      }
+      const old = 'api-0-77-20200101T000000000Z.heapsnapshot';
+      writeFileSync(join(folder, old), '');
+      assert.equal(readdirSync(folder).length, 8);
+      for (const name of ['my app', '订单']) asApp(name, 'default', () => pruneDumps(state, 1, 1000));
+      asApp('api', 'a', () => pruneDumps(state, 1, 1000));
+      assert.equal(readdirSync(folder).length, 8);
+      asApp('api', 'default', () => pruneDumps(state, 1, 1000));
+      assert.deepEqual([readdirSync(folder).length, readdirSync(folder).includes(old)], [7, false]);
+    } finally {
+      for (const key of ['name', 'namespace', 'pm_id']) {
+        if (before[key] === undefined) delete process.env[key];
+        else process.env[key] = before[key];
+      }
+      releaseFolder(state);
+    }
   });
 });

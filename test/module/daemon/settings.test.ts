@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { matches, readSettings, validate } from '../../../module/daemon/settings.ts';
+import { isExcluded, matches, readSettings, validate } from '../../../module/daemon/settings.ts';
 
 describe('settings', () => {
   it('are the documented defaults where nothing is set', () => {
@@ -81,6 +81,23 @@ describe('app-name globs', () => {
     assert.ok(!matches('web', ['web?']));
     assert.ok(!matches('my-web', ['web']));
     assert.ok(!matches('web', []));
+  });
+  it('are separated by commas only, so that a name may hold spaces', () => {
+    const { include } = validate({ include: ' my app, 订单,api-* ,' }).settings;
+    assert.deepEqual(include, ['my app', '订单', 'api-*']);
+    assert.ok(matches('my app', include));
+    assert.ok(!matches('my', include) && !matches('app', include));
+  });
+  it('match any character, a line break and one outside of the basic plane, too', () => {
+    assert.ok(matches('line\nbreak', ['line*']));
+    assert.ok(matches('a\u{1f600}b', ['a?b']));
+    assert.ok(matches('$(x) [y] {2,} \\d', ['$(x) [y] {2?} \\d']));
+  });
+  it('with a space exclude the app of that name, and as in 0.1 those of each word where there is none', () => {
+    assert.ok(isExcluded('my app', ['my app'], ['my app', 'my']));
+    assert.ok(!isExcluded('my', ['my app'], ['my app', 'my']));
+    assert.ok(isExcluded('billing', ['billing payments'], ['billing', 'web']));
+    assert.ok(!isExcluded('web', ['billing payments'], ['billing', 'web']));
   });
   it('take every other character as it is', () => {
     assert.ok(matches('a.b(c)', ['a.b(c)']));
