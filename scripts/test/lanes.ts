@@ -7,15 +7,22 @@ import { availableParallelism } from 'node:os';
 /** The command before a command that gives it a network of its own. */
 export const OWN_NETWORK = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
-/** Whether a namespace may be made here. */
-export function separateNetworks(): boolean {
-  const [command = '', ...args] = [...OWN_NETWORK, 'true'];
+/** The command before a command that gives it a network and processes of its own: killed, it leaves none of them behind. */
+export const OWN_PROCESSES = [
+  ...['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  // The first process of such a namespace is everybody's parent in the end: a shell that waits reaps them.
+  ...['sh', '-c', 'ip link set lo up; "$@" & wait $!', 'sh'],
+];
+
+/** Whether such a namespace may be made here. */
+export function canSeparate(how: readonly string[] = OWN_NETWORK): boolean {
+  const [command = '', ...args] = [...how, 'true'];
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
 /** How many lanes there can be: one per CPU or `PM2_OPS_LANES`; a single one where no namespace may be made. */
 export function lanesHere(): number {
-  return separateNetworks() ? Math.max(1, Number(process.env.PM2_OPS_LANES) || availableParallelism()) : 1;
+  return canSeparate() ? Math.max(1, Number(process.env.PM2_OPS_LANES) || availableParallelism()) : 1;
 }
 
 /**

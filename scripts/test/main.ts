@@ -32,7 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const runs = await runInLanes(files, {
     lanes,
     online: (file) => readFileSync(join(ROOT, file), 'utf8').includes(NEEDS_NETWORK),
-    run: async (file, network) => told(await runFile(file, { network })),
+    run: async (file, namespaces) => told(await runFile(file, { namespaces })),
   });
   // In several lanes others ran beside it on the same CPUs: what fails alone, too, is what failed.
   const alone: FileRun[] = [];

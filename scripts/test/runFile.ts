@@ -18,6 +18,8 @@ export const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped'
 export type Counts = Record<(typeof COUNTS)[number], number>;
 /** The closing lines of each file's run; one sum of all stands at the end instead. */
 const COUNT_LINES = new RegExp(`^ℹ (?:${COUNTS.join('|')}|duration_ms) .*\\n`, 'gm');
+/** The line of a test that failed, its name and time. */
+export const FAILURE = /^ *✖ (.+) \([\d.]+ms\)/m;
 
 /** What ranReporter.mjs tells. */
 interface Ran {
@@ -37,13 +39,14 @@ export interface FileRun {
 }
 
 export interface FileRunOptions {
-  /** The command that gives it a network of its own, or none. */
-  network?: readonly string[];
+  /** The command that gives it namespaces of its own, or none. */
+  namespaces?: readonly string[];
   timeoutMs?: number;
   /** Where the project is that the file belongs to. */
   cwd?: string;
-  /** Stops it before its end. */
-  signal?: AbortSignal;
+  env?: NodeJS.ProcessEnv;
+  /** Kills it at the first test that fails; only where its namespaces end all that it started with it. */
+  untilFailure?: boolean;
 }
 
 /** Groups of processes that end with the runner. */
@@ -81,10 +84,10 @@ interface End {
 }
 
 function ended(file: string, ranFile: string, options: FileRunOptions): Promise<End> {
-  const { network = [], cwd = ROOT, signal } = options;
+  const { namespaces = [], cwd = ROOT } = options;
   const timeoutMs = options.timeoutMs ?? (Number(process.env.PM2_OPS_FILE_TIMEOUT_MS) || FILE_TIMEOUT_MS);
   const [command = '', ...args] = [
-    ...network,
+    ...namespaces,
     process.execPath,
     ...['--import', 'tsx', '--test', `--test-timeout=${TEST_TIMEOUT_MS}`],
     ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
@@ -95,7 +98,7 @@ function ended(file: string, ranFile: string, options: FileRunOptions): Promise<
     file,
   ];
   // Its output is read, so it has no colours; a runner inside a test is one of its own.
-  const env = { ...process.env, FORCE_COLOR: undefined, NODE_TEST_CONTEXT: undefined };
+  const env = { ...process.env, ...options.env, FORCE_COLOR: undefined, NODE_TEST_CONTEXT: undefined };
   // A group of its own, so that a process that hangs ends with all that it started.
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const { pid } = child;
@@ -103,6 +106,7 @@ function ended(file: string, ranFile: string, options: FileRunOptions): Promise<
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text) => {
       said += text;
+      if (options.untilFailure && FAILURE.test(said) && pid !== undefined) kill(pid, 'SIGKILL');
     });
   return new Promise((resolve) => {
     let killed: string | undefined;
@@ -115,7 +119,6 @@ function ended(file: string, ranFile: string, options: FileRunOptions): Promise<
     };
     const settle = (code: End['code']): void => {
       for (const timer of timers) clearTimeout(timer);
-      signal?.removeEventListener('abort', aborted);
       if (pid !== undefined) {
         running.delete(pid);
         if (killed !== undefined) kill(pid, 'SIGKILL');
@@ -123,10 +126,7 @@ function ended(file: string, ranFile: string, options: FileRunOptions): Promise<
       for (const stream of [child.stdout, child.stderr]) stream.destroy();
       resolve({ code, said, ...(killed === undefined ? {} : { killed }) });
     };
-    const aborted = (): void => stop('stopped');
     if (pid !== undefined) running.add(pid);
-    if (signal?.aborted) aborted();
-    signal?.addEventListener('abort', aborted);
     timers.push(setTimeout(() => stop(`still running after ${timeoutMs / 1000} s, ended`), timeoutMs));
     child.once('error', (error) => settle(error.message));
     // A daemon that it left behind may hold its output open.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { separateNetworks } from '../../scripts/test/lanes.ts';
+import { canSeparate } from '../../scripts/test/lanes.ts';
 import { ROOT, tempFolder } from '../support/folders.ts';
 import { run } from '../support/run.ts';
 
@@ -18,7 +18,7 @@ const UNSTEADY = `
     throw new Error('somebody was beside it');
   });
   test('is never disturbed', () => {});`;
-const needsLanes = separateNetworks() ? {} : { skip: 'no right to make network namespaces' };
+const needsLanes = canSeparate() ? {} : { skip: 'no right to make network namespaces' };
 
 test('with one lane a failed test fails the run', async () => {
   const { code, output, counts } = await runTests({ fails: FAILS, passes: PASSES }, { lanes: 1 });

@@ -1,0 +1,123 @@
+// What runs inside every managed process: it must not be noticed, must always answer, and must be able to leave.
+
+import type { Mutation } from '../../scripts/mutations/mutation.ts';
+
+const HARMLESS = 'test/module/agent/harmless.test.ts';
+const LEASE = 'test/module/agent/lease.test.ts';
+const PARAMS = 'test/module/agent/params.test.ts';
+const GRACEFUL = 'test/module/agent/graceful.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    harm: 'a script that has done its work never ends, because the agent listens to messages',
+    file: 'module/agent/channel.ts',
+    find: 'control()?.unrefCounted?.();',
+    replace: '',
+    tests: [HARMLESS],
+  },
+  {
+    harm: 'an app that listens to messages late never gets those that came before',
+    file: 'module/agent/channel.ts',
+    find: 'if (!onMessage(message)) giveBack(listener, message, handle);',
+    replace: 'onMessage(message);',
+    tests: [HARMLESS],
+  },
+  {
+    harm: 'nonsense on the bus is an exception in the app',
+    file: 'module/agent/agent.ts',
+    find: '      return receive(message);\n    } catch {',
+    replace: '      return receive(message);\n    } catch (error) {\n      if (error) throw error;',
+    tests: [HARMLESS],
+  },
+  {
+    harm: 'a lease of the past takes every agent out at once: a machine that slept has none left',
+    file: 'module/agent/lease.ts',
+    find: 'if (staleChecks >= 2) {',
+    replace: 'if (staleChecks >= 1) {',
+    tests: [LEASE],
+  },
+  {
+    harm: 'an agent whose module is gone stays for ever',
+    file: 'module/agent/lease.ts',
+    find: 'onExpired();',
+    replace: '',
+    tests: [LEASE],
+  },
+  {
+    harm: 'a drained instance whose module is gone never serves again',
+    file: 'module/agent/agent.ts',
+    find: 'await engine.dispose();',
+    replace: '',
+    tests: [LEASE],
+  },
+  {
+    harm: 'after the agent has left, pm2 trigger waits for ever',
+    file: 'module/agent/rest.ts',
+    find: 'if (!trigger || !names.has(trigger.action) || !rest) return false;',
+    replace: 'if (!trigger || names.has(trigger.action) || !rest) return false;',
+    tests: [LEASE],
+  },
+  {
+    harm: 'a parameter that is given twice counts once, whichever',
+    file: 'module/agent/params.ts',
+    find: 'if (Object.hasOwn(pairs, name)) throw bad(action, `parameter "${name}" is given twice`);',
+    replace: '',
+    tests: [PARAMS],
+  },
+  {
+    harm: 'a name that every object has is taken for a parameter',
+    file: 'module/agent/params.ts',
+    find: 'Object.hasOwn(specs, name) ? specs[name] : undefined',
+    replace: 'specs[name]',
+    tests: [PARAMS],
+  },
+  {
+    harm: 'a timeout above the longest is accepted',
+    file: 'module/agent/params.ts',
+    find: ' || number > max',
+    replace: '',
+    tests: [PARAMS],
+  },
+  {
+    harm: 'an app that handles SIGINT itself is drained beside its own handler',
+    file: 'module/agent/graceful.ts',
+    find: 'if (appHandlesSignal(signal)) return;',
+    replace: '',
+    tests: [GRACEFUL],
+  },
+  {
+    harm: 'a second Ctrl-C does not end an app that drains',
+    file: 'module/agent/graceful.ts',
+    find: 'performance.now() - signalledAtMs > SAME_SIGNAL_MS',
+    replace: 'performance.now() - signalledAtMs < 0',
+    tests: [GRACEFUL],
+  },
+  {
+    harm: 'an app with signal-exit in it is taken for one with a handler of its own, and drops its requests',
+    file: 'module/agent/listeners.ts',
+    find: 'PASSES_SIGNAL_ON.every(',
+    replace: '!PASSES_SIGNAL_ON.every(',
+    tests: [GRACEFUL],
+  },
+  {
+    harm: 'an agent that is told to leave while its process drains brings the servers back',
+    file: 'module/agent/agent.ts',
+    find: 'if (graceful.leaving()) return new Promise(() => {});',
+    replace: '',
+    tests: [GRACEFUL],
+  },
+  {
+    harm: 'an app that exits by itself is kept from it by the timer of its drain, or exits with another code',
+    file: 'module/agent/graceful.ts',
+    find: 'setTimeout(() => process.exit(0), budgetMs + marginMs(killTimeoutMs) / 2);',
+    replace: '',
+    tests: [GRACEFUL],
+  },
+  {
+    harm: 'memory that rises for certain is not told',
+    file: 'module/agent/trend.ts',
+    find: 'rising: low > 0 && chance < RISES_BY_CHANCE',
+    replace: 'rising: low > 0 && chance > RISES_BY_CHANCE',
+    tests: ['test/module/agent/trend.test.ts'],
+  },
+];

@@ -1,0 +1,151 @@
+// Getting into a process without harming it: who may be signalled, when, and what is owed then.
+
+import type { Mutation } from '../../scripts/mutations/mutation.ts';
+
+const QUALIFY = 'test/module/attach/qualify.test.ts';
+const PORTS = 'test/module/attach/ports.test.ts';
+const BUSY = 'test/module/attach/busy.test.ts';
+const DEATH = 'test/module/attach/death.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    harm: 'a program that is not Node gets SIGUSR1, which ends it',
+    file: 'module/attach/qualify.ts',
+    find: 'if (inspectBinary(`/proc/${pid}/exe`).isNode) return null;',
+    replace: 'return null;',
+    tests: [QUALIFY],
+  },
+  {
+    harm: 'a Node that does not catch SIGUSR1 (booting, or told not to) gets it and dies',
+    file: 'module/attach/qualify.ts',
+    find: 'if ((status.caught & SIGUSR1_CAUGHT) === 0n)',
+    replace: 'if ((status.caught & SIGUSR1_CAUGHT) === 1n)',
+    tests: [QUALIFY],
+  },
+  {
+    harm: "an app's own SIGUSR1 handler is called",
+    file: 'module/attach/qualify.ts',
+    find: "if (own === 'yes') {",
+    replace: "if (own === 'yes' && status.uid < 0) {",
+    tests: [QUALIFY],
+  },
+  {
+    harm: 'a handler that hangs deep in the tree of signals is overlooked',
+    file: 'module/attach/memory.ts',
+    find: 'child(node, RIGHT, next.address);',
+    replace: '',
+    tests: [QUALIFY],
+  },
+  {
+    harm: 'a process whose handlers cannot be read is signalled again and again',
+    file: 'module/attach/index.ts',
+    find: 'if (candidate.blind && this.journal.wasSignalledOnce(candidate)) {',
+    replace: 'if (candidate.blind && this.journal.wasSignalledOnce({ ...candidate, pid: 0 })) {',
+    tests: [QUALIFY],
+  },
+  {
+    harm: 'a process that is stopped (a native debugger holds it) is signalled',
+    file: 'module/attach/qualify.ts',
+    find: "stat.state === 'T' || stat.state === 't'",
+    replace: "stat.state === 't'",
+    tests: [QUALIFY],
+  },
+  {
+    harm: 'a process in a network of its own is signalled, whose inspector nobody can close',
+    file: 'module/attach/qualify.ts',
+    find: "network !== null && network !== readLink('/proc/self/ns/net')",
+    replace: 'network === null',
+    tests: [PORTS],
+  },
+  {
+    harm: 'whoever answers on the port is believed to be the process',
+    file: 'module/attach/closing.ts',
+    find: 'if (expected === undefined || proof?.pid !== expected) return null;',
+    replace: 'if (expected === undefined) return null;',
+    tests: [PORTS],
+  },
+  {
+    harm: 'a process is signalled while another program has its inspector port: it writes errors',
+    file: 'module/attach/index.ts',
+    find: 'await this.failIfPortTaken(pid, listening);',
+    replace: '',
+    tests: [PORTS],
+  },
+  {
+    harm: 'an inspector that somebody else opened is closed by us',
+    file: 'module/attach/index.ts',
+    find: 'this.load(session, pid, load, proof, null)',
+    replace: 'this.load(session, pid, load, proof, socket)',
+    tests: [PORTS],
+  },
+  {
+    harm: 'the inspector is closed while somebody is connected, which blocks the app until they leave',
+    file: 'module/attach/in-target.ts',
+    find: 'if (hasConnection(text, port)) again();',
+    replace: 'if (false) again();',
+    tests: [PORTS, 'test/module/attach/attach.test.ts'],
+  },
+  {
+    harm: 'the agent is loaded in the middle of a call of the app',
+    file: 'module/attach/in-target.ts',
+    find: 'if (frames === 1 && !inSomeonesContext(require)) return load();',
+    replace: 'if (!inSomeonesContext(require)) return load();',
+    tests: [BUSY],
+  },
+  {
+    harm: "the agent is loaded with a request's AsyncLocalStorage",
+    file: 'module/attach/in-target.ts',
+    find: 'if (frames === 1 && !inSomeonesContext(require)) return load();',
+    replace: 'if (frames === 1) return load();',
+    tests: [BUSY],
+  },
+  {
+    harm: 'a turn of its own keeps the context of the request in which it was asked for',
+    file: 'module/attach/in-target.ts',
+    find: "if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }",
+    replace: "if (symbol.description === 'kAsyncContextFrame') { detached = true; }",
+    tests: [BUSY],
+  },
+  {
+    harm: 'a signal goes out that is in no journal: a module that dies then leaves an inspector open',
+    file: 'module/attach/index.ts',
+    find: 'this.writeJournal(() => this.journal.owe(debt));',
+    replace: '',
+    tests: [DEATH],
+  },
+  {
+    harm: 'a signal goes out that the guard knows nothing of: a module that is killed then leaves an inspector open',
+    file: 'module/attach/index.ts',
+    find: 'await this.guardian.owe(debt);',
+    replace: '',
+    tests: [DEATH],
+  },
+  {
+    harm: 'a signal goes out although no guard runs',
+    file: 'module/attach/index.ts',
+    find: '      await guardReady;\n',
+    replace: '',
+    tests: [DEATH, 'test/module/attach/attach.test.ts'],
+  },
+  {
+    harm: 'two modules on a host attach at the same time, on the same port',
+    file: 'module/attach/lock.ts',
+    find: 'if (performance.now() >= deadline || signal?.aborted) return null;',
+    replace: 'if (performance.now() >= deadline || signal?.aborted) return { release: async () => {} };',
+    tests: ['test/module/attach/lock.test.ts'],
+  },
+  {
+    harm: 'a journal of before the last boot is believed: today’s processes pay for its pids',
+    file: 'module/attach/journal.ts',
+    find: 'if (content.boot === boot) {',
+    replace: 'if (content.boot !== undefined) {',
+    tests: [DEATH],
+  },
+  {
+    harm: 'a stack names lines of files that another user’s process points at: they are read as root',
+    file: 'module/attach/sourceLines.ts',
+    find: 'if (readStatus(pid)?.uid !== process.getuid?.()) return sampling;',
+    replace: '',
+    tests: ['test/module/attach/sourceLines.test.ts'],
+  },
+];

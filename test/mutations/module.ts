@@ -1,0 +1,124 @@
+// The module's process on the host: its files, settings, REPL, reports, and what it says.
+
+import type { Mutation } from '../../scripts/mutations/mutation.ts';
+
+const SETTINGS = 'test/module/daemon/settings.test.ts';
+const SESSION = 'test/module/repl/session.test.ts';
+const GROWTH = 'test/module/agent/profiling/growth.test.ts';
+const CLI = 'test/module/cli/cli.test.ts';
+const DOCTOR = 'test/module/doctor.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    harm: 'a port that does not exist is accepted as a setting',
+    file: 'module/daemon/settings.ts',
+    find: 'z.number().check(z.minimum(min), z.maximum(max))',
+    replace: 'z.number().check(z.minimum(min))',
+    tests: [SETTINGS],
+  },
+  {
+    harm: 'a dot in an app name to exclude matches any character',
+    file: 'module/daemon/settings.ts',
+    find: ".replace(/[.+^${}()|[\\]\\\\]/g, '\\\\$&')",
+    replace: '',
+    tests: [SETTINGS],
+  },
+  {
+    harm: 'a setting that does not exist is ignored in silence',
+    file: 'module/daemon/settings.ts',
+    find: 'const unknown = Object.keys(given).filter((key) => !Object.hasOwn(SETTINGS, key));',
+    replace: 'const unknown: string[] = [];',
+    tests: [SETTINGS],
+  },
+  {
+    harm: 'whoever reaches the socket of a REPL runs code in the app, without its token',
+    file: 'module/repl/worker.ts',
+    find: ' || frame.hello !== token',
+    replace: '',
+    tests: [SESSION],
+  },
+  {
+    harm: 'code runs in an app that is written down nowhere',
+    file: 'module/repl/worker.ts',
+    find: "    say({ done: 'error' });\n    return;",
+    replace: "    say({ done: 'error' });",
+    tests: [SESSION],
+  },
+  {
+    harm: 'a REPL stays open when nobody comes',
+    file: 'module/repl/worker.ts',
+    find: "let timer = setTimeout(() => end('nobody came'), comesWithinMs);",
+    replace: 'let timer = setTimeout(() => {}, comesWithinMs);',
+    tests: [SESSION],
+  },
+  {
+    harm: 'memory that levels off is called a leak',
+    file: 'module/agent/profiling/growth.ts',
+    find: 'const LEVELLING = 0.35;',
+    replace: 'const LEVELLING = 0;',
+    tests: [GROWTH],
+  },
+  {
+    harm: 'a process that warms up is called a leak',
+    file: 'module/agent/profiling/growth.ts',
+    find: "if (grew < warmUp) return unclear('what it holds grew no more than in any process that is still warming up');",
+    replace: '',
+    tests: [GROWTH],
+  },
+  {
+    harm: 'noise is called a leak',
+    file: 'module/agent/profiling/growth.ts',
+    find: 'const CERTAIN = 0.005;',
+    replace: 'const CERTAIN = 0.5;',
+    tests: [GROWTH],
+  },
+  {
+    harm: 'a rise that may be chance counts as none',
+    file: 'module/agent/profiling/statistics.ts',
+    find: 'most - 2 * inversions >= rising',
+    replace: 'most - 2 * inversions > rising',
+    tests: [GROWTH, 'test/module/agent/trend.test.ts'],
+  },
+  {
+    harm: 'a source map names the line before the one that was written',
+    file: 'module/sourceMaps.ts',
+    find: 'line: entry.line + 1 }',
+    replace: 'line: entry.line }',
+    tests: ['test/module/sourceMaps.test.ts'],
+  },
+  {
+    harm: 'a name is pasted into a shell unquoted',
+    file: 'module/shell.ts',
+    find: 'if (PLAIN.test(text)) return text;',
+    replace: 'if (!text.includes("\'")) return text;',
+    tests: ['test/module/shell.test.ts'],
+  },
+  {
+    harm: 'a reload of PM2 that hangs holds new agents back for ever',
+    file: 'module/reloadsOfPm2.ts',
+    find: 'now() - reload.sinceMs < LONGEST_MS',
+    replace: 'now() - reload.sinceMs < Number.POSITIVE_INFINITY',
+    tests: ['test/module/reloadsOfPm2.test.ts'],
+  },
+  {
+    harm: 'an unknown command is no error for a script',
+    file: 'module/cli/index.ts',
+    find: 'process.exit(error instanceof UsageError ? 2 : 1);',
+    replace: 'process.exit(1);',
+    tests: [CLI],
+  },
+  {
+    harm: 'doctor exits with 0 although something is wrong',
+    file: 'module/doctor/doctor.ts',
+    find: "healthy: findings.every(({ severity }) => severity !== 'error')",
+    replace: 'healthy: true',
+    tests: [DOCTOR],
+  },
+  {
+    harm: 'doctor hides the error below its notes',
+    file: 'module/doctor/doctor.ts',
+    find: 'ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity)',
+    replace: 'ORDER.indexOf(b.severity) - ORDER.indexOf(a.severity)',
+    tests: [DOCTOR],
+  },
+];
