@@ -1,7 +1,6 @@
 // Compresses heap dumps for the processes that write them, while they write them: in the module, so that it costs the app
 // neither time nor memory. A process that gets no answer compresses its dump itself.
 import { constants, createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +8,7 @@ import { createGzip } from 'node:zlib';
 import type { PmId } from './daemon/daemon.ts';
 import { readGrowing } from './growingFile.ts';
 import { type AgentMessage, GZIP_LEVEL, type Verdict } from './protocol.ts';
+import { openRegular } from './regularFile.ts';
 
 /** How long it may take from the moment when the dump is whole, in milliseconds. */
 const ENDS_WITHIN_MS = 5 * 60_000;
@@ -75,8 +75,8 @@ export function createCompressor(
 }
 
 async function compress(from: string, to: string, size: Promise<number>, signal: AbortSignal): Promise<void> {
-  // Made by the process that asks, with its owner and mode; never through a link.
-  const target = await open(to, constants.O_WRONLY | constants.O_NOFOLLOW);
+  // Made by the process that asks, with its owner and mode.
+  const target = await openRegular(to, constants.O_WRONLY);
   await pipeline(
     Readable.from(readGrowing(from, size, signal), { objectMode: false }),
     createGzip({ level: GZIP_LEVEL }),

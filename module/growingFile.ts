@@ -1,7 +1,8 @@
 // Reads a file while another process still writes it: V8 writes a heap snapshot with its process's event loop stopped, and
 // whoever compresses it or sends it on need not wait for the end, nor hold it in memory.
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openRegular } from './regularFile.ts';
 
 /** Bytes that are read at once. */
 const PART_BYTES = 256 * 1024;
@@ -12,7 +13,7 @@ const LOOK_EVERY_MS = 20;
  * The parts of a file, as they come, up to its whole size.
  * @param whole settles with the file's size in bytes once it is written, or rejects if it never will be
  * @param signal ends the reading with its reason
- * @throws when the file cannot be read, is a link, or is shorter than `whole` says
+ * @throws when the file cannot be read, is no regular file of this user's, or is shorter than `whole` says
  */
 export async function* readGrowing(file: string, whole: Promise<number>, signal: AbortSignal): AsyncGenerator<Buffer> {
   let size: number | undefined;
@@ -25,7 +26,7 @@ export async function* readGrowing(file: string, whole: Promise<number>, signal:
       failure = error;
     },
   );
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const handle = await openRegular(file, constants.O_RDONLY);
   try {
     for (let at = 0; size === undefined || at < size; ) {
       signal.throwIfAborted();

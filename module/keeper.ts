@@ -1,12 +1,10 @@
 // Keeps every managed process attached: finds those that are not, tries again with patience, and says of each why not.
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { appOf, titleOf } from './app.ts';
 import { type Attacher, qualify } from './attach/index.ts';
 import type { Daemon, ManagedProcess, PmId } from './daemon/daemon.ts';
 import { isExcluded, matches, type Settings } from './daemon/settings.ts';
-import { LEASE_FILE, type State } from './daemon/state.ts';
+import { type State, uidOf } from './daemon/state.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { ACTION_NAMES, type AgentMessage, type AgentOptions } from './protocol.ts';
 import { watchReloadsOfPm2 } from './reloadsOfPm2.ts';
@@ -150,8 +148,13 @@ export function createKeeper({
     if (called.some((each) => isExcluded(each, settings.exclude, names)))
       return skip(member, 'excluded', 'excluded by pm2-ops:exclude');
 
+    try {
+      state.folderFor(uidOf(pid));
+    } catch (error) {
+      wait(member, 'no-folder', (error as Error).message);
+      return LONGEST_RETRY_MS;
+    }
     // Its agent is there and will answer; an inspector would stay open until V8 is done.
-    state.folderFor(uidOf(pid));
     if (state.isDumping(pid)) {
       wait(member, 'dumping', 'it writes a heap dump');
       forgetTries(pid);
@@ -322,11 +325,11 @@ export function createKeeper({
   }
 
   function optionsFor({ process }: Member): AgentOptions {
-    const folder = state.folderFor(uidOf(process.pid));
+    const uid = uidOf(process.pid);
     return {
       version: VERSION,
-      stateDir: folder,
-      leaseFile: join(folder, LEASE_FILE),
+      stateDir: state.folderFor(uid),
+      leaseFile: state.leaseFor(uid),
       leaseMs,
       takenActions: takenActions(process),
       maxMemoryRestart: process.maxMemoryRestart,
@@ -394,13 +397,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-/** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
-export function uidOf(pid: number): number {
-  try {
-    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    if (uid !== undefined) return Number(uid);
-  } catch {}
-  return process.getuid?.() ?? 0;
 }

@@ -1,8 +1,19 @@
 // Files that actions leave behind: their names, their way from `*.partial` to their name, and the pruning of old dumps.
 // All 0600 in a 0700 folder: a heap dump holds every secret of the process.
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openRegular } from '../regularFile.ts';
 import { fileNameOf } from './fileNameOf.ts';
 
 export type Kind = 'dumps' | 'profiles' | 'reports';
@@ -30,14 +41,19 @@ export function folderOf(stateDir: string, kind: Kind): string {
 /** Creates `file.partial` empty and private, before anything is written to it. @throws when it cannot be created */
 export function createPartial(file: string): string {
   const partial = `${file}.partial`;
-  closeSync(openSync(partial, 'wx', 0o600));
-  chmodSync(partial, 0o600);
+  // `x`: not through a link, and not into what somebody else has made.
+  const fd = openSync(partial, 'wx', 0o600);
+  try {
+    fchmodSync(fd, 0o600);
+  } finally {
+    closeSync(fd);
+  }
   return partial;
 }
 
 /** Makes a finished `*.partial` durable and gives it its name. @returns its size in bytes */
 export async function publish(partial: string, file: string): Promise<number> {
-  const handle = await open(partial, 'r');
+  const handle = await openRegular(partial, constants.O_RDONLY);
   let size: number;
   try {
     await handle.sync();
@@ -98,6 +114,7 @@ interface KeptFile {
   app: string;
   id: string;
   time: string;
+  bytes: number;
 }
 
 function prune(stateDir: string, kind: Kind, keep: number, maxBytes: number, isOwn: (file: KeptFile) => boolean): void {
@@ -105,16 +122,18 @@ function prune(stateDir: string, kind: Kind, keep: number, maxBytes: number, isO
   const files = readdirSync(folder)
     .flatMap((name): KeptFile[] => {
       const [, app, id, , time] = NAME.exec(name) ?? [];
-      return app === undefined || id === undefined || time === undefined
-        ? []
-        : [{ file: join(folder, name), app, id, time }];
+      if (app === undefined || id === undefined || time === undefined) return [];
+      const file = join(folder, name);
+      const stats = lstatSync(file, { throwIfNoEntry: false });
+      // What is no file of this user's was not written by an agent of theirs.
+      return stats?.isFile() && stats.uid === process.geteuid?.() ? [{ file, app, id, time, bytes: stats.size }] : [];
     })
     .sort((a, b) => (a.time < b.time ? 1 : -1));
   const surplus = new Set(files.filter(isOwn).slice(Math.max(1, keep)));
   let total = 0;
   for (const [index, each] of files.entries()) {
     if (surplus.has(each)) continue;
-    total += statSync(each.file, { throwIfNoEntry: false })?.size ?? 0;
+    total += each.bytes;
     if (index > 0 && total > maxBytes) surplus.add(each);
   }
   for (const { file } of surplus) discard(file);

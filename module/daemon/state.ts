@@ -1,60 +1,78 @@
-// Where pm2-ops keeps its files: private to the daemon's user, and a folder of their own for apps of other users.
+// Where pm2-ops keeps its files: private to the daemon's user, and folders of their own for apps of other users.
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
+  fchmodSync,
+  fstatSync,
   futimesSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { isSomethingElse, openRegularSync } from '../regularFile.ts';
+import { LEFTOVERS, openOthersFolders, PARTIAL } from './othersFolders.ts';
 
 export interface State {
   /** `$PM2_HOME/pm2-ops`. */
   folder: string;
-  /** The folder for processes of a user: the above, or one of theirs that only they (and root) can enter. */
+  /** The folder for processes of a user: the above, or one of theirs. @throws why there is none */
   folderFor(uid: number): string;
-  /** Renews the lease that agents watch, in every folder handed out so far. */
+  /** The file whose mtime tells agents of that user's processes that their module lives. */
+  leaseFor(uid: number): string;
+  /** Renews every lease. */
   renewLease(): void;
   /** Removes what processes that no longer live left half written. */
   sweep(): void;
-  /** Is that process in the middle of a heap dump, in a folder handed out so far? Then it answers nothing, for good reason. */
+  /** Is that process in the middle of a heap dump? Then it answers nothing, for good reason. */
   isDumping(pid: number): boolean;
 }
 
-/** The file in each folder whose mtime is the lease. */
-export const LEASE_FILE = 'lease';
+const LEASE_FILE = 'lease';
 
 /** Where the command finds the PM2 that the daemon runs: `{ pid, version, pm2File }`. */
 export const MODULE_FILE = 'module.json';
 
-/** Makes `$PM2_HOME/pm2-ops` (0700). @throws when it cannot be made */
-export function openState(pm2Home: string): State {
-  const folder = join(pm2Home, 'pm2-ops');
-  const folders = new Set<string>();
-  const own = process.getuid?.() ?? 0;
+/** Of root's; on a disk, because a heap dump is large. */
+const OTHERS_BASE = '/var/lib/pm2-ops';
 
-  makePrivate(folder, own);
-  touch(folder);
+/** Makes `$PM2_HOME/pm2-ops` (0700). @throws when it cannot be made */
+export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
+  const folder = join(pm2Home, 'pm2-ops');
+  const own = process.geteuid?.() ?? 0;
+  // Theirs cannot be below PM2_HOME, which they cannot enter (a root daemon's is /root/.pm2). One for each daemon of root's.
+  const others = openOthersFolders(join(othersBase, createHash('sha256').update(folder).digest('hex').slice(0, 12)));
+  const leases = new Set([join(folder, LEASE_FILE)]);
+  const leaseFor = (uid: number) => join(uid === own ? folder : others.folder, LEASE_FILE);
+
+  makePrivate(folder);
+  touch(leaseFor(own));
   return {
     folder,
+    leaseFor,
     folderFor(uid) {
       if (uid === own) return folder;
-      // Theirs cannot be below PM2_HOME, which they cannot enter (a root daemon's is /root/.pm2).
-      const place = createHash('sha256').update(folder).digest('hex').slice(0, 8);
-      const theirs = join('/var/tmp', `pm2-ops-${uid}-${place}`);
-      makePrivate(theirs, uid);
-      touch(theirs);
+      if (own !== 0)
+        throw new Error(`it runs as user ${uid}, and only a daemon of root's can have a folder for another user`);
+      let theirs: string;
+      try {
+        theirs = others.of(uid);
+      } catch (error) {
+        throw new Error(`there is no folder for files of user ${uid}: ${(error as Error).message}`);
+      }
+      const lease = leaseFor(uid);
+      leases.add(lease);
+      touch(lease);
       return theirs;
     },
     renewLease() {
-      for (const each of folders) {
+      for (const each of leases) {
         try {
           touch(each);
         } catch {
@@ -63,58 +81,99 @@ export function openState(pm2Home: string): State {
       }
     },
     sweep() {
-      for (const each of folders) {
-        for (const kind of ['dumps', 'profiles', 'reports']) sweepOf(join(each, kind), PARTIAL);
-        sweepOf(join(each, 'repl'), SOCKET);
+      for (const [kind, pattern] of LEFTOVERS) {
+        for (const { name, pid } of filesOf(join(folder, kind), pattern)) {
+          if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(join(folder, kind, name), { force: true });
+        }
       }
+      if (own === 0) others.sweep();
     },
     isDumping(pid) {
-      return [...folders].some((each) => filesOf(join(each, 'dumps'), PARTIAL).some((partial) => partial.pid === pid));
+      const isOwn = uidOf(pid) === own;
+      // A cheap look, for a process may have thousands of files open.
+      if (isOwn && !filesOf(join(folder, 'dumps'), PARTIAL).some((partial) => partial.pid === pid)) return false;
+      return writesPartial(pid, isOwn ? folder : join(others.folder, String(uidOf(pid))));
     },
   };
+}
 
-  function touch(each: string): void {
-    folders.add(each);
-    // Another user owns some of these folders: never through a link that they may have put there.
-    const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants;
-    const file = openSync(join(each, LEASE_FILE), O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
-    try {
-      const now = new Date();
-      futimesSync(file, now, now);
-    } finally {
-      closeSync(file);
-    }
+/** A file's mtime is now. @throws when the disk refuses */
+function touch(file: string): void {
+  const now = new Date();
+  const fd = openLease(file);
+  try {
+    futimesSync(fd, now, now);
+  } finally {
+    closeSync(fd);
   }
 }
 
-/** A folder that belongs to `uid` and nobody else can enter. @throws when somebody else has put something in its place */
-function makePrivate(folder: string, uid: number): void {
+function openLease(file: string): number {
+  const flags = constants.O_WRONLY | constants.O_CREAT;
+  try {
+    return openRegularSync(file, flags, 0o600);
+  } catch (error) {
+    if (!isSomethingElse(error)) throw error;
+    // Under that name it would end every agent.
+    rmSync(file, { recursive: true, force: true });
+    return openRegularSync(file, flags | constants.O_EXCL, 0o600);
+  }
+}
+
+/** A folder of this user that nobody else can enter. @throws when it is anything else, such as a link to one */
+function makePrivate(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const stats = lstatSync(folder);
-  const own = process.getuid?.() ?? 0;
-  if (!stats.isDirectory() || (stats.uid !== uid && stats.uid !== own)) {
-    throw new Error(`${folder} is not a folder of user ${uid}; remove it and restart pm2-ops`);
-  }
-  chmodSync(folder, 0o700);
-  if (stats.uid !== uid) chownSync(folder, uid, -1);
-}
-
-const PARTIAL = /-(\d+)-\d{8}T\d{9}Z\.[\w.]+\.partial$/;
-
-/** The socket of a process's REPL. */
-const SOCKET = /^(\d+)\.sock$/;
-
-/** Removes files whose names hold the pid of a process that is gone. */
-function sweepOf(folder: string, pattern: RegExp): void {
-  for (const { file, pid } of filesOf(folder, pattern)) {
-    if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(file, { force: true });
+  // Changed by its descriptor: what is looked at is what is changed.
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const own = process.geteuid?.() ?? 0;
+    const { uid } = fstatSync(fd);
+    if (uid !== own) throw new Error(`${folder} belongs to user ${uid}, not ${own}; remove it and restart pm2-ops`);
+    fchmodSync(fd, 0o700);
+  } finally {
+    closeSync(fd);
   }
 }
 
-function filesOf(folder: string, pattern: RegExp): { file: string; pid: number }[] {
-  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
-  return readdirSync(folder).flatMap((name) => {
+function filesOf(folder: string, pattern: RegExp): { name: string; pid: number }[] {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Nothing was ever written there.
+  }
+  return names.flatMap((name) => {
     const pid = pattern.exec(name)?.[1];
-    return pid === undefined ? [] : [{ file: join(folder, name), pid: Number(pid) }];
+    return pid === undefined ? [] : [{ name, pid: Number(pid) }];
   });
+}
+
+/** Has that process a dump of its own open? A name alone says nothing: any process of that user may have made it. */
+function writesPartial(pid: number, folder: string): boolean {
+  try {
+    const place = join(realpathSync(folder), 'dumps');
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const file = linkTarget(`/proc/${pid}/fd/${fd}`);
+      return file?.startsWith(`${place}/`) === true && Number(PARTIAL.exec(basename(file))?.[1]) === pid;
+    });
+  } catch {
+    return false;
+  }
+}
+
+function linkTarget(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
+export function uidOf(pid: number): number {
+  try {
+    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (uid !== undefined) return Number(uid);
+  } catch {}
+  return process.geteuid?.() ?? 0;
 }

@@ -1,11 +1,12 @@
 // The thread beside an app's own that serves a REPL's socket: it listens, writes the audit, watches the time, and is there to
 // interrupt what blocks the app. The app's main thread only evaluates.
-import { chmodSync, closeSync, constants, fchmodSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fchmodSync, mkdirSync, rmSync, writeSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ReplData } from '../protocol.ts';
+import { openRegularSync } from '../regularFile.ts';
 import {
   type ClientFrame,
   frameReader,
@@ -236,8 +237,7 @@ function end(reason: string): void {
 
 /** A line of JSON, in which no character controls a terminal. @throws when it cannot be written */
 function record(what: Record<string, string>): void {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-  const fd = openSync(audit, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  const fd = openRegularSync(audit, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
   try {
     fchmodSync(fd, 0o600);
     const line = JSON.stringify({ time: new Date().toISOString(), action: 'repl', ...who, ...what });

@@ -1,6 +1,7 @@
 // A real PM2 daemon of our own for a test or the demo: private PM2_HOME and HOME, the real `pm2` command, nothing left.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanEnvironment, writeNpmrc } from './environment.ts';
@@ -297,6 +298,13 @@ export class Pm2 {
     this.killRest();
     running.delete(this);
     if (this.#ownFolder) releaseFolder(this.folder, keepFolder);
+    rmSync(this.othersFolder(), { recursive: true, force: true });
+  }
+
+  /** What the module has made for apps of other users, if there were any. */
+  othersFolder(): string {
+    const place = createHash('sha256').update(join(this.home, 'pm2-ops')).digest('hex').slice(0, 12);
+    return join('/var/lib/pm2-ops', place);
   }
 
   /** SIGKILL to exactly the processes of this daemon; several times, because a dying daemon may still start one. */

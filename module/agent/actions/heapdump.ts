@@ -1,11 +1,11 @@
 // A heap snapshot of this process in a file that opens in Chrome DevTools. Here V8 writes it straight to disk: a stream
 // through JavaScript would hold it in memory a second time.
 import { accessSync, constants, createReadStream, createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { writeHeapSnapshot } from 'node:v8';
 import { createGzip } from 'node:zlib';
 import { GZIP_LEVEL, type ParamValues } from '../../protocol.ts';
+import { openRegular } from '../../regularFile.ts';
 import type { Actions, Context } from '../context.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
@@ -97,7 +97,7 @@ function beginPacking(partial: string, file: string, { permission, progress }: C
       if ((await finished(bytes)) && (await sizeInside(theirs)) === bytes % 2 ** 32) return theirs;
       progress({ phase: 'compressing', file: own });
       await pipeline(
-        createReadStream(partial),
+        createReadStream('', { fd: await openRegular(partial, constants.O_RDONLY) }),
         createGzip({ level: GZIP_LEVEL }),
         createWriteStream(own, { flags: 'wx', mode: 0o600 }),
       );
@@ -113,7 +113,7 @@ function beginPacking(partial: string, file: string, { permission, progress }: C
 
 /** What is in a gzip file, in bytes modulo 2 ** 32: its last four bytes (RFC 1952, ISIZE). */
 async function sizeInside(file: string): Promise<number> {
-  const handle = await open(file, 'r');
+  const handle = await openRegular(file, constants.O_RDONLY);
   try {
     const { size } = await handle.stat();
     const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, Math.max(0, size - 4));
@@ -135,7 +135,7 @@ function takeSnapshot(file: string): void {
 
 /** A snapshot that was cut off (disk full, for one) does not end in the brace of its JSON object. @returns its bytes */
 async function checkWhole(file: string): Promise<number> {
-  const handle = await open(file, 'r');
+  const handle = await openRegular(file, constants.O_RDONLY);
   try {
     const { size } = await handle.stat();
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, Math.max(0, size - 16));

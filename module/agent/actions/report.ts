@@ -1,6 +1,7 @@
 // Node's diagnostic report as a file, without the secrets that it would carry: the environment, and what the app was given
 // on its command line.
-import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { openRegular } from '../../regularFile.ts';
 import type { Actions } from '../context.ts';
 import { createPartial, discard, newFile, pruneOwn, publish } from '../files.ts';
 
@@ -8,7 +9,12 @@ export const report: Actions['report'] = async (_params, { options }) => {
   const file = newFile(options.stateDir, 'reports', 'json');
   const partial = createPartial(file);
   try {
-    await writeFile(partial, JSON.stringify(withoutSecrets(collect()), null, 2));
+    const handle = await openRegular(partial, constants.O_WRONLY);
+    try {
+      await handle.writeFile(JSON.stringify(withoutSecrets(collect()), null, 2));
+    } finally {
+      await handle.close();
+    }
     const bytes = await publish(partial, file);
     pruneOwn(options.stateDir, 'reports', options.dumpKeep, options.dumpMaxBytes);
     return { file, bytes };

@@ -4,6 +4,7 @@ import { accessSync, constants, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { AgentOptions } from '../../protocol.ts';
+import { openRegular } from '../../regularFile.ts';
 import { createPartial, discard, folderOf, newFile, pruneOwn, publish } from '../files.ts';
 import { Refusal } from '../refusal.ts';
 import type { CallFrame } from './frames.ts';
@@ -64,7 +65,8 @@ export async function writeProfile(
   try {
     const file = newFile(stateDir, 'profiles', ending);
     partial = createPartial(file);
-    await pipeline(Readable.from(text), createWriteStream(partial));
+    const fd = await openRegular(partial, constants.O_WRONLY);
+    await pipeline(Readable.from(text), createWriteStream('', { fd }));
     const bytes = await publish(partial, file);
     pruneOwn(stateDir, 'profiles', dumpKeep, dumpMaxBytes);
     return { file, bytes };
