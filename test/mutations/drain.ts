@@ -84,24 +84,10 @@ export const mutations: readonly Mutation[] = [
     tests: [REQUESTS],
   },
   {
-    harm: 'a drain that has nothing left waits for its next look',
-    file: 'lifecycle/drain/drain.ts',
-    find: 'if (this.#open.size === 0 && !this.#over) this.#lookAgainIn(0);',
-    replace: '',
-    tests: [REQUESTS],
-  },
-  {
     harm: 'a request is lost that an HTTP/2 client sent before it read the GOAWAY',
     file: 'lifecycle/drain/farewell.ts',
     find: 'session.goaway(0, EVERY_STREAM);',
     replace: 'session.goaway(0, 0);',
-    tests: [PROTOCOLS],
-  },
-  {
-    harm: 'an HTTP/2 client is never asked to leave',
-    file: 'lifecycle/drain/farewell.ts',
-    find: '  if (!session.ping(close)) close();',
-    replace: '',
     tests: [PROTOCOLS],
   },
   {
@@ -115,13 +101,6 @@ export const mutations: readonly Mutation[] = [
     harm: 'a drained process exits, because nothing keeps it alive any more',
     file: 'lifecycle/drain/listening.ts',
     find: 'if (referenced) this.ref();',
-    replace: '',
-    tests: [LISTENING],
-  },
-  {
-    harm: 'a server that the app closed while it was drained listens again',
-    file: 'lifecycle/drain/listening.ts',
-    find: 'if (taken()) return undefined;',
     replace: '',
     tests: [LISTENING],
   },
@@ -173,13 +152,6 @@ export const mutations: readonly Mutation[] = [
     find: 'for (const undo of this.#undo.splice(0)) undo();',
     replace: '',
     tests: [KEEP_ALIVE, LEAVES_NOTHING],
-  },
-  {
-    harm: 'the timer of a drain keeps a process alive whose server the app has closed',
-    file: 'lifecycle/drain/drain.ts',
-    find: '    this.#timer.unref();\n',
-    replace: '',
-    tests: [LEAVES_NOTHING],
   },
   {
     harm: 'a process on its way out listens again',

@@ -3,6 +3,7 @@
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
 const LEAVE = 'test/lifecycle/leave.test.ts';
+const TIMES = 'test/lifecycle/times.test.ts';
 const START = 'test/lifecycle/start.test.ts';
 const SECOND = 'test/lifecycle/secondSignal.test.ts';
 
@@ -12,20 +13,20 @@ export const mutations: readonly Mutation[] = [
     file: 'lifecycle/times.ts',
     find: 'exitMs: killTimeoutMs - marginMs(killTimeoutMs) / 2',
     replace: 'exitMs: killTimeoutMs * 2',
-    tests: [LEAVE],
+    tests: [TIMES],
   },
   {
     harm: 'the drain leaves its resources no time to close',
     file: 'lifecycle/times.ts',
     find: 'drainMs: closeMs - reservedMs',
     replace: 'drainMs: closeMs',
-    tests: [LEAVE],
+    tests: [TIMES],
   },
   {
     harm: 'resources are closed in the order in which they were opened: the pool before what uses it',
     file: 'lifecycle/resources.ts',
-    find: 'resource !== undefined; resource = this.#opened.pop()) {',
-    replace: 'resource !== undefined; resource = this.#opened.shift()) {',
+    find: 'let resource = this.#opened.pop(); resource !== undefined; resource = this.#opened.pop()',
+    replace: 'let resource = this.#opened.shift(); resource !== undefined; resource = this.#opened.shift()',
     tests: [LEAVE],
   },
   {
@@ -59,8 +60,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'PM2’s SIGINT after its shutdown message cuts requests off',
     file: 'lifecycle/edges.ts',
-    find: 'const first = signalledAtMs === undefined;',
-    replace: 'const first = false;',
+    find: 'else if (!first && nowMs',
+    replace: 'else if (first || nowMs',
     tests: [SECOND],
   },
   {

@@ -21,6 +21,7 @@ describe('a heap dump for which there is no room is refused before anything happ
   let pm2: Pm2;
   let web: ProcessStatus[];
   const phases: string[] = [];
+  let onAgent: (message: { kind: string; pid: number; progress?: { phase: string } }) => void = () => {};
   before(async () => {
     pm2 = await startWithModule();
     await pm2.startApp({
@@ -32,8 +33,10 @@ describe('a heap dump for which there is no room is refused before anything happ
     });
     web = await untilAttached(pm2, 'web', 60_000);
     await pm2.bus((event, data) => {
-      const { progress } = (data.data ?? {}) as { progress?: { phase: string } };
-      if (event === 'pm2-ops:agent' && progress) phases.push(progress.phase);
+      if (event !== 'pm2-ops:agent') return;
+      const message = data.data as Parameters<typeof onAgent>[0];
+      if (message.progress) phases.push(message.progress.phase);
+      onAgent(message);
     });
   });
   after(() => pm2.kill());
@@ -68,6 +71,33 @@ describe('a heap dump for which there is no room is refused before anything happ
     try {
       await refused('E_MEMORY', /heap needs about \d+ MB more memory, and ulimit -v \(\d+ MB\) has \d+ MB/);
     } finally {
+      undo();
+    }
+  });
+
+  it('also when there was room until its turn came, behind the dump of a sibling', async () => {
+    const asked = new Set<number>();
+    const drained: number[] = [];
+    let writes: number | undefined;
+    let late: number | undefined;
+    let undo = () => {};
+    onAgent = ({ kind, pid, progress }) => {
+      if (kind === 'ask') asked.add(pid);
+      if (progress?.phase === 'draining') drained.push(pid);
+      if (progress?.phase === 'writing') writes ??= pid;
+      if (writes === undefined || late !== undefined) return;
+      late = [...asked].find((other) => other !== writes);
+      if (late !== undefined) undo = limitAddressSpace(late, 100 * 2 ** 20);
+    };
+    try {
+      const replies = await pm2.trigger<Reply & { pid: number }>('web', 'heapdump', 'all=true');
+      const [first, second] = replies.map(({ value }) => value).sort((a, b) => Number(b.ok) - Number(a.ok));
+      assert.equal(first?.ok, true, JSON.stringify(replies));
+      assert.equal(second?.code, 'E_MEMORY', JSON.stringify(replies));
+      assert.ok(late !== undefined && late !== first.pid, 'the second one waited while the first one wrote');
+      assert.deepEqual([...new Set(drained)], [first.pid], 'nothing has begun in the second one');
+    } finally {
+      onAgent = () => {};
       undo();
     }
   });
