@@ -23,7 +23,7 @@ export async function readRooms(root: string): Promise<Rooms> {
 export async function main(wanted: readonly string[], root = process.env.PM2_OPS_MUTATIONS || ROOT): Promise<number> {
   const rooms = Object.entries(await readRooms(root)).map(([room, mutations]) => {
     const chosen = mutations.filter(
-      ({ file, harm }) => wanted.length === 0 || wanted.some((part) => `${room} ${file} ${harm}`.includes(part)),
+      ({ file, harm }) => wanted.length === 0 || wanted.some((part) => `${room}: ${file} ${harm}`.includes(part)),
     );
     return [room, chosen] as const;
   });

@@ -5,6 +5,7 @@ import type { Mutation } from '../../scripts/mutations/mutation.ts';
 const QUALIFY = 'test/module/attach/qualify.test.ts';
 const PORTS = 'test/module/attach/ports.test.ts';
 const BUSY = 'test/module/attach/busy.test.ts';
+const CLOSING = 'test/module/attach/closing.test.ts';
 const DEATH = 'test/module/attach/death.test.ts';
 
 export const mutations: readonly Mutation[] = [
@@ -62,7 +63,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/attach/closing.ts',
     find: 'if (expected === undefined || proof?.pid !== expected) return null;',
     replace: 'if (expected === undefined) return null;',
-    tests: [PORTS],
+    tests: [CLOSING],
   },
   {
     harm: 'a process is signalled while another program has its inspector port: it writes errors',
@@ -83,20 +84,13 @@ export const mutations: readonly Mutation[] = [
     file: 'module/attach/in-target.ts',
     find: 'if (hasConnection(text, port)) again();',
     replace: 'if (false) again();',
-    tests: [PORTS, 'test/module/attach/attach.test.ts'],
+    tests: [CLOSING],
   },
   {
     harm: 'the agent is loaded in the middle of a call of the app',
     file: 'module/attach/in-target.ts',
     find: 'if (frames === 1 && !inSomeonesContext(require)) return load();',
     replace: 'if (!inSomeonesContext(require)) return load();',
-    tests: [BUSY],
-  },
-  {
-    harm: "the agent is loaded with a request's AsyncLocalStorage",
-    file: 'module/attach/in-target.ts',
-    find: 'if (frames === 1 && !inSomeonesContext(require)) return load();',
-    replace: 'if (frames === 1) return load();',
     tests: [BUSY],
   },
   {
@@ -139,7 +133,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/attach/journal.ts',
     find: 'if (content.boot === boot) {',
     replace: 'if (content.boot !== undefined) {',
-    tests: [DEATH],
+    tests: ['test/module/attach/journal.test.ts'],
   },
   {
     harm: 'a stack names lines of files that another user’s process points at: they are read as root',
