@@ -2,12 +2,12 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
-import { streamsEvents } from './drain/farewell.ts';
+import { answersEventSource, isForEventSource } from './drain/eventStreams.ts';
 import type { ResponseInternals } from './drain/internals.ts';
 
 /**
- * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. Streams of
- * events end when somebody leaves, and are none. Returns the undo.
+ * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. The stream of
+ * an EventSource ends when somebody leaves, and is none. Returns the undo.
  */
 export function watchForSlow(
   servers: readonly Server[],
@@ -20,7 +20,7 @@ export function watchForSlow(
     const started = performance.now();
     response.once('finish', () => {
       const ms = performance.now() - started;
-      if (told || ms <= limitMs || isEventStream(response)) return;
+      if (told || ms <= limitMs || isEventStream(request, response)) return;
       told = true;
       undo();
       onSlow(`${request.method} ${pathOf(request)}`, ms);
@@ -36,10 +36,10 @@ export function watchForSlow(
 }
 
 /** What `writeHead` was given stands in the rendered head alone; responses of HTTP/2 have no such head. */
-function isEventStream(response: ServerResponse): boolean {
+function isEventStream(request: IncomingMessage, response: ServerResponse): boolean {
   return (
-    streamsEvents(response as unknown as ResponseInternals) ||
-    /^text\/event-stream/i.test(String(response.getHeader('content-type')))
+    answersEventSource(response as unknown as ResponseInternals) ||
+    isForEventSource(request, response.statusCode, response.getHeader('content-type'))
   );
 }
 

@@ -73,7 +73,7 @@ export interface LeaveReport {
   finished: number;
   closed: number;
   cut: number;
-  /** `GET /path` of the first that were cut. */
+  /** `GET /path` of the first that were cut; of a tunnel or a raw connection, where it came from. */
   cutRequests: string[];
   /** The kill_timeout in milliseconds to try, where requests did not fit. */
   suggestedKillTimeoutMs?: number;
@@ -115,7 +115,7 @@ export const PARAMS: Record<ActionName, Record<string, ParamSpec>> = {
       default: 10_000,
       min: 0,
       max: 3_600_000,
-      help: 'how long requests in flight may take before they are cut',
+      help: 'how long requests in flight, tunnels and raw connections may take before they are cut',
     },
     force: { type: 'boolean', default: false, help: 'drain even the last instance that serves' },
   },

@@ -7,7 +7,6 @@ import type tls from 'node:tls';
 import { attempt } from './guard.ts';
 import {
   activeHandles,
-  bySymbol,
   connectionsList,
   type HttpSocket,
   isServer,
@@ -15,6 +14,8 @@ import {
   type ServerInternals,
   sessionOf,
   streamsOf,
+  type WebSocketInternals,
+  websocketOf,
 } from './internals.ts';
 import { isSecure, kindOf } from './servers.ts';
 
@@ -25,9 +26,11 @@ export type Activity =
   /** Between two requests, or before the first. Node counts a request as started from the moment a connection is open. */
   | { is: 'idle'; started: boolean }
   | { is: 'http2'; session: ServerHttp2Session; streams: number }
-  | { is: 'websocket'; close: (code: number) => void }
-  /** Upgraded by another library than ws. */
-  | { is: 'upgraded' }
+  /** The app ends this WebSocket itself, by an object of the ws library. */
+  | { is: 'websocket'; websocket: WebSocketInternals }
+  /** A CONNECT tunnel or an upgraded connection: bytes of a protocol that we cannot know. A WebSocket may be one, because
+   * the app may only pass it on. */
+  | { is: 'tunnel' }
   /** Of a plain net or tls server: its protocol is not known to us. */
   | { is: 'raw' };
 
@@ -73,32 +76,53 @@ export function inFlightOn({ activity }: Connection): number {
   return activity.is === 'busy' ? 1 : 0;
 }
 
+/** Do only its two ends know when it is done? Then it is in flight until it ends by itself, and no byte on it is ours. */
+export function isOpaque({ is }: Activity): boolean {
+  return is === 'tunnel' || is === 'raw';
+}
+
 /** Has part of a request's head arrived? Asked separately, because counting bytes takes microseconds a connection. */
 export function hasHalfRequest({ socket, activity }: Connection): boolean {
   return activity.is === 'idle' && activity.started && socket.bytesRead > 0;
 }
 
 /** The request whose head was the last to be read on this connection, until its response is finished. */
-export function newestRequest(socket: HttpSocket): IncomingMessage | undefined {
+export function newestRequest(socket: HttpSocket): RequestOfParser | undefined {
   return socket.parser?.incoming ?? undefined;
 }
+
+/** lib/_http_server.js (parserOnIncoming) */
+type RequestOfParser = IncomingMessage & { upgrade?: boolean | null };
 
 function activityOf(socket: HttpSocket, server: ServerInternals, started: boolean): Activity {
   if (socket.parser) {
     const response = socket._httpMessage ?? undefined;
-    if (response !== undefined || newestRequest(socket)?.complete === false) return { is: 'busy', response };
+    const request = newestRequest(socket);
+    // Node 26 keeps the parser until it has the body of such a request.
+    if (request?.upgrade === true) return { is: 'tunnel' };
+    // A request without a response is one whose body still comes, or whose connection the app has taken from Node.
+    if (response !== undefined || request !== undefined) return { is: 'busy', response };
     return { is: 'idle', started };
   }
   const session = sessionOf(socket);
-  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
+  if (session !== undefined) {
+    spokeHttp2.add(socket);
+    return { is: 'http2', session, streams: streamsOf(session).length };
+  }
   const kind = kindOf(server);
   if (kind === 'net' || kind === 'tls') return { is: 'raw' };
-  if (kind === 'http2' || (isSecure(server) && socket._secureEstablished !== true))
-    return { is: 'idle', started: false };
-  const websocket = bySymbol(socket, 'websocket') as { close?: (code: number) => void } | null | undefined;
-  if (typeof websocket?.close === 'function') return { is: 'websocket', close: websocket.close.bind(websocket) };
-  return { is: 'upgraded' };
+  if (isSecure(server)) {
+    // The TCP connection under one that we could not find.
+    if (socket.encrypted !== true) return { is: 'raw' };
+    if (socket._secureEstablished !== true) return { is: 'idle', started: false };
+  }
+  if (spokeHttp2.has(socket) || (kind === 'http2' && socket.writableEnded)) return { is: 'idle', started: false };
+  const websocket = websocketOf(socket);
+  return websocket === undefined ? { is: 'tunnel' } : { is: 'websocket', websocket };
 }
+
+/** Connections that carried an HTTP/2 session. When it has ended, what is left is an end that the client has to answer. */
+const spokeHttp2 = new WeakSet<HttpSocket>();
 
 const secureSockets = new WeakMap<object, HttpSocket>();
 

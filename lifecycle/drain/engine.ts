@@ -36,6 +36,8 @@ export interface DrainEngine {
    * listen again: the others do, `state()` stays `drained`, and another call tries again. Rejects, too, after a drain that
    * was the last. */
   resume(): Promise<string[]>;
+  /** Is the process on its way out, after a drain that was asked for as its last? */
+  leaving(): boolean;
   /** Takes everything out of the process again; a drained process listens again, unless that drain was its last. */
   dispose(): Promise<void>;
   /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
@@ -193,6 +195,10 @@ class Engine implements DrainEngine {
       this.#resuming = undefined;
     });
     return this.#resuming;
+  }
+
+  leaving(): boolean {
+    return this.#leaving;
   }
 
   async dispose(): Promise<void> {

@@ -6,4 +6,4 @@ export { marginMs, PM2_KILL_TIMEOUT_MS, suggestedKillTimeoutMs } from './budget.
 export { type DrainOptions, type DrainResult, defaultGraceMs, type RequestLine } from './drain.ts';
 export { createDrainEngine, type DrainEngine } from './engine.ts';
 export { takeEngine } from './shared.ts';
-export { requestLines, summaryOf } from './summary.ts';
+export { requestLines, suggestionFor, summaryOf } from './summary.ts';

@@ -75,6 +75,7 @@ export interface HttpSocket extends Socket {
   _httpMessage?: ResponseInternals | null;
   /** Of a TLSSocket: the TCP socket under it. */
   _parent?: Socket;
+  encrypted?: boolean;
   _secureEstablished?: boolean;
   destroySoon(): void;
 }
@@ -86,6 +87,13 @@ export interface ResponseInternals extends ServerResponse {
   _removedConnection: boolean;
   chunkedEncoding: boolean;
   _storeHeader(firstLine: string, headers: unknown): void;
+}
+
+/** ws, lib/websocket.js */
+export interface WebSocketInternals {
+  close(code: number): void;
+  /** What was sent and is still in this process, in bytes. */
+  bufferedAmount?: number;
 }
 
 /** lib/internal/http2/core.js (`Symbol(state)` of a session) */
@@ -139,6 +147,17 @@ export function sessionOf(socket: object): ServerHttp2Session | undefined {
   return undefined;
 }
 
+/** The WebSocket object of the ws library that ends this connection in this process. It knows what is queued and where a
+ * frame ends, which nobody else does. */
+export function websocketOf(socket: object): WebSocketInternals | undefined {
+  const found = bySymbol(socket, 'websocket') as
+    | (Partial<WebSocketInternals> & { _socket?: unknown; _isServer?: unknown })
+    | null
+    | undefined;
+  if (typeof found?.close !== 'function' || found._socket !== socket || found._isServer === false) return undefined;
+  return found as WebSocketInternals;
+}
+
 /** The open streams of an HTTP/2 session. */
 export function streamsOf(session: object): ServerHttp2Stream[] {
   const streams = (bySymbol(session, 'state') as SessionState | undefined)?.streams;
@@ -146,7 +165,16 @@ export function streamsOf(session: object): ServerHttp2Stream[] {
   return typeof streams?.values === 'function' ? [...streams.values()] : [];
 }
 
+/** What is known of a request, of either version of HTTP. */
+export interface RequestInternals {
+  method?: string | undefined;
+  url?: string | undefined;
+  /** Of HTTP/2: where a CONNECT without a path leads. */
+  authority?: string | undefined;
+  headers?: Record<string, unknown>;
+}
+
 /** The request of an HTTP/2 stream, where the app uses the API of `http` (lib/internal/http2/compat.js, kRequest). */
-export function requestOf(stream: object): { method?: string | undefined; url?: string | undefined } | undefined {
-  return bySymbol(stream, 'request') as { method?: string | undefined; url?: string | undefined } | undefined;
+export function requestOf(stream: object): RequestInternals | undefined {
+  return bySymbol(stream, 'request') as RequestInternals | undefined;
 }

@@ -54,6 +54,8 @@ export class LastResponses {
     const request = response.req;
     const socket = (request?.socket ?? response.socket) as HttpSocket | null;
     if (!socket?.server || !this.#applies(socket.server)) return false;
+    // What an app says to the client of a tunnel is the beginning of that tunnel.
+    if ((request as { upgrade?: boolean | null } | undefined)?.upgrade === true) return false;
     const newest = newestRequest(socket);
     if (newest !== undefined && newest !== request) return false;
     return !followed.has(request);

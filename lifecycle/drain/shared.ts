@@ -62,6 +62,8 @@ function shareOf(shared: Shared, forget: () => void): DrainEngine {
       drained = false;
       return engine.resume();
     },
+    // An engine of 0.1.0 cannot tell.
+    leaving: () => (engine as Partial<DrainEngine>).leaving?.() ?? false,
     dispose() {
       disposed ??= giveBack();
       return disposed;

@@ -17,8 +17,18 @@ export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number
   const named = requestLines(result).slice(0, LOGGED_REQUESTS);
   const more = cut - named.length;
   const which = [...named, ...(more > 0 ? [`${more} ${named.length > 0 ? 'more' : 'not identified'}`] : [])].join(', ');
-  const suggested = suggestedKillTimeoutMs(killTimeoutMs);
-  return `${sum} (${which}); they did not fit into kill_timeout ${killTimeoutMs}, try kill_timeout ${suggested}`;
+  const suggested = suggestionFor(result, killTimeoutMs);
+  const end =
+    suggested === undefined
+      ? `had not ended by themselves within kill_timeout ${killTimeoutMs}`
+      : `did not fit into kill_timeout ${killTimeoutMs}, try kill_timeout ${suggested}`;
+  return `${sum} (${which}); they ${end}`;
+}
+
+/** A kill_timeout to try, in milliseconds, where requests were cut. Tunnels and raw connections may last for days: none
+ * is known that they would fit into. */
+export function suggestionFor({ cut, cutOpaque = 0 }: DrainResult, killTimeoutMs: number): number | undefined {
+  return cut > cutOpaque ? suggestedKillTimeoutMs(killTimeoutMs) : undefined;
 }
 
 /** `GET /path` of the requests that were cut, as far as they are known. */

@@ -239,7 +239,7 @@ export function startAgent(
         graceful: graceful.by(),
         memoryTrend: memory.trend,
         isRunning: (other) => running.has(other),
-        isLeaving: graceful.leaving,
+        isLeaving: () => graceful.leaving() || engine.leaving(),
         progress: (progress) => {
           tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
         },

@@ -5,7 +5,7 @@ import {
   type DrainResult,
   marginMs,
   requestLines,
-  suggestedKillTimeoutMs,
+  suggestionFor,
   summaryOf,
 } from '../../lifecycle/drain/index.ts';
 import type { AgentMessage, AgentOptions, GracefulBy, LeaveReport } from '../protocol.ts';
@@ -147,6 +147,7 @@ export function createGraceful(
 
 function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: number): LeaveReport {
   const { finished, closed, cut } = result;
+  const suggested = suggestionFor(result, killTimeoutMs);
   return {
     pid: process.pid,
     on,
@@ -156,6 +157,6 @@ function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: nu
     closed,
     cut,
     cutRequests: requestLines(result),
-    ...(cut > 0 ? { suggestedKillTimeoutMs: suggestedKillTimeoutMs(killTimeoutMs) } : {}),
+    ...(suggested === undefined ? {} : { suggestedKillTimeoutMs: suggested }),
   };
 }

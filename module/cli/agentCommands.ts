@@ -23,8 +23,8 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   },
   drain: {
     summary: 'Takes an instance out of service: its siblings take over, it finishes what it has and stays up.',
-    tells: ({ finished, closed, cut, ms }) =>
-      `drained: ${finished} finished, ${closed} closed, ${cut} cut (${seconds(ms)})`,
+    tells: ({ finished, closed, cut, cutRequests, ms }) =>
+      `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${[cutRequests].flat().join(', ')})`} (${seconds(ms)})`,
     next: (_reply, id) => [`have it back: pm2-ops resume ${id}`],
   },
   resume: {

@@ -21,7 +21,7 @@ onEveryNode('a kill_timeout shorter than the slowest request', (node) => {
     const service = start(t, node, {}, { env: { pm_id: '0', kill_timeout: '2000' } });
     const port = await service.port();
     const stream = await connect({ port, host: '127.0.0.1' });
-    stream.socket.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n');
+    stream.socket.write('GET /events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
     await stream.until((text) => text.includes('data: 1'));
     await get({ port, path: '/slow?ms=300' });
     service.child.kill('SIGINT');

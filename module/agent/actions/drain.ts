@@ -1,4 +1,5 @@
 // Takes this instance out of service: stops listening, finishes what clients have sent, and stays up.
+import { requestLines } from '../../../lifecycle/drain/index.ts';
 import type { Actions } from '../context.ts';
 import { Refusal } from '../refusal.ts';
 import { requireServer } from './server.ts';
@@ -18,7 +19,8 @@ export const drain: Actions['drain'] = async (params, { engine, permission, addr
   const grant = await permission.ask('drain', params, addressed);
   if ('skip' in grant) return { skipped: true, reason: grant.skip };
   try {
-    const { finished, closed, cut } = await engine.drain({ budgetMs: Number(params.timeout) });
+    const result = await engine.drain({ budgetMs: Number(params.timeout) });
+    const { finished, closed, cut } = result;
     const now = engine.state();
     if (now !== 'drained') {
       throw new Refusal(
@@ -27,7 +29,8 @@ export const drain: Actions['drain'] = async (params, { engine, permission, addr
         'to drain after all: drain',
       );
     }
-    return { state: now, finished, closed, cut };
+    const cutRequests = requestLines(result);
+    return { state: now, finished, closed, cut, ...(cutRequests.length > 0 ? { cutRequests } : {}) };
   } finally {
     grant.done();
   }

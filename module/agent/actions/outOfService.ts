@@ -33,10 +33,12 @@ export async function outOfService<T extends object>(
   work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,
 ): Promise<Record<string, unknown>> {
   const { engine, progress } = context;
+  refuseIfLeaving(context);
   const before = engine.state();
   const inPlace = 'written in place: this instance answered nothing while V8 took the snapshot';
   if (before === 'drained' || before === 'draining') {
     if (before === 'draining') await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
+    refuseIfLeaving(context);
     return { ...(await work(async () => {}, true)), drained: true, reason: 'it was drained before, and stays so' };
   }
   if (before === 'no-server') {
@@ -68,14 +70,22 @@ export async function outOfService<T extends object>(
         'ask again: heapdump',
       );
     }
+    refuseIfLeaving(context);
     // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
     await context.permission.echo();
+    refuseIfLeaving(context);
     const done = await work(serveAgain, (drain.left ?? 0) === 0);
     await serveAgain();
     return { ...done, ...standing(drain), ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }) };
   } finally {
     await serveAgain();
   }
+}
+
+/** A process that was told to go must not be held by V8 until SIGKILL comes. */
+function refuseIfLeaving({ isLeaving }: Context): void {
+  if (isLeaving())
+    throw new Refusal('E_STATE', 'this instance was told to leave before the dump began', 'ask another: heapdump');
 }
 
 async function drainPatiently(

@@ -226,8 +226,10 @@ export class Wire {
   ended = false;
   error: Error | undefined;
   readonly closed: Promise<void>;
+  readonly localPort: number | undefined;
 
   constructor(readonly socket: net.Socket) {
+    this.localPort = socket.localPort;
     socket.setEncoding('latin1');
     socket.on('data', (chunk) => {
       this.received += chunk;

@@ -76,36 +76,6 @@ onEveryNode('long-lived connections', (node) => {
     assert.equal(wire.received.slice(-4), '\x88\x02\x03\xf4');
   });
 
-  test('an upgraded connection of another library gets a close frame and an end', async (t) => {
-    const app = await start(
-      t,
-      node,
-      async ({ require, vars, listening }: Inside) => {
-        vars.server = (require('node:http') as typeof http).createServer();
-        vars.server.on('upgrade', (_: unknown, socket: net.Socket) => {
-          socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-          // A server that goes on sending after our end, without an error listener.
-          vars.timer = setInterval(() => socket.write('\x81\x01a'), 20);
-          socket.on('close', () => clearInterval(vars.timer));
-        });
-        vars.server.listen(0, '127.0.0.1');
-        await listening(vars.server);
-      },
-      [],
-    );
-    const wire = await connect({ host, port: await portOf(app) });
-    wire.socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-    await wire.until((text) => text.includes('101 Switching'));
-    await app.load();
-    const draining = drain(app, { budgetMs: 800 });
-    await wire.until((text) => text.includes('\x88\x02\x03\xf4'));
-    await wire.closed;
-    assert.equal(wire.ended, true);
-    assert.equal(wire.error, undefined);
-    assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
-    assert.equal(await app.run(() => 'alive', []), 'alive');
-  });
-
   async function eventsApp({ require, vars, listening }: Inside) {
     vars.server = (require('node:http') as typeof http).createServer((request, response) => {
       if (request.url === '/next') return response.end('next');
@@ -125,7 +95,7 @@ onEveryNode('long-lived connections', (node) => {
   test("an event stream goes on until the budget's last part, then ends cleanly, and the app that writes on is not hurt", async (t) => {
     const app = await start(t, node, eventsApp, []);
     const wire = await connect({ host, port: await portOf(app) });
-    wire.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    wire.socket.write('GET / HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
     await wire.until((text) => text.includes('tick'));
     await app.load();
     const started = Date.now();
@@ -143,7 +113,7 @@ onEveryNode('long-lived connections', (node) => {
     const app = await start(t, node, eventsApp, []);
     const wire = await connect({ host, port: await portOf(app) });
     await app.load();
-    wire.socket.write('GET /silent HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    wire.socket.write('GET /silent HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n');
     await connections(app, 1);
     assert.deepEqual(await drain(app, { budgetMs: 500 }), { finished: 0, closed: 1, cut: 0 });
     await wire.closed;
@@ -155,7 +125,7 @@ onEveryNode('long-lived connections', (node) => {
     const port = await portOf(app);
     const client = async () => {
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-      const stream = await get({ host, port, agent });
+      const stream = await get({ host, port, agent, headers: { accept: 'text/event-stream' } });
       const next = await get({ host, port, path: '/next', agent });
       return `${stream.status} ${next.status} ${next.body} ${next.connection}`;
     };
@@ -179,7 +149,42 @@ onEveryNode('long-lived connections', (node) => {
   });
 
   for (const tls of [false, true]) {
-    test(`a connection of a plain ${tls ? 'tls' : 'net'} server is left alone while it talks and ended when it is silent`, async (t) => {
+    test(`a connection of a plain ${tls ? 'tls' : 'net'} server has the whole budget, silent or not; what ends by itself is finished, the rest is cut`, async (t) => {
+      const app = await start(
+        t,
+        node,
+        async ({ require, vars, listening }: Inside, options: object | null) => {
+          const answers = (socket: net.Socket) =>
+            socket.on('error', () => {}).on('data', (ms) => setTimeout(() => socket.end('answer'), Number(ms)));
+          vars.server = options
+            ? (require('node:tls') as typeof import('node:tls')).createServer(options, answers)
+            : (require('node:net') as typeof net).createServer(answers);
+          vars.server.listen(0, '127.0.0.1');
+          await listening(vars.server);
+        },
+        [tls ? certificate() : null],
+      );
+      const port = await portOf(app);
+      const [slow, slower] = [await connectTo(tls, { host, port }), await connectTo(tls, { host, port })];
+      slow.socket.write('700');
+      slower.socket.write('60000');
+      await app.load();
+      await connections(app, 2);
+      assert.equal((await app.engine<{ kind: string }[]>('servers'))[0]?.kind, tls ? 'tls' : 'net');
+      const started = Date.now();
+      const drained = await drain(app, { budgetMs: 1_200, graceMs: 50 });
+      assert.ok(Date.now() - started >= 1_100, 'the whole budget');
+      await Promise.all([slow.closed, slower.closed]);
+      assert.deepEqual([slow.received, slower.received], ['answer', '']);
+      const { cutRequests, ...figures } = drained as Result & { cutRequests: { method: string; path: string }[] };
+      assert.deepEqual(figures, { finished: 1, closed: 0, cut: 1, cutOpaque: 1 });
+      assert.deepEqual(
+        cutRequests.map(({ method, path }) => `${method} ${path}`),
+        [`TCP from 127.0.0.1:${slower.localPort}`],
+      );
+    });
+
+    test(`for a dump a connection of a plain ${tls ? 'tls' : 'net'} server is left, and told`, async (t) => {
       const app = await start(
         t,
         node,
@@ -194,22 +199,17 @@ onEveryNode('long-lived connections', (node) => {
         [tls ? certificate() : null],
       );
       const wire = await connectTo(tls, { host, port: await portOf(app) });
-      wire.socket.write('ping;');
-      await wire.until((text) => text === 'ping;');
       await app.load();
-      assert.equal((await app.engine<{ kind: string }[]>('servers'))[0]?.kind, tls ? 'tls' : 'net');
-      const draining = drain(app, { budgetMs: 10_000, graceMs: 300 });
-      await until('it drains', async () => (await app.engine('state')) === 'draining');
-      for (let i = 0; i < 6; i++) {
-        wire.socket.write('ping;');
-        await wire.until((text) => text.length === 5 * (i + 2));
-        await new Promise((done) => setTimeout(done, 100)); // Talks for longer than the grace.
-      }
-      await wire.closed;
-      assert.equal(wire.received, 'ping;'.repeat(7));
-      assert.equal(wire.ended, true);
-      assert.equal(wire.error, undefined);
-      assert.deepEqual(await draining, { finished: 0, closed: 1, cut: 0 });
+      await connections(app, 1);
+      assert.deepEqual(await drain(app, { budgetMs: 400, graceMs: 50, unfinished: 'leave' }), {
+        finished: 0,
+        closed: 0,
+        cut: 0,
+        left: 1,
+        leftRequests: [{ method: 'TCP', path: `from 127.0.0.1:${wire.localPort}` }],
+      });
+      wire.socket.write('ping');
+      await wire.until((text) => text === 'ping');
     });
   }
 });

@@ -38,9 +38,9 @@ async function session(app: App, secure: boolean): Promise<http2.ClientHttp2Sess
   return client;
 }
 
-function ask(client: http2.ClientHttp2Session, path: string): Promise<string> {
+function ask(client: http2.ClientHttp2Session, path: string, headers: http2.OutgoingHttpHeaders = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const stream = client.request({ ':path': path });
+    const stream = client.request({ ':path': path, ...headers });
     let body = '';
     stream.setEncoding('utf8');
     stream.on('data', (chunk) => {
@@ -178,27 +178,33 @@ onEveryNode('protocols', (node) => {
       assert.deepEqual(result, { finished: 2, closed: 1, cut: 0 });
     });
 
-    test(`${name}: an event stream ends cleanly in the budget's last part, what never ends is cut`, async (t) => {
+    test(`${name}: an EventSource's stream ends cleanly in the budget's last part; what never ends is cut, a stream of events too`, async (t) => {
       const app = await start(t, node, http2App, [secure ? certificate() : null]);
       const client = await session(app, secure);
-      const events = ask(client, '/-1');
-      const stuck = ask(client, '/60000').then(
-        () => 'ended',
-        () => 'cut',
-      );
+      const eventSource = ask(client, '/-1', { accept: 'text/event-stream' });
+      const failed = (path: string, headers?: http2.OutgoingHttpHeaders) =>
+        ask(client, path, headers).then(
+          () => 'ended',
+          () => 'cut',
+        );
+      const others = [failed('/60000'), failed('/-2', { ':method': 'POST' }), failed('/-3')];
       client.on('error', () => {});
       await app.load();
-      await until('in flight', async () => (await app.engine<{ inFlight: number }>('totals')).inFlight === 2);
+      await until('in flight', async () => (await app.engine<{ inFlight: number }>('totals')).inFlight === 4);
       const started = Date.now();
       const result = await drain(app, { budgetMs: 600 });
       assert.equal(Date.now() - started < 1_000, true);
-      assert.match(await events, /tick/);
-      await stuck;
+      assert.match(await eventSource, /tick/);
+      await Promise.all(others);
       assert.deepEqual(result, {
-        finished: 1,
+        finished: 0,
         closed: 1,
-        cut: 1,
-        cutRequests: [{ method: 'GET', path: '/60000' }],
+        cut: 3,
+        cutRequests: [
+          { method: 'GET', path: '/60000' },
+          { method: 'POST', path: '/-2' },
+          { method: 'GET', path: '/-3' },
+        ],
       });
       assert.equal(await app.run(() => 'alive', []), 'alive');
     });

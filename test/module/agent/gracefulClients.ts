@@ -239,6 +239,7 @@ export function events(port: number): Client & { abort(): void } {
       await ask({
         port,
         path: '/events',
+        headers: { accept: 'text/event-stream' },
         agent,
         timeoutMs: 120_000,
         send: (request) => endOnAbort(request, abort.signal),

@@ -1,0 +1,57 @@
+// Which event streams may be ended early: those of an EventSource, which asks again by itself. Any other (a language model's
+// answer to a POST, a stream that is read by fetch) is a response in flight, whatever its type.
+
+import type { ServerHttp2Stream } from 'node:http2';
+import { endPolitelyAfterLastResponse } from './farewell.ts';
+import { ignoreErrors } from './guard.ts';
+import type { HttpSocket, RequestInternals, ResponseInternals } from './internals.ts';
+
+/** Is this the response to an EventSource, its header sent? */
+export function answersEventSource(response: ResponseInternals): boolean {
+  if (response._header === null) return false;
+  const contentType = /\r\ncontent-type:([^\r\n]*)/i.exec(response._header)?.[1];
+  return isForEventSource(response.req, response.statusCode, contentType);
+}
+
+/** The same of an HTTP/2 stream. A request that is not known is none of an EventSource. */
+export function streamsToEventSource(stream: ServerHttp2Stream, request: RequestInternals | undefined): boolean {
+  const { ':status': status, 'content-type': contentType } = stream.sentHeaders ?? {};
+  return request !== undefined && isForEventSource(request, Number(status), contentType);
+}
+
+/** What browsers and their like ask for (HTML standard, 9.2.3): a GET that takes nothing else. */
+export function isForEventSource({ method, headers }: RequestInternals, status: number, contentType: unknown): boolean {
+  return method === 'GET' && isEventStream(headers?.accept) && status === 200 && isEventStream(contentType);
+}
+
+/** Ends a response that would go on for ever, as the app itself would: its client may send its next request on the same
+ * connection at once, and that is answered. The app may go on writing: that goes nowhere and hurts nobody. */
+export function endEventStream(socket: HttpSocket, response: ResponseInternals): void {
+  if (response._last) endPolitelyAfterLastResponse(socket);
+  response.on('error', ignoreErrors);
+  response.end();
+  swallowWrites(response);
+}
+
+/** The same of an HTTP/2 stream. */
+export function endEventStreamOfHttp2(stream: ServerHttp2Stream): void {
+  stream.on('error', ignoreErrors);
+  stream.end();
+  swallowWrites(stream);
+}
+
+function swallowWrites(it: { write: unknown; end: unknown }): void {
+  it.write = swallow;
+  it.end = swallow;
+}
+
+/** Stands in for the `write` and `end` of a response that is over. */
+function swallow(this: unknown, ...args: unknown[]): unknown {
+  const callback = args.find((arg) => typeof arg === 'function');
+  if (callback !== undefined) process.nextTick(callback as () => void);
+  return this;
+}
+
+function isEventStream(type: unknown): boolean {
+  return typeof type === 'string' && /^\s*text\/event-stream\s*(;[^,]*)?$/i.test(type);
+}
