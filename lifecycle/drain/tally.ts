@@ -95,5 +95,6 @@ export function opaqueLine({ socket, activity }: Connection): RequestLine {
 
 function peerOf({ remoteAddress, remotePort }: HttpSocket): string {
   if (remoteAddress === undefined) return 'a Unix socket';
-  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+  const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');
+  return address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}`;
 }

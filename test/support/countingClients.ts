@@ -22,6 +22,8 @@ export interface CountingClient {
   isOpen: boolean;
   /** All that it waits for has ended. */
   over: Promise<unknown>;
+  /** Goes away without a word. */
+  leave(): void;
 }
 
 export interface Ports {
@@ -124,6 +126,10 @@ class Line {
   }
 }
 
+function watched(kind: string, pid: number, leave: () => void): CountingClient {
+  return { kind, pid, outcomes: [], strange: '', isOpen: true, over: Promise.resolve(), leave };
+}
+
 /** @param judge called when the connection has closed */
 function client(
   kind: string,
@@ -131,7 +137,7 @@ function client(
   judge: (line: Line) => Outcome[],
   strange = (_: string) => '',
 ): CountingClient {
-  const it: CountingClient = { kind, pid: line.pid, outcomes: [], strange: '', isOpen: true, over: Promise.resolve() };
+  const it = watched(kind, line.pid, () => line.socket.destroy());
   it.over = line.closed.then(() => {
     it.isOpen = false;
     it.outcomes = judge(line);
@@ -207,9 +213,10 @@ export async function startCounting(t: Pick<TestContext, 'after'>, ports: Ports,
     /last\n\n\r\n0\r\n\r\n$/.test(received) ? ['finished', 'closed'] : ['cut'];
   const toItsEnd = ({ received }: Line): Outcome[] => [received.endsWith('END') ? 'finished' : 'cut'];
   const foreign = (received: string) => received.replace(/^.*?\r\n\r\n/s, '').replace(/^x*(END)?$/, '');
+  let left = false;
   const clients = [
     client('idle keep-alive', idle, (line) => [line.clean && line.received === '' ? 'closed' : 'cut']),
-    client('idle, leaves by itself', leaver, () => []),
+    client('idle, leaves by itself', leaver, (line) => (left || !line.clean ? [] : ['closed'])),
     client('aborts by itself', aborter, () => []),
     client('request', single, answered(1)),
     client('pipelined requests', many, answered(4)),
@@ -227,6 +234,7 @@ export async function startCounting(t: Pick<TestContext, 'after'>, ports: Ports,
   return {
     clients,
     leave() {
+      left = true;
       leaver.socket.end();
       aborter.socket.destroy();
     },
@@ -237,7 +245,7 @@ export async function startCounting(t: Pick<TestContext, 'after'>, ports: Ports,
 async function webSocket(kind: string, url: string, t: Pick<TestContext, 'after'>): Promise<CountingClient> {
   const socket = new WebSocket(url);
   t.after(() => socket.terminate());
-  const it: CountingClient = { kind, pid: 0, outcomes: [], strange: '', isOpen: true, over: Promise.resolve() };
+  const it = watched(kind, 0, () => socket.terminate());
   socket.on('error', (error) => {
     it.strange += error.message;
   });
@@ -281,7 +289,7 @@ async function http2Clients(t: Pick<TestContext, 'after'>, ports: Ports, ms: num
         stream.on('close', () => done(stream.rstCode === 0 ? received : `${received} (broken)`));
       });
     const pid = Number(/\d+/.exec(await text(session.request({ ':path': '/pid' })))?.[0]);
-    const it: CountingClient = { kind, pid, outcomes: [], strange: '', isOpen: true, over: Promise.resolve() };
+    const it = watched(kind, pid, () => session.destroy());
     const closed = new Promise<void>((done) => session.once('close', () => done()));
     let streamed: Promise<string> | undefined;
     if (headers !== undefined) {
