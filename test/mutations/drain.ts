@@ -9,8 +9,9 @@ const LONG_LIVED = 'test/lifecycle/drain/longLived.test.ts';
 const LISTENING = 'test/lifecycle/drain/listening.test.ts';
 const LEAVES_NOTHING = 'test/lifecycle/drain/leavesNothing.test.ts';
 const CLUSTER = 'test/lifecycle/drain/cluster.test.ts';
-const SHARED = 'test/lifecycle/drain/shared.test.ts';
-const DRAINED = 'test/module/agent/heapdumpDrained.test.ts';
+const TUNNELS = 'test/lifecycle/drain/tunnels.test.ts';
+const FIGURES = 'test/lifecycle/drain/figures.test.ts';
+const TOLD = 'test/module/agent/figures.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -58,22 +59,22 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a client whose request does not fit into the budget is told nothing',
     file: 'lifecycle/drain/drain.ts',
-    find: '        answerUnavailable(socket);\n',
+    find: '    answerUnavailable(socket);\n',
     replace: '',
     tests: [REQUESTS],
   },
   {
     harm: 'a request that was cut is not counted',
     file: 'lifecycle/drain/drain.ts',
-    find: '          if (inFlightOn(connection) > 0) {\n            this.#result.cut++;',
-    replace: '          if (inFlightOn(connection) > 0) {',
-    tests: [REQUESTS, PROTOCOLS],
+    find: '      this.#cutWith(socket, activity.response);\n',
+    replace: '',
+    tests: [FIGURES],
   },
   {
     harm: 'finished requests are not counted',
-    file: 'lifecycle/drain/drain.ts',
-    find: 'this.#result.finished++;\n        },',
-    replace: 'this.#result.finished += 2;\n        },',
+    file: 'lifecycle/drain/tally.ts',
+    find: 'if (this.#isNew(it)) this.#finished++;',
+    replace: 'if (this.#isNew(it)) this.#finished += 2;',
     tests: [REQUESTS],
   },
   {
@@ -158,20 +159,147 @@ export const mutations: readonly Mutation[] = [
     file: 'lifecycle/drain/engine.ts',
     find: "if (this.#leaving) return Promise.reject(new Error('this process is on its way out'));",
     replace: '',
-    tests: [SHARED],
+    tests: [FIGURES],
   },
   {
     harm: 'a signal in the drain of a dump does not end what is unfinished: SIGKILL does',
     file: 'lifecycle/drain/drain.ts',
     find: "if (unfinished === 'cut') this.#leave = false;",
     replace: '',
-    tests: [SHARED, DRAINED],
+    tests: [FIGURES],
   },
   {
     harm: 'the client of an idle connection loses its request in the second that Node adds to keepAliveTimeout',
     file: 'lifecycle/drain/drain.ts',
     find: 'keepAliveTimeout + KEEP_ALIVE_BUFFER_MS',
     replace: 'keepAliveTimeout',
-    tests: [DRAINED],
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a WebSocket that is not known to end here gets a close frame',
+    file: 'lifecycle/drain/connections.ts',
+    find: "return websocket === undefined ? { is: 'tunnel' } : { is: 'websocket', websocket };",
+    replace:
+      "return { is: 'websocket', websocket: websocket ?? { close: () => void socket.write(Buffer.from([0x88, 2, 3, 0xf4])) } };",
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'a tunnel through a secure server of HTTP/2 is ended as an idle connection',
+    file: 'lifecycle/drain/connections.ts',
+    find: "if (spokeHttp2.has(socket) || (kind === 'http2' && socket.writableEnded))",
+    replace: "if (spokeHttp2.has(socket) || kind === 'http2')",
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'a connection that the app has taken from Node is ended as idle',
+    file: 'lifecycle/drain/connections.ts',
+    find: 'if (response !== undefined || request !== undefined) return',
+    replace: 'if (response !== undefined || request?.complete === false) return',
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'a 503 is written into what an app has written past its response',
+    file: 'lifecycle/drain/drain.ts',
+    find: "if ((bytes ?? socket.bytesWritten) !== socket.bytesWritten || socket.listenerCount('unpipe') > 0) return;",
+    replace: '',
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'the answer to an upgrade says Connection: close',
+    file: 'lifecycle/drain/keepAlive.ts',
+    find: 'if ((request as { upgrade?: boolean | null } | undefined)?.upgrade === true) return false;',
+    replace: '',
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'a WebSocket whose messages were never read counts as closed',
+    file: 'lifecycle/drain/drain.ts',
+    find: 'if (unsent > 0) for',
+    replace: 'if (unsent < 0) for',
+    tests: [TUNNELS],
+  },
+  {
+    harm: 'raw connections and tunnels are ended before the budget is over',
+    file: 'lifecycle/drain/drain.ts',
+    find: 'else if (isLeaving(socket) || isOpaque(activity)) return;',
+    replace: 'else if (isLeaving(socket)) return;',
+    tests: [TUNNELS, LONG_LIVED],
+  },
+  {
+    harm: 'tunnels that end by themselves are not counted',
+    file: 'lifecycle/drain/drain.ts',
+    find: 'if (isOpaque(activity)) this.#tally.finish(socket);',
+    replace: 'if (isOpaque(activity)) return;',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'the answer of a language model is ended early: its client never asks again',
+    file: 'lifecycle/drain/eventStreams.ts',
+    find: "return method === 'GET' && isEventStream(headers?.accept)",
+    replace: "return (method === 'GET' || isEventStream(headers?.accept))",
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a stream that is read by fetch is ended early',
+    file: 'lifecycle/drain/eventStreams.ts',
+    find: "return method === 'GET' && isEventStream(headers?.accept)",
+    replace: "return method === 'GET'",
+    tests: [FIGURES],
+  },
+  {
+    harm: 'of pipelined requests that are cut only one is counted',
+    file: 'lifecycle/drain/unanswered.ts',
+    find: "if (this.socket === socket && error?.code === 'ECONNRESET' && error.message === 'aborted')",
+    replace: 'if (this.socket === socket && error === undefined)',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'the figures patch stays in the app’s requests',
+    file: 'lifecycle/drain/unanswered.ts',
+    find: "    if (own === undefined) delete (prototype as { destroy?: unknown }).destroy;\n    else Object.defineProperty(prototype, 'destroy', own);",
+    replace: '',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a request that crosses the end of an idle connection is lost without a word',
+    file: 'lifecycle/drain/drain.ts',
+    find: 'if (!this.#over) this.#tally.cut(socket, lineIn(data));',
+    replace: 'lineIn(data);',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a connection that Node closes as idle is not counted',
+    file: 'lifecycle/drain/drain.ts',
+    find: "else if (activity.is === 'idle' && !socket.readableEnded) this.#tally.close(socket);",
+    replace: '',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a connection that its client closes counts as closed by us',
+    file: 'lifecycle/drain/drain.ts',
+    find: "else if (activity.is === 'idle' && !socket.readableEnded) this.#tally.close(socket);",
+    replace: "else if (activity.is === 'idle') this.#tally.close(socket);",
+    tests: [FIGURES],
+  },
+  {
+    harm: 'an HTTP/2 session that is left for a dump counts as closed, too',
+    file: 'lifecycle/drain/drain.ts',
+    find: 'for (const { socket } of connections) this.#tally.notClosed(socket);',
+    replace: '',
+    tests: [FIGURES],
+  },
+  {
+    harm: 'a longer kill_timeout is advised for a tunnel that may last for days',
+    file: 'lifecycle/drain/summary.ts',
+    find: 'return cut > cutOpaque ?',
+    replace: 'return cut > 0 ?',
+    tests: [TOLD],
+  },
+  {
+    harm: 'a process that is told to go while it is drained for a dump is held by V8 until SIGKILL',
+    file: 'module/agent/actions/outOfService.ts',
+    find: '  if (isLeaving())\n',
+    replace: '  if (isLeaving() && Date.now() === 0)\n',
+    tests: [TOLD],
   },
 ];

@@ -155,7 +155,9 @@ interface Opened {
 
 /** One request on that agent's own connection; the body of a POST is left unfinished. */
 function open(port: number, path: string, agent = newAgent(), method = 'GET'): Opened {
-  const outgoing = request({ port, host: '127.0.0.1', path, agent, method });
+  // As an EventSource asks: it comes back by itself.
+  const headers = path === '/events' ? { accept: 'text/event-stream' } : {};
+  const outgoing = request({ port, host: '127.0.0.1', path, agent, method, headers });
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.on('response', resolve).on('error', reject);
   });
