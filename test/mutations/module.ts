@@ -77,7 +77,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/profiling/statistics.ts',
     find: 'most - 2 * inversions >= rising',
     replace: 'most - 2 * inversions > rising',
-    tests: [GROWTH, 'test/module/agent/trend.test.ts'],
+    tests: ['test/module/agent/profiling/statistics.test.ts'],
   },
   {
     harm: 'a source map names the line before the one that was written',

@@ -27,6 +27,7 @@ describe('the changes that tests have to notice', () => {
       'coordinator',
       'drain',
       'dump',
+      'files',
       'lifecycle',
       'module',
       'template',

@@ -1,7 +1,7 @@
 // The part inside the app, without PM2: what typed code can do to it, and what not.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -323,4 +323,22 @@ test('a socket left over by a crash is replaced; where none can be, and where no
   const unheard = new Typist(unwritten.data);
   await until('it ends', () => unheard.isOver);
   assert.equal(unwritten.child.exitCode, null);
+});
+
+test('nothing runs that is not in the audit, and the audit is never what a link leads to', async () => {
+  const { data } = await opened(IDLE);
+  const typist = new Typist(data);
+  const left = `${data.audit}.left`;
+  const leave = `require('node:fs').writeFileSync(${JSON.stringify(left)}, ''); 1`;
+  assert.deepEqual(await typist.run(leave), ok('1\n'));
+  rmSync(left);
+  const elsewhere = `${data.audit}.elsewhere`;
+  writeFileSync(elsewhere, 'of somebody');
+  rmSync(data.audit);
+  symlinkSync(elsewhere, data.audit);
+  const { how, printed } = await typist.run(leave);
+  assert.equal(how, 'error');
+  assert.match(printed, /^not run, because it could not be written to /);
+  assert.equal(existsSync(left), false);
+  assert.equal(readFileSync(elsewhere, 'utf8'), 'of somebody');
 });

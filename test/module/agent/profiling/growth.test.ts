@@ -122,4 +122,13 @@ describe('the verdict on memory', () => {
     assert.equal(growth.bytesPerRequest, Math.round(MB / 100));
     assert.ok(Math.abs(growth.bytesPerMinute - (MB * 60) / 7) < 10);
   });
+
+  it('is unclear for buffers that rise in a few looks only: that is chance in one of 120 cases', () => {
+    const looks = Array.from({ length: 6 }, (_, i): Look => {
+      return { ms: i * 7000, cpuMs: 1e6, requests: i * 100, heap: 60 * MB, external: (2 + i) * MB };
+    });
+    const { verdict, reason } = judge(looks, { largest: 0, stays: 0 });
+    assert.equal(verdict, 'unclear');
+    assert.match(reason, /not for certain/);
+  });
 });
