@@ -48,7 +48,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/actions/heapdump.ts',
     find: ".trimEnd().endsWith('}')",
     replace: ".trimEnd().endsWith('')",
-    tests: [HEAPDUMP],
+    tests: ['test/module/agent/heapdumpCut.test.ts'],
   },
   {
     harm: 'a compressed twin of another size is handed out as the dump',
