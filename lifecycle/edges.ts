@@ -1,7 +1,7 @@
 // Everything that makes a service leave, each edge a function: signals, PM2's message, uncaught errors.
 
 import { constants } from 'node:os';
-import { MODULE_TOPIC } from '../module/protocol.ts';
+import { MODULE_CMD, MODULE_TOPIC } from '../module/protocol.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** A terminal sends Ctrl-C to everybody while npm or PM2 passes it on: within so many milliseconds it is one signal. */
@@ -16,6 +16,12 @@ export interface Edges {
   onError(error: unknown, origin: string): void;
   /** `pm2 reload` is starting this process's successor: a signal comes next. */
   onSuccessor(): void;
+}
+
+interface Packet {
+  cmd?: unknown;
+  topic?: unknown;
+  data?: { kind?: unknown };
 }
 
 /** Listens until the returned function is called. */
@@ -34,8 +40,11 @@ export function listenToEdges(edges: Edges): () => void {
   };
   const onMessage = (message: unknown) => {
     if (message === 'shutdown') tell('shutdown');
-    const packet = message as { topic?: unknown; data?: { kind?: unknown } } | null;
-    if (packet?.topic === MODULE_TOPIC && packet.data?.kind === 'successor') edges.onSuccessor();
+  };
+  // Where Node delivers what no `message` listener of the service is to see.
+  const onPacket = (packet: Packet | null) => {
+    const ours = packet?.cmd === MODULE_CMD && packet.topic === MODULE_TOPIC;
+    if (ours && packet.data?.kind === 'successor') edges.onSuccessor();
   };
   const onUncaught = (error: unknown, origin: string) => edges.onError(error, origin);
   // PM2's own listener in cluster mode takes it away from `uncaughtException`, and only writes it down.
@@ -43,11 +52,14 @@ export function listenToEdges(edges: Edges): () => void {
 
   for (const signal of SIGNALS) process.on(signal, onSignal);
   process.on('message', onMessage);
+  const internal = process as NodeJS.EventEmitter;
+  internal.on('internalMessage', onPacket);
   process.on('uncaughtException', onUncaught);
   process.on('unhandledRejection', onRejection);
   return () => {
     for (const signal of SIGNALS) process.off(signal, onSignal);
     process.off('message', onMessage);
+    internal.off('internalMessage', onPacket);
     process.off('uncaughtException', onUncaught);
     process.off('unhandledRejection', onRejection);
   };

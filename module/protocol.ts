@@ -227,6 +227,11 @@ export interface ActionProgress {
 export const AGENT_MESSAGE = 'pm2-ops:agent';
 /** Topic of every packet from the module to an agent. */
 export const MODULE_TOPIC = 'pm2-ops:module';
+/**
+ * `cmd` of every such packet. Node hands a message whose `cmd` begins with `NODE_` to `internalMessage` listeners and never
+ * to the app's `message` listeners (lib/internal/child_process.js, isInternal); its own ignore a `cmd` that they do not know.
+ */
+export const MODULE_CMD = 'NODE_PM2_OPS';
 
 /** Agent → module. */
 export type AgentMessage =

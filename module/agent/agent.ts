@@ -9,7 +9,6 @@ import {
   type AgentOptions,
   deadlineMs,
   type GracefulBy,
-  MODULE_TOPIC,
   type ModuleMessage,
   type ParamValues,
   type Reply,
@@ -37,6 +36,8 @@ const LOOKS_MS = [500, 2_000, 10_000, 30_000];
 
 export interface Agent {
   version: string;
+  /** It hears the module where the app does not; those of 0.1 have the app listen in. */
+  unseen: true;
   /** Answers a nonce: the proof that this process is attached. */
   hello(nonce?: string): void;
   /** Takes new options from a module that has come back. */
@@ -66,13 +67,10 @@ export function startAgent(
   const stops = new Map<ActionName, (why: Refusal) => void>();
   const repls = createRepls();
 
-  const channel = openChannel((message) => {
-    try {
-      return receive(message);
-    } catch {
-      // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
-      return true;
-    }
+  const channel = openChannel({
+    onPacket: (data) => obey(data as ModuleMessage),
+    onMessage: receive,
+    isOurs: (message) => triggerOf(message) !== undefined,
   });
   if (!channel) {
     void engine.dispose();
@@ -91,7 +89,7 @@ export function startAgent(
   for (const name of answered) registerAction(channel, name);
   const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
 
-  const agent: Agent = { version: VERSION, hello, update, dispose };
+  const agent: Agent = { version: VERSION, unseen: true, hello, update, dispose };
   return agent;
 
   function hello(nonce?: string): void {
@@ -173,16 +171,16 @@ export function startAgent(
     }
   }
 
+  function triggerOf(message: unknown): ReturnType<typeof readTrigger> {
+    const trigger = readTrigger(message);
+    return trigger && answered.has(trigger.action) ? trigger : undefined;
+  }
+
   /** @returns whether the message was for us */
   function receive(message: unknown): boolean {
-    const packet = message as { topic?: unknown; data?: unknown } | null;
-    if (packet?.topic === MODULE_TOPIC) {
-      obey(packet.data as ModuleMessage);
-      return true;
-    }
     if (message === 'shutdown') return graceful.shutdown();
-    const trigger = readTrigger(message);
-    if (!trigger || !answered.has(trigger.action)) return false;
+    const trigger = triggerOf(message);
+    if (!trigger) return false;
     const { action, raw, addressed } = trigger;
     const receivedMs = performance.now();
     void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply, receivedMs));

@@ -1,5 +1,7 @@
 // The agent's end of PM2's IPC channel. Speaks PM2's `axm:*` messages itself, because tx2 and pmx exit the process when
-// a send fails; never keeps a finishing app alive and never takes a message away from the app.
+// a send fails; never keeps a finishing app alive, never takes a message away from the app and never shows it one of ours.
+import { MODULE_CMD, MODULE_TOPIC } from '../protocol.ts';
+import { hideFromApp } from './hiding.ts';
 import { ours } from './listeners.ts';
 
 /** What the agent needs of PM2's channel. */
@@ -10,6 +12,15 @@ export interface Channel {
   close(): void;
 }
 
+export interface Hearing {
+  /** The module says something: `data` of its packet. */
+  onPacket(data: unknown): void;
+  /** PM2 says something. @returns whether it was for us: then the app does not get it */
+  onMessage(message: unknown): boolean;
+  /** Would that message be for us? */
+  isOurs(message: unknown): boolean;
+}
+
 /** `process.channel` inside a child process; the two counters are Node's own (lib/internal/child_process.js, Control). */
 interface IpcControl {
   refCounted?(): void;
@@ -17,22 +28,48 @@ interface IpcControl {
   [pending: symbol]: unknown;
 }
 
+interface Packet {
+  cmd?: unknown;
+  topic?: unknown;
+  data?: unknown;
+}
+
 /**
- * Listens to PM2's messages.
- * @param onMessage gets every message, and says whether it was for us; must not throw
+ * Listens to the module and to PM2.
  * @returns null where there is no IPC channel, as in a process that PM2 did not start
  */
-export function openChannel(onMessage: (message: unknown) => boolean): Channel | null {
+export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel | null {
   const send = process.send;
   if (!send || !process.connected) return null;
 
+  const heard = (message: unknown): boolean => {
+    try {
+      // A module of 0.1 talks so: the app has seen it, and must not get it again from the list of what it missed.
+      if ((message as Packet | null)?.topic === MODULE_TOPIC) return true;
+      return onMessage(message);
+    } catch {
+      // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
+      return true;
+    }
+  };
   const listener = ours((message: unknown, handle?: unknown) => {
-    if (!onMessage(message)) giveBack(listener, message, handle);
+    if (!heard(message)) giveBack(listener, message, handle);
+  });
+  // Neither keeps a process alive nor has Node deliver what it keeps for the app's first `message` listener.
+  const unseen = ours((packet: Packet | null) => {
+    try {
+      if (packet?.cmd === MODULE_CMD && packet.topic === MODULE_TOPIC) onPacket(packet.data);
+    } catch {
+      // As above.
+    }
   });
   process.on('message', listener);
   // A `message` listener keeps the process alive; ours must not. Balanced in close(), never channel.unref(), which would
   // override the app's own count.
   control()?.unrefCounted?.();
+  const internal = process as NodeJS.EventEmitter;
+  internal.on('internalMessage', unseen);
+  const show = hideFromApp((message) => isOurs(message) && heard(message));
 
   return {
     send(type, data) {
@@ -46,6 +83,8 @@ export function openChannel(onMessage: (message: unknown) => boolean): Channel |
       }
     },
     close() {
+      show();
+      internal.removeListener('internalMessage', unseen);
       if (!process.listeners('message').includes(listener)) return;
       control()?.refCounted?.();
       process.removeListener('message', listener);

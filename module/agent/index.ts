@@ -13,6 +13,12 @@ interface Seat {
   rest: Channel | null;
 }
 
+/**
+ * Tells children into whose parent the agent was loaded: Node loads it into workers and forks of the app as well, and what
+ * it said there would go to the app, which is their parent, and not to PM2.
+ */
+const LOADED_IN = 'PM2_OPS_LOADED_IN';
+
 const SEAT = Symbol.for('pm2-ops.agent');
 
 export interface Installed {
@@ -28,7 +34,7 @@ export interface Installed {
 export function install(load: { options: AgentOptions; nonce: string }): Installed {
   const seat = takeSeat();
   const { agent } = seat;
-  if (agent?.version === VERSION) {
+  if (agent?.version === VERSION && agent.unseen) {
     agent.update(load.options);
     agent.hello(load.nonce);
     return { outcome: 'kept', version: VERSION };
@@ -50,6 +56,9 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
  * until there is one.
  */
 export function knock(): void {
+  const isChild = process.env[LOADED_IN] === String(process.ppid);
+  process.env[LOADED_IN] = String(process.pid);
+  if (isChild) return;
   const seat = takeSeat();
   if (seat.agent || seat.rest) return;
   leaveRest(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');

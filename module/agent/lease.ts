@@ -1,5 +1,5 @@
 // The agent lives on a lease: without a sign of its module it takes itself out again. The sign is a file's mtime, since
-// a message on the bus would reach the app's own `message` listeners every time.
+// a message would wake every app every time.
 import { stat } from 'node:fs';
 
 /**

@@ -17,6 +17,9 @@ export function ours<F extends (...args: never[]) => unknown>(listener: F): F {
  */
 const PASSES_SIGNAL_ON = [/\blisteners\(/, /\bkill\(/];
 
+/** Those of tx2 and pmx, which answer the app's own actions. */
+const TAKES_ACTIONS = /\baction_name\b/;
+
 /** Listeners to messages of PM2, of its instrumentation libraries, and of Node. */
 const NOT_THE_APPS = [
   // lib/ProcessContainer.js
@@ -25,23 +28,41 @@ const NOT_THE_APPS = [
   /Received reverse message from IPC/,
   // Node itself, for `cluster.worker` (lib/internal/cluster/worker.js)
   /^\(message, handle\) =>\s*this\.emit\('message', message, handle\)$/,
-  // tx2 and pmx: actions
-  /\baction_name\b/,
+  TAKES_ACTIONS,
 ];
 
 /** Has the app a handler of its own for that signal? */
 export function appHandlesSignal(signal: NodeJS.Signals): boolean {
-  return isForeign(signal, (source) => PASSES_SIGNAL_ON.every((trait) => trait.test(source)));
+  return listenersTo(signal).some((listener) =>
+    isForeign(listener, (source) => PASSES_SIGNAL_ON.every((trait) => trait.test(source))),
+  );
 }
 
 /** Does the app listen to messages itself, so that `shutdown` may mean something to it? */
 export function appHandlesMessages(): boolean {
   if ((cluster.worker?.listenerCount('message') ?? 0) > 0) return true;
-  return isForeign('message', (source) => NOT_THE_APPS.some((trait) => trait.test(source)));
+  return listenersTo('message').some(isAppsMessageListener);
 }
 
-function isForeign(event: string, passesOn: (source: string) => boolean): boolean {
-  // Not the typed overloads: signals and `message` alike.
-  const listeners = (process as NodeJS.EventEmitter).listeners(event);
-  return listeners.some((listener) => !(OURS in listener) && !passesOn(Function.prototype.toString.call(listener)));
+/** Is a listener to `message` the app's, and not PM2's, Node's or ours? */
+export function isAppsMessageListener(listener: unknown): boolean {
+  return isForeign(listener, (source) => NOT_THE_APPS.some((trait) => trait.test(source)));
+}
+
+/** Has the app actions of its own, by a library of PM2's? */
+export function appTakesActions(): boolean {
+  return listenersTo('message').some((listener) => TAKES_ACTIONS.test(sourceOf(listener)));
+}
+
+function isForeign(listener: unknown, passesOn: (source: string) => boolean): boolean {
+  return typeof listener === 'function' && !(OURS in listener) && !passesOn(sourceOf(listener));
+}
+
+/** Not the typed overloads: signals and `message` alike. */
+function listenersTo(event: string): unknown[] {
+  return (process as NodeJS.EventEmitter).listeners(event);
+}
+
+function sourceOf(listener: unknown): string {
+  return Function.prototype.toString.call(listener);
 }

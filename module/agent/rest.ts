@@ -6,7 +6,6 @@ import {
   type AgentMessage,
   type AgentOptions,
   type Failure,
-  MODULE_TOPIC,
   type ModuleMessage,
 } from '../protocol.ts';
 import { VERSION } from '../version.ts';
@@ -23,15 +22,19 @@ export function openRest(
   reason: string,
   onWelcome: (load: { options: AgentOptions; nonce: string }) => void,
 ): Channel | null {
-  const rest = openChannel((message) => {
-    try {
-      const packet = message as { topic?: unknown; data?: ModuleMessage } | null;
-      if (packet?.topic === MODULE_TOPIC) {
-        if (packet.data?.kind === 'welcome') onWelcome({ options: packet.data.options, nonce: packet.data.nonce });
-        return true;
-      }
-      const trigger = readTrigger(message);
-      if (!trigger || !names.has(trigger.action) || !rest) return false;
+  const triggerOf = (message: unknown) => {
+    const trigger = readTrigger(message);
+    return trigger && names.has(trigger.action) ? trigger : undefined;
+  };
+  const rest = openChannel({
+    onPacket(data) {
+      const message = data as ModuleMessage;
+      if (message.kind === 'welcome') onWelcome({ options: message.options, nonce: message.nonce });
+    },
+    isOurs: (message) => triggerOf(message) !== undefined,
+    onMessage(message) {
+      const trigger = triggerOf(message);
+      if (!trigger || !rest) return false;
       const reply: Failure = {
         ok: false,
         action: trigger.action,
@@ -41,10 +44,7 @@ export function openRest(
       };
       sendReply(rest, trigger.action, reply, performance.now());
       return true;
-    } catch {
-      // Nothing of ours may throw into the app.
-      return true;
-    }
+    },
   });
   return rest;
 }

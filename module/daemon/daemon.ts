@@ -1,6 +1,6 @@
 // Everything said to or heard from the PM2 daemon.
 import { DEFAULT_NAMESPACE, type OfApp } from '../app.ts';
-import { AGENT_MESSAGE, type AgentMessage, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
+import { AGENT_MESSAGE, type AgentMessage, MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
 /** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
@@ -55,7 +55,7 @@ export type Environment = Record<string, string>;
 
 export interface Daemon {
   list(): Promise<ManagedProcess[]>;
-  /** Sends a message to one agent. @throws when the daemon does not know that process or it is offline */
+  /** Sends a message to one agent, unseen by its app. @throws when the daemon does not know that process or it is offline */
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
   /** Some process started, stopped, restarted or went away. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
@@ -95,8 +95,7 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
   const onBusEvent: Daemon['onBusEvent'] = (type, listener) => {
     bus.on(type, ((packet: BusPacket) => listener(packet.process.pm_id, packet.data)) as (packet: never) => void);
   };
-  const sendPacket: Daemon['sendPacket'] = async (pmId, topic, data) => {
-    const packet = { id: pmId, type: 'process:msg', topic, data };
+  const pass = async (packet: object) => {
     await answer<unknown>('pass on a message', (done) => client.sendDataToProcessId(packet, done));
   };
 
@@ -107,7 +106,7 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     async list() {
       return (await answer<Pm2Process[]>('list its processes', (done) => client.list(done))).map(managed);
     },
-    send: (pmId, message) => sendPacket(pmId, MODULE_TOPIC, message),
+    send: (pmId, data) => pass({ id: pmId, cmd: MODULE_CMD, topic: MODULE_TOPIC, data }),
     onProcessEvent(listener) {
       bus.on('process:event', ((packet: BusPacket) => {
         listener(packet.event ?? '', packet.process.pm_id, packet.process.restart_time ?? 0);
@@ -120,7 +119,7 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
       }) as (packet: never) => void);
     },
     onBusEvent,
-    sendPacket,
+    sendPacket: (pmId, topic, data) => pass({ id: pmId, type: 'process:msg', topic, data }),
     onReady(listener) {
       bus.on('process:msg', ((packet: BusPacket) => {
         if (packet.raw === 'ready') listener(packet.process.pm_id);

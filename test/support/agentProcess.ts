@@ -6,6 +6,7 @@ import {
   AGENT_MESSAGE,
   type AgentMessage,
   type AgentOptions,
+  MODULE_CMD,
   MODULE_TOPIC,
   type Reply,
 } from '../../module/protocol.ts';
@@ -49,7 +50,7 @@ export async function startAgentProcess(
     if (type === AGENT_MESSAGE) heard.push(data);
   });
   const send = (data: object) =>
-    child.send({ topic: MODULE_TOPIC, data }, () => {
+    child.send({ cmd: MODULE_CMD, topic: MODULE_TOPIC, data }, () => {
       // It has exited: whoever waits for its answer says so.
     });
   const options: AgentOptions = {

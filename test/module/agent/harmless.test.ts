@@ -85,7 +85,7 @@ describe('the app does not notice the agent', () => {
     for (const data of nonsense) {
       await pm2.call('sendDataToProcessId', {
         id: app!.pm_id,
-        type: 'process:msg',
+        cmd: 'NODE_PM2_OPS',
         topic: 'pm2-ops:module',
         data: data ?? 0,
       });
