@@ -1,6 +1,6 @@
 // Runs an action of managed processes for the command line (and whoever else asks the module): finds the processes, lets
 // each have its turn, tells how far it is, and hands back exactly their replies.
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BY_NAME } from './actionsByName.ts';
 import { type App, appOf, titleOf } from './app.ts';
@@ -8,6 +8,8 @@ import type { RunProgress, RunReply, RunRequest, RunResult } from './commandProt
 import type { AgentCalls } from './daemon/agentCalls.ts';
 import { isAlive } from './daemon/unlisted.ts';
 import type { Fleet, Member } from './fleet.ts';
+import { readOpsStatus } from './opsStatusReply.ts';
+import { isPartialOf } from './partialFile.ts';
 import {
   ACTION_NAMES,
   type ActionName,
@@ -36,13 +38,15 @@ export interface ActionRuns {
 export interface ActionRunParts {
   fleet: Fleet;
   calls: AgentCalls;
+  /** The module's own; what processes write there is looked at while it grows. */
+  folder: string;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
   /** Removes what processes that are gone left half written. */
   sweep(): void;
 }
 
-export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunParts): ActionRuns {
+export function createActionRuns({ fleet, calls, folder, refresh, sweep }: ActionRunParts): ActionRuns {
   /** By app: settles when the last one that waits for an exclusive action is done. */
   const turns = new Map<App, Promise<unknown>>();
 
@@ -60,7 +64,7 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
         return failure(action, 'E_PARAMS', ...nobody(fleet, request.target));
       }
       const members = await choose(action, request, found);
-      const run = new Run(action, declared(action, request.params), startedMs, tell);
+      const run = new Run(action, declared(action, request.params), startedMs, tell, folder);
       const results: RunResult[] = [];
       if (BY_NAME[action].order === 'at-once')
         results.push(...(await Promise.all(members.map((each) => one(run, each)))));
@@ -83,7 +87,7 @@ export function createActionRuns({ fleet, calls, refresh, sweep }: ActionRunPart
     const heaps = await Promise.all(
       attached.map(async (member) => {
         const status = await calls.run(member.process.pmId, 'ops-status', {}, HEAP_WITHIN_MS);
-        return { member, heapUsed: status.ok ? (status.memory as NodeJS.MemoryUsage).heapUsed : -1 };
+        return { member, heapUsed: readOpsStatus(status)?.memory.heapUsed ?? -1 };
       }),
     );
     const chosen = heaps.sort((a, b) => b.heapUsed - a.heapUsed)[0]?.member ?? members[0];
@@ -163,6 +167,7 @@ class Run {
     readonly params: Record<string, unknown>,
     private readonly startedMs: number,
     private readonly send: (progress: RunProgress) => void,
+    private readonly folder: string,
   ) {}
 
   /** @param withinMs the next word of ours comes within so many milliseconds */
@@ -188,14 +193,16 @@ class Run {
     let bytes: number | undefined;
     let over = false;
     const heard = (progress: ActionProgress) => {
-      current = progress;
+      const { file } = progress;
+      const own = file !== undefined && isPartialOf(member.process.pid, file, this.folder);
+      current = own ? progress : { ...progress, file: '' };
       bytes = undefined;
       this.tell(member, progress);
     };
     const look = async () => {
       while (!over) {
         const { file } = current;
-        const size = file === undefined ? undefined : (await stat(file).catch(() => undefined))?.size;
+        const size = file ? (await lstat(file).catch(() => undefined))?.size : undefined;
         if (!over && size !== undefined && size !== bytes && current.file === file) {
           bytes = size;
           if (size > 0) this.tell(member, current, undefined, size);

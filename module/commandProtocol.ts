@@ -39,6 +39,8 @@ export interface ProcessStatus {
   agent?: string;
   /** Actions that the app had already, and keeps. */
   kept?: string[];
+  /** Messages of this process that were none of an agent's, and were dropped. */
+  badMessages?: number;
   /** PM2 runs a package manager here, not the app. */
   wrapper?: boolean;
 }

@@ -1,12 +1,12 @@
 // Compresses heap dumps for the processes that write them, while they write them: in the module, so that it costs the app
 // neither time nor memory. A process that gets no answer compresses its dump itself.
 import { constants, createWriteStream } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { PmId } from './daemon/daemon.ts';
 import { readGrowing } from './growingFile.ts';
+import { isPartialOf } from './partialFile.ts';
 import { type AgentMessage, GZIP_LEVEL, type Verdict } from './protocol.ts';
 import { openRegular } from './regularFile.ts';
 
@@ -16,7 +16,8 @@ const ENDS_WITHIN_MS = 5 * 60_000;
 const WRITTEN_WITHIN_MS = 60 * 60_000;
 
 export interface Compressor {
-  begin(message: Extract<AgentMessage, { kind: 'compress' }>): void;
+  /** @returns false when these are not files of that process, or not ours to open */
+  begin(message: Extract<AgentMessage, { kind: 'compress' }>): boolean;
   /** The dump is whole; the verdict goes out when its compressed twin is, too. */
   end(pmId: PmId, message: Extract<AgentMessage, { kind: 'compress-end' }>): void;
   /** Nobody waits for it any more, or the process is gone. */
@@ -32,17 +33,21 @@ interface Job {
 }
 
 /**
- * @param folder only dumps in it are compressed: what another user's process asks for is none of ours to open
+ * @param folder only dumps in it are compressed
+ * @param mayOpen does that process run as our own user? What another one asks for is none of ours to open
  * @param answer delivers a verdict; must not throw
  */
 export function createCompressor(
   folder: string,
+  mayOpen: (pid: number) => boolean,
   answer: (pmId: PmId, id: string, verdict: Verdict) => void,
 ): Compressor {
   const jobs = new Map<string, Job>();
   return {
     begin({ id, pid, from, to }) {
-      if (!isOurs(from, folder) || !isOurs(to, folder)) return;
+      // It compresses its dump itself where that is none of our business.
+      if (!mayOpen(pid) || jobs.has(id)) return true;
+      if (from === to || !isPartialOf(pid, from, folder) || !isPartialOf(pid, to, folder)) return false;
       const abort = new AbortController();
       let whole: Job['whole'] = () => {};
       const size = new Promise<number>((resolve) => {
@@ -56,11 +61,12 @@ export function createCompressor(
       // Whoever waits for it hears of it by `end`.
       done.catch(() => {});
       jobs.set(id, { id, pid, whole, done, abort });
+      return true;
     },
-    end(pmId, { id, bytes }) {
+    end(pmId, { id, pid, bytes }) {
       const refuse = (message: string) => answer(pmId, id, { is: 'refuse', code: 'E_STATE', message, hint: '' });
       const job = jobs.get(id);
-      if (!job) return refuse('it is not being compressed');
+      if (job?.pid !== pid) return refuse('it is not being compressed');
       answer(pmId, id, { is: 'wait', ms: ENDS_WITHIN_MS, reason: 'the module compresses the dump' });
       job.whole(bytes);
       job.done.then(
@@ -83,8 +89,4 @@ async function compress(from: string, to: string, size: Promise<number>, signal:
     createWriteStream(to, { fd: target }),
     { signal },
   );
-}
-
-function isOurs(file: string, folder: string): boolean {
-  return dirname(file) === join(folder, 'dumps') && basename(file).endsWith('.partial');
 }

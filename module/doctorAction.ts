@@ -4,7 +4,7 @@ import type { AgentCalls } from './daemon/agentCalls.ts';
 import { examine } from './doctor/doctor.ts';
 import type { Host, OpsStatus } from './doctor/finding.ts';
 import type { Member } from './fleet.ts';
-import type { ServerInfo } from './protocol.ts';
+import { readOpsStatus } from './opsStatusReply.ts';
 import type { Responsiveness } from './responsiveness.ts';
 
 /** How long an agent may take to say how it is, in milliseconds. */
@@ -34,11 +34,10 @@ export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts
 }
 
 async function statusOf(calls: AgentCalls, { process }: Member): Promise<[number, OpsStatus] | null> {
-  const reply = await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS);
-  if (!reply.ok) return null;
-  const servers = reply.servers as ServerInfo[];
-  const { heapUsed, rss } = reply.memory as NodeJS.MemoryUsage;
+  const status = readOpsStatus(await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS));
+  if (!status) return null;
+  const { servers, memory } = status;
   const listening = servers.filter(({ listening }) => listening);
   const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
-  return [process.pid, { heapUsed, rss, serves: listening.length > 0, keepAliveTimeoutMs }];
+  return [process.pid, { ...memory, serves: listening.length > 0, keepAliveTimeoutMs }];
 }

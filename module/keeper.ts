@@ -21,6 +21,8 @@ const DUMPING_RETRY_MS = 500;
 const KNOCK_MS = 5_000;
 /** Pause before a process whose app is being reloaded is looked at again, in milliseconds. */
 const RELOADING_RETRY_MS = 150;
+/** Nonces of one process that are waited for at the same time. */
+const MOST_UNANSWERED = 16;
 /** A pause that is longer than this, in milliseconds, follows a try for which the inspector was opened. */
 const LONGEST_QUIET_MS = 1_000;
 
@@ -40,8 +42,8 @@ export interface Keeper {
   askState(member: Member): Promise<void>;
   /** Has an agent answer. @returns whether it did within that time. @throws when it cannot be asked */
   answers(member: Member, withinMs: number): Promise<boolean>;
-  /** An agent said hello. */
-  heard(pmId: PmId, hello: Hello): void;
+  /** An agent said hello. @returns false when it was not asked for this one */
+  heard(pmId: PmId, hello: Hello): boolean;
   /** The app loaded the agent itself and waits for a welcome. */
   knocked(pmId: PmId, pid: number): void;
   /** A process came online under an id, started so many times before: a reload has begun if its predecessor still lives. */
@@ -80,9 +82,12 @@ export function createKeeper({
   refresh,
   log,
 }: KeeperParts): Keeper {
-  const waiting = new Map<string, (hello: Hello) => void>();
-  /** By pid: when an agent that the app loaded itself announced itself, in milliseconds of Date.now(). */
-  const knocks = new Map<number, number>();
+  /** By nonce. They stay when nobody waits any more, since an agent may be late. */
+  const asked = new Map<string, { pid: number; answer(hello: Hello): void }>();
+  /** When an agent that the app loaded itself announced itself, in milliseconds of Date.now(). */
+  const knocks = new Map<PmId, { pid: number; atMs: number }>();
+  /** By pid: how often its agent took itself out. */
+  const departures = new Map<number, number>();
   /** By pid: how often it was tried, and what was last logged about it. */
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
   const reloads = watchReloadsOfPm2(isAlive);
@@ -166,8 +171,12 @@ export function createKeeper({
       const hello = await welcome(member).catch(() => undefined);
       if (hello) return null;
     }
-    if (settings.attach === 'off')
-      return skip(member, 'attach-off', 'pm2-ops:attach is off and the app does not load the agent itself');
+    if (settings.attach === 'off') {
+      const reason = process.actions.some(({ ours }) => ours)
+        ? 'its agent does not answer: it is of another version, or its event loop is blocked; restart the app to have the new one'
+        : 'the app does not load the agent itself';
+      return skip(member, 'attach-off', `pm2-ops:attach is off and ${reason}`);
+    }
 
     // The processors have the clients who come back, what starts and what ends: on two cores a reload took 1.25 times as long
     // as without agents, and 1.06 to 1.15 with agents that wait (npm run bench:reload -- --load busy).
@@ -187,14 +196,13 @@ export function createKeeper({
       return backoffMs;
     }
     const nonce = randomUUID();
-    const hello = expect(nonce);
+    const hello = expect(nonce, pid);
     const result = await attacher.attach(pid, {
       source,
       argument: { options: optionsFor(member), nonce },
-      isWanted: () => !isAttached(member) && !isKnocking(pid),
+      isWanted: () => !isAttached(member) && !isKnocking(process.pmId, pid),
     });
     if (!result.ok) {
-      waiting.delete(nonce);
       if (result.code === 'unwanted') return isAttached(member) ? null : HELLO_WITHIN_MS;
       if (result.retryAfterMs === null) return skip(member, result.code, result.reason);
       wait(member, result.code, result.reason);
@@ -202,7 +210,7 @@ export function createKeeper({
       const growth = result.code === 'busy' && result.retryAfterMs > LONGEST_QUIET_MS ? 2 ** Math.min(tries, 5) : 1;
       return result.retryAfterMs * growth;
     }
-    if (!(await inTime(nonce, hello))) {
+    if (!(await inTime(hello))) {
       wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
       return backoffMs;
     }
@@ -222,9 +230,9 @@ export function createKeeper({
 
   async function ask(member: Member, withinMs: number): Promise<Hello | undefined> {
     const nonce = randomUUID();
-    const hello = expect(nonce);
+    const hello = expect(nonce, member.process.pid);
     await daemon.send(member.process.pmId, { kind: 'welcome', nonce, options: optionsFor(member) });
-    return inTime(nonce, hello, withinMs);
+    return inTime(hello, withinMs);
   }
 
   async function askState(member: Member): Promise<void> {
@@ -232,11 +240,15 @@ export function createKeeper({
   }
 
   /** To be called before the nonce is sent: the answer may be faster than whoever sends it. */
-  function expect(nonce: string): Promise<Hello> {
-    return new Promise((resolve) => waiting.set(nonce, resolve));
+  function expect(nonce: string, pid: number): Promise<Hello> {
+    const pids = new Set(fleet.members().map(({ process }) => process.pid));
+    for (const [each, question] of asked) if (!pids.has(question.pid)) asked.delete(each);
+    const older = [...asked].filter(([, question]) => question.pid === pid);
+    for (const [each] of older.slice(0, Math.max(0, older.length - MOST_UNANSWERED + 1))) asked.delete(each);
+    return new Promise((resolve) => asked.set(nonce, { pid, answer: resolve }));
   }
 
-  async function inTime(nonce: string, hello: Promise<Hello>, withinMs = HELLO_WITHIN_MS): Promise<Hello | undefined> {
+  async function inTime(hello: Promise<Hello>, withinMs = HELLO_WITHIN_MS): Promise<Hello | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, withinMs, undefined);
@@ -245,31 +257,36 @@ export function createKeeper({
       return await Promise.race([hello, late]);
     } finally {
       clearTimeout(timer);
-      waiting.delete(nonce);
     }
   }
 
   /** Did the app's own copy of the agent announce itself a moment ago? Its welcome is on the way. */
-  function isKnocking(pid: number): boolean {
-    return Date.now() - (knocks.get(pid) ?? 0) < KNOCK_MS;
+  function isKnocking(pmId: PmId, pid: number): boolean {
+    const knock = knocks.get(pmId);
+    return knock?.pid === pid && Date.now() - knock.atMs < KNOCK_MS;
   }
 
-  function heard(pmId: PmId, hello: Hello): void {
+  function heard(pmId: PmId, hello: Hello): boolean {
     const member = fleet.get(pmId);
-    if (!member || member.process.pid !== hello.pid) return;
+    const question = asked.get(hello.nonce ?? '');
+    if (!question || question.pid !== hello.pid || member?.process.pid !== hello.pid) return false;
+    asked.delete(hello.nonce ?? '');
     member.state = hello.state;
     member.graceful = hello.graceful;
     member.kept = hello.kept;
     member.wrapper = hello.wrapper;
-    if (hello.version === VERSION && hello.nonce !== undefined) {
+    if (hello.version === VERSION) {
       member.attachment = { is: 'attached', version: hello.version, since: Date.now() };
     }
-    if (hello.nonce !== undefined) waiting.get(hello.nonce)?.(hello);
+    question.answer(hello);
+    return true;
   }
 
   function knocked(pmId: PmId, pid: number): void {
-    for (const [each, atMs] of knocks) if (Date.now() - atMs > KNOCK_MS) knocks.delete(each);
-    knocks.set(pid, Date.now());
+    for (const [each, { atMs }] of knocks) if (Date.now() - atMs > KNOCK_MS) knocks.delete(each);
+    // Each has PM2 measure all its processes.
+    if (isKnocking(pmId, pid)) return;
+    knocks.set(pmId, { pid, atMs: Date.now() });
     refresh()
       .then(() => {
         const member = fleet.get(pmId);
@@ -303,8 +320,14 @@ export function createKeeper({
     member.state = 'unknown';
     delete member.graceful;
     member.attachment = { is: 'waiting', code: 'left', reason: `its agent took itself out: ${reason}` };
-    forget(member.process.pid);
-    look([member]);
+    const { pid } = member.process;
+    forget(pid);
+    // Each of these may have an inspector opened, for which the others wait.
+    const before = departures.get(pid) ?? 0;
+    for (const each of departures.keys()) if (!isAlive(each)) departures.delete(each);
+    departures.set(pid, before + 1);
+    if (before === 0) look([member]);
+    else setTimeout(() => look([member]), Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** before)).unref();
   }
 
   async function detach(members: readonly Member[]): Promise<void> {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createActionRuns } from './actionRuns.ts';
-import { appOf } from './app.ts';
 import { createAttacher } from './attach/index.ts';
+import { createBadMessages } from './badMessages.ts';
 import { createCompressor } from './compressor.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
 import { createReloadJournal } from './coordinator/reloadJournal.ts';
@@ -20,9 +20,11 @@ import { readSettings } from './daemon/settings.ts';
 import { MODULE_FILE, openState, uidOf } from './daemon/state.ts';
 import { askDoctor } from './doctorAction.ts';
 import { createFleet } from './fleet.ts';
+import { createAgentEars } from './hearAgents.ts';
 import { createKeeper } from './keeper.ts';
+import { describe, installLastResort, startAnew } from './lastResort.ts';
 import { createModuleActions } from './moduleActions.ts';
-import { LEASE_MS, type Verdict } from './protocol.ts';
+import { AGENT_MESSAGE, LEASE_MS, type Verdict } from './protocol.ts';
 import { openRepl } from './replAction.ts';
 import { createResponsiveness } from './responsiveness.ts';
 import { VERSION } from './version.ts';
@@ -31,6 +33,8 @@ import { VERSION } from './version.ts';
 const LIST_EVERY_MS = 30_000;
 /** Pause after an event before PM2's list is read, in milliseconds: a restart is several events. */
 const SETTLE_MS = 30;
+/** The same after an agent said hello: its actions come after that word. */
+const HELLO_SETTLE_MS = 300;
 /** How long a reload that runs may take to put things back when the module goes, in milliseconds of its kill_timeout. */
 const LEAVES_WITHIN_MS = 3_000;
 
@@ -44,7 +48,9 @@ async function main(): Promise<void> {
 
   const state = openState(pm2Home);
   const pm2File = process.argv[1] ?? '';
-  const daemon = await connectDaemon(loadPm2(pm2File));
+  const daemon = await connectDaemon(loadPm2(pm2File), (error) => {
+    log(`failed at something on PM2's bus, and goes on: ${describe(error)}`);
+  });
   await becomeActive(daemon, ({ pmId }) => log(`stands by: pm2-ops with id ${pmId} acts for this daemon`));
   const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
@@ -56,7 +62,7 @@ async function main(): Promise<void> {
   const answer = (pmId: PmId, id: string, verdict: Verdict) => {
     daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
   };
-  const compressor = createCompressor(state.folder, answer);
+  const compressor = createCompressor(state.folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
   const calls = createAgentCalls(daemon.send);
   const standIns = createStandIns({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
   const coordinator = createCoordinator({
@@ -79,50 +85,22 @@ async function main(): Promise<void> {
     dumping: coordinator.dumping,
     log,
   });
-  const runs = createActionRuns({ fleet, calls, refresh, sweep: state.sweep });
+  const runs = createActionRuns({ fleet, calls, folder: state.folder, refresh, sweep: state.sweep });
 
-  daemon.onAgentMessage((pmId, app, message) => {
-    const member = fleet.get(pmId);
-    switch (message.kind) {
-      case 'hello':
-        keeper.heard(pmId, message);
-        settleSoon(300);
-        break;
-      case 'knock':
-        keeper.knocked(pmId, message.pid);
-        break;
-      case 'state':
-        if (member?.process.pid !== message.pid) break;
-        member.state = message.state;
-        member.graceful = message.graceful;
-        break;
-      case 'leaves':
-        fleet.leaves.set(appOf(app), message.report);
-        break;
-      case 'ask':
-        coordinator.ask(pmId, message);
-        break;
-      case 'done':
-        coordinator.done(message.id);
-        compressor.cancel(({ id }) => id === message.id);
-        break;
-      case 'compress':
-        compressor.begin(message);
-        break;
-      case 'compress-end':
-        compressor.end(pmId, message);
-        break;
-      case 'echo':
-        daemon.send(pmId, { kind: 'echo', id: message.id }).catch(() => {});
-        break;
-      case 'reply':
-      case 'progress':
-        calls.heard(message);
-        break;
-      case 'bye':
-        keeper.left(pmId, message.reason);
-    }
-  });
+  const bad = createBadMessages(fleet, log);
+  daemon.onBusEvent(
+    AGENT_MESSAGE,
+    createAgentEars({
+      fleet,
+      keeper,
+      coordinator,
+      compressor,
+      calls,
+      bad,
+      send: daemon.send,
+      onHello: () => settleSoon(HELLO_SETTLE_MS),
+    }),
+  );
   daemon.onProcessEvent((event, pmId, restarts) => {
     if (event === 'online') keeper.succeeded(pmId, restarts);
     settleSoon(SETTLE_MS);
@@ -177,6 +155,7 @@ async function main(): Promise<void> {
     runs,
     isDumping: state.isDumping,
     refresh,
+    bad,
   });
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
   void reloads.recover();
@@ -242,7 +221,7 @@ function beside(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
+installLastResort();
 main().catch((error: unknown) => {
-  console.error(`pm2-ops: cannot start: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
+  startAnew(`cannot start: ${describe(error)}`);
 });

@@ -5,6 +5,7 @@ import tx2 from 'tx2';
 import type { ActionRuns } from './actionRuns.ts';
 import { appOf } from './app.ts';
 import type { Attacher } from './attach/index.ts';
+import type { BadMessages } from './badMessages.ts';
 import {
   COMMAND_REPLY,
   COMMAND_TOPIC,
@@ -23,6 +24,7 @@ import {
   type StackReply,
   type StatusReply,
 } from './commandProtocol.ts';
+import { type CommandRequest, readCommandRequest, readReplQuestion, readRun } from './commandRequest.ts';
 import { parseReloadParams } from './coordinator/reloadParams.ts';
 import type { RollingReload } from './coordinator/rollingReload.ts';
 import type { Daemon } from './daemon/daemon.ts';
@@ -62,6 +64,7 @@ interface Parts {
   repl(question: ReplQuestion): Promise<ReplOpened | Failure>;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
+  bad: Pick<BadMessages, 'of'>;
 }
 
 /** Lists the module's actions with PM2 and answers the command. */
@@ -109,23 +112,28 @@ export function createModuleActions(parts: Parts): void {
 
   /** An action of the managed processes, which PM2 does not list for the module: only the command asks here for it. */
   const run = (request: RunRequest, nonce: string): Promise<ModuleReply> =>
-    parts.runs
-      .run(request, (progress) => process.send?.({ type: PROGRESS, data: { ...progress, nonce } }))
-      .catch((error: Error) => failure(request.action, 'E_INTERNAL', error.message, `look at: pm2 logs ${NAME}`));
+    parts.runs.run(request, (progress) => process.send?.({ type: PROGRESS, data: { ...progress, nonce } }));
 
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
-    if (packet?.topic !== COMMAND_TOPIC) return;
-    const { nonce, action, params } = packet.data as { nonce: string; action: string; params: unknown };
-    const asked: Record<string, () => Promise<ModuleReply>> = {
-      [RUN]: () => run(params as RunRequest, nonce),
-      [REPL]: () => parts.repl(params as ReplQuestion),
-    };
-    const reply = Object.hasOwn(asked, action) ? asked[action]?.() : answer(action, params, nonce);
-    void reply?.then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
+    const request = packet?.topic === COMMAND_TOPIC ? readCommandRequest(packet.data) : undefined;
+    if (!request) return;
+    const { nonce, action } = request;
+    void commanded(request)
+      .catch((error: Error) => failure(action, 'E_INTERNAL', error.message, `look at: pm2 logs ${NAME}`))
+      .then((reply) => process.send?.({ type: COMMAND_REPLY, data: { nonce, reply } }));
   });
+
+  async function commanded({ nonce, action, params }: CommandRequest): Promise<ModuleReply> {
+    if (action !== RUN && action !== REPL) return answer(action, params, nonce);
+    const request = action === RUN ? readRun(params) : undefined;
+    if (request) return run(request, nonce);
+    const question = action === REPL ? readReplQuestion(params) : undefined;
+    if (question) return parts.repl(question);
+    return failure(action, 'E_PARAMS', 'the question is not understood', `use the command of version ${VERSION}`);
+  }
 }
 
-async function status({ fleet, settings, responsiveness, isDumping, refresh }: Parts): Promise<StatusReply> {
+async function status({ fleet, settings, responsiveness, isDumping, refresh, bad }: Parts): Promise<StatusReply> {
   await refresh();
   const blocked = await responsiveness.blocked(fleet.members());
   return {
@@ -136,6 +144,7 @@ async function status({ fleet, settings, responsiveness, isDumping, refresh }: P
     processes: fleet.members().map((member) => ({
       ...row(member, fleet.leaves, blocked.get(member.process.pid)),
       ...(isDumping(member.process.pid) ? { dumping: true as const } : {}),
+      ...(bad.of(member) > 0 ? { badMessages: bad.of(member) } : {}),
     })),
   };
 }

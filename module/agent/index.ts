@@ -56,8 +56,11 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
  * until there is one.
  */
 export function knock(): void {
-  const isChild = process.env[LOADED_IN] === String(process.ppid);
-  process.env[LOADED_IN] = String(process.pid);
+  const { env, pid, ppid } = process;
+  // PM2 gives a process its number (fork mode) or all of its configuration (cluster mode): any other is not PM2's.
+  if (env.pm_id === undefined && env.pm2_env === undefined) return;
+  const isChild = env[LOADED_IN] === String(ppid);
+  env[LOADED_IN] = String(pid);
   if (isChild) return;
   const seat = takeSeat();
   if (seat.agent || seat.rest) return;

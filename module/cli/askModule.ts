@@ -72,17 +72,20 @@ async function exchange<T, P extends Progress>(
         new Error(`the module ended in the middle; an action that a process has begun goes on there: ${NAME} status`),
       );
     });
-    daemon.onBusEvent(PROGRESS, (_pmId, data) => {
-      const progress = data as P & { nonce?: string };
-      if (progress.nonce !== nonce) return;
+    // Any process can put an answer on the bus; its id is filled in by PM2.
+    const onWord = (type: string, listener: (data: { nonce?: unknown }) => void) =>
+      daemon.onBusEvent(type, (pmId, data) => {
+        const word = data as { nonce?: unknown } | null | undefined;
+        if (pmId === module.pmId && word?.nonce === nonce) listener(word);
+      });
+    onWord(PROGRESS, (data) => {
+      const progress = data as unknown as P;
       if (progress.deadlineMs !== undefined) answersWithin(progress.deadlineMs + ANSWERS_WITHIN_MS);
       onProgress(progress);
     });
-    daemon.onBusEvent(COMMAND_REPLY, (_pmId, data) => {
-      const answer = data as { nonce: string; reply: T };
-      if (answer.nonce !== nonce) return;
+    onWord(COMMAND_REPLY, (data) => {
       clearTimeout(timer);
-      resolve(answer.reply);
+      resolve((data as unknown as { reply: T }).reply);
     });
     daemon.sendPacket(module.pmId, COMMAND_TOPIC, { nonce, action, params }).catch(reject);
   });

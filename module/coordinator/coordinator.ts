@@ -18,6 +18,9 @@ const GATHER_MS = 200;
 /** How long an instance that asks late is taken to answer the same trigger by name, in milliseconds. */
 const STRAGGLER_MS = 5_000;
 
+/** An agent asks once for each action that runs; one that asks more often is none. */
+const MOST_QUESTIONS = 3;
+
 /** What the decision may take once a sibling serves, in milliseconds. */
 const MARGIN_MS = 10_000;
 
@@ -30,7 +33,7 @@ const STARTING_CODES: ReadonlySet<string> = new Set(['new', 'booting', 'reloadin
 export interface Coordinator {
   ask(pmId: PmId, ask: Ask): void;
   /** What was granted to an agent is over, or the agent gave up waiting. */
-  done(askId: string): void;
+  done(askId: string, pid: number): void;
   /** A process is gone; what it held is free again. */
   gone(pid: number): void;
   /** Which instance of this app dumps its heap now, or is about to. */
@@ -76,6 +79,9 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
       const member = fleet.get(pmId);
       if (!member || member.process.pid !== ask.pid) {
         answer(pmId, ask.id, refusal('E_STATE', 'pm2-ops does not know this process yet', 'try again in a second'));
+      } else if (questionsOf(ask.pid) >= MOST_QUESTIONS) {
+        const message = `this process has asked ${MOST_QUESTIONS} times and waits for the answers`;
+        answer(pmId, ask.id, refusal('E_STATE', message, 'look at: pm2-ops status'));
       } else if (ask.action === 'drain') {
         // One after the other: each answer depends on the one before.
         drains = drains.then(() => decideDrain({ member, ask })).catch(() => {});
@@ -85,8 +91,8 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
         answer(pmId, ask.id, { is: 'go' });
       }
     },
-    done(askId) {
-      finish((ask) => ask.id === askId);
+    done(askId, pid) {
+      finish((ask) => ask.id === askId && ask.pid === pid);
     },
     gone(pid) {
       finish((ask) => ask.pid === pid);
@@ -96,6 +102,12 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
       return (running ?? queue[0] ?? gathering[0])?.member.process.pmId;
     },
   };
+
+  /** Those that wait, and the one that runs. */
+  function questionsOf(pid: number): number {
+    const open = [...dumps.values()].flatMap(({ gathering, queue, running }) => [...gathering, ...queue, running]);
+    return open.filter((question) => question?.ask.pid === pid).length;
+  }
 
   async function decideDrain(question: Question): Promise<void> {
     await learnStates(question.member);

@@ -5,6 +5,9 @@ import type { PmId } from '../daemon/daemon.ts';
 /** Lines kept of each life of a process. */
 const LINES = 15;
 
+/** Characters looked at of what was written at once. */
+const LONGEST = 100_000;
+
 /** What Node writes when an agent is attached: not the app's. */
 const NOT_THE_APPS =
   /^(Debugger (listening on|attached|ending)|For help, see: https:\/\/nodejs\.org|Waiting for the debugger)/;
@@ -15,7 +18,8 @@ export class LastWords {
   readonly #ended = new Map<PmId, string[]>();
 
   heard(pmId: PmId, text: unknown): void {
-    const lines = String(text)
+    // What an app puts there itself may be anything.
+    const lines = (typeof text === 'string' ? text.slice(-LONGEST) : '')
       .split('\n')
       .filter((line) => line.trim() !== '' && !NOT_THE_APPS.test(line));
     if (lines.length > 0) this.#current.set(pmId, [...(this.#current.get(pmId) ?? []), ...lines].slice(-LINES));

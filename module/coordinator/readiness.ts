@@ -4,6 +4,7 @@ import { holdsClients } from '../attach/proc.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
+import { readOpsStatus } from '../opsStatusReply.ts';
 import type { ServerInfo } from '../protocol.ts';
 import { type HealthTarget, healthTarget, probe } from './health.ts';
 import { ReloadFailure } from './reloadFailure.ts';
@@ -163,7 +164,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
       await refresh();
     }
     const reply = await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS);
-    return reply.ok ? (reply.servers as ServerInfo[]) : [];
+    return readOpsStatus(reply)?.servers ?? [];
   }
 
   async function findTarget(instance: Instance, health: string, endsMs: number): Promise<HealthTarget> {

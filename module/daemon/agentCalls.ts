@@ -9,7 +9,7 @@ import type {
   ReplRequest,
   Reply,
 } from '../protocol.ts';
-import type { Daemon, PmId } from './daemon.ts';
+import { type Daemon, isSameSlot, type PmId } from './daemon.ts';
 
 export interface AgentCalls {
   /**
@@ -26,12 +26,19 @@ export interface AgentCalls {
   ): Promise<Reply>;
   /** Has one process open a REPL; settles as above. */
   repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
-  /** Delivers an answer, or a word before it. */
-  heard(message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): void;
+  /** Delivers an answer, or a word before it. @returns false when it is to a question that somebody else was asked */
+  heard(pmId: PmId, message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): boolean;
+}
+
+interface Call {
+  /** Who was asked. */
+  pmId: PmId;
+  reply(reply: Reply): void;
+  progress(progress: ActionProgress): void;
 }
 
 export function createAgentCalls(send: Daemon['send']): AgentCalls {
-  const waiting = new Map<string, { reply(reply: Reply): void; progress(progress: ActionProgress): void }>();
+  const waiting = new Map<string, Call>();
   return {
     run: (pmId, action, params, withinMs, onProgress = () => {}) =>
       ask(pmId, action, (nonce) => ({ kind: 'run', nonce, action, params }), withinMs, onProgress),
@@ -43,10 +50,14 @@ export function createAgentCalls(send: Daemon['send']): AgentCalls {
         withinMs,
         () => {},
       ),
-    heard(message) {
+    heard(pmId, message) {
       const call = waiting.get(message.nonce ?? '');
-      if (message.kind === 'reply') call?.reply(message.reply);
-      else call?.progress(message.progress);
+      // It was asked by a trigger, or the answer comes too late.
+      if (!call) return true;
+      if (!isSameSlot(call.pmId, pmId)) return false;
+      if (message.kind === 'reply') call.reply(message.reply);
+      else call.progress(message.progress);
+      return true;
     },
   };
 
@@ -62,7 +73,7 @@ export function createAgentCalls(send: Daemon['send']): AgentCalls {
       return { ok: false, action, code, message: text, hint: 'look at: pm2-ops status' };
     };
     const answer = new Promise<Reply>((resolve) => {
-      waiting.set(nonce, { reply: resolve, progress });
+      waiting.set(nonce, { pmId, reply: resolve, progress });
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Reply>((resolve) => {

@@ -1,10 +1,21 @@
 // Everything said to or heard from the PM2 daemon.
-import { DEFAULT_NAMESPACE, type OfApp } from '../app.ts';
-import { AGENT_MESSAGE, type AgentMessage, MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
+import { DEFAULT_NAMESPACE } from '../app.ts';
+import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../protocol.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
 /** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
 export type PmId = number | string;
+
+/** The id under which PM2 manages a process and its successors: 3 for `_old_3`. */
+export function slotOf(pmId: PmId): PmId {
+  const old = /^_old_(\d+)$/.exec(String(pmId))?.[1];
+  return old === undefined ? pmId : Number(old);
+}
+
+/** A process keeps waiting under the one id, and answers under the other, if a reload begins meanwhile. */
+export function isSameSlot(a: PmId, b: PmId): boolean {
+  return slotOf(a) === slotOf(b);
+}
 
 /** A process that PM2 manages. */
 export interface ManagedProcess {
@@ -50,6 +61,10 @@ const DAEMON_ANSWERS_WITHIN_MS = 10_000;
 /** How long it may take to start a process, in milliseconds: PM2 answers when it is ready, or `listen_timeout` is over. */
 const STARTS_WITHIN_MS = 10 * 60_000;
 
+/** Of what a process can have PM2 list for it, so much is looked at: characters of a name, and actions. */
+const LONGEST_NAME = 256;
+const MOST_ACTIONS = 1_000;
+
 /** Environment variables. */
 export type Environment = Record<string, string>;
 
@@ -59,8 +74,7 @@ export interface Daemon {
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
   /** Some process started, stopped, restarted or went away. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
-  onAgentMessage(listener: (pmId: PmId, app: OfApp, message: AgentMessage) => void): void;
-  /** Anything else that somebody put on the bus under that type; `pmId` is filled in by the daemon. */
+  /** Whatever a process put on the bus under that type, which may be anything; `pmId` is filled in by the daemon. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
   /** A packet to any process, under a topic. */
   sendPacket(pmId: PmId, topic: string, data: unknown): Promise<void>;
@@ -82,18 +96,33 @@ export interface Daemon {
 }
 
 interface BusPacket {
-  process: { pm_id: PmId; name: string; namespace?: string; restart_time?: number };
-  event?: string;
+  /** PM2's own. */
+  process: { pm_id: PmId; restart_time?: unknown };
+  event?: unknown;
   data?: unknown;
   raw?: unknown;
 }
 
-/** Connects to the daemon that `client` belongs to. @throws when it does not answer */
-export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
+/**
+ * Connects to the daemon that `client` belongs to.
+ * @param onError a listener has failed at something on the bus; it hears what comes next
+ * @throws when the daemon does not answer
+ */
+export async function connectDaemon(client: Pm2Client, onError: (error: unknown) => void = () => {}): Promise<Daemon> {
   await answer<unknown>('connect', (done) => client.connect((error) => done(error, undefined)));
   const bus = await answer<Pm2Bus>('open its bus', (done) => client.launchBus(done));
+  // An app can put anything under any name there, and no exception may end whoever listens.
+  const hear = (type: string, listener: (packet: BusPacket) => void) => {
+    bus.on(type, ((packet: unknown) => {
+      try {
+        if (isBusPacket(packet)) listener(packet);
+      } catch (error) {
+        onError(error);
+      }
+    }) as (packet: never) => void);
+  };
   const onBusEvent: Daemon['onBusEvent'] = (type, listener) => {
-    bus.on(type, ((packet: BusPacket) => listener(packet.process.pm_id, packet.data)) as (packet: never) => void);
+    hear(type, (packet) => listener(packet.process.pm_id, packet.data));
   };
   const pass = async (packet: object) => {
     await answer<unknown>('pass on a message', (done) => client.sendDataToProcessId(packet, done));
@@ -108,22 +137,17 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
     },
     send: (pmId, data) => pass({ id: pmId, cmd: MODULE_CMD, topic: MODULE_TOPIC, data }),
     onProcessEvent(listener) {
-      bus.on('process:event', ((packet: BusPacket) => {
-        listener(packet.event ?? '', packet.process.pm_id, packet.process.restart_time ?? 0);
-      }) as (packet: never) => void);
-    },
-    onAgentMessage(listener) {
-      bus.on(AGENT_MESSAGE, ((packet: BusPacket) => {
-        const { pm_id, name, namespace = DEFAULT_NAMESPACE } = packet.process;
-        listener(pm_id, { name, namespace }, packet.data as AgentMessage);
-      }) as (packet: never) => void);
+      hear('process:event', ({ event, process }) => {
+        // PM2's own have it; a process can only fill in `data`.
+        if (typeof event === 'string') listener(event, process.pm_id, Number(process.restart_time) || 0);
+      });
     },
     onBusEvent,
     sendPacket: (pmId, topic, data) => pass({ id: pmId, type: 'process:msg', topic, data }),
     onReady(listener) {
-      bus.on('process:msg', ((packet: BusPacket) => {
-        if (packet.raw === 'ready') listener(packet.process.pm_id);
-      }) as (packet: never) => void);
+      hear('process:msg', ({ raw, process }) => {
+        if (raw === 'ready') listener(process.pm_id);
+      });
     },
     async startAnother(pmId, env) {
       if (env === undefined) {
@@ -149,29 +173,42 @@ export async function connectDaemon(client: Pm2Client): Promise<Daemon> {
   };
 }
 
+function isBusPacket(packet: unknown): packet is BusPacket {
+  const id = (packet as Partial<BusPacket> | null)?.process?.pm_id;
+  return typeof id === 'number' || typeof id === 'string';
+}
+
+/** A process can have PM2 list any name, actions and version of Node for it (lib/Daemon.js, `axm:*`), of any type and length. */
 function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
   const standIn = pm2_env.env?.[STAND_IN];
   return {
     pmId: pm2_env.pm_id ?? pm_id,
     pid: pid ?? 0,
-    name,
+    name: typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, LONGEST_NAME) : `id ${pm_id}`,
     namespace: pm2_env.namespace || DEFAULT_NAMESPACE,
     mode: pm2_env.exec_mode === 'cluster_mode' ? 'cluster' : 'fork',
     status: pm2_env.status,
     isModule: pm2_env.pmx_module === true,
-    actions: (pm2_env.axm_actions ?? []).map(({ action_name, opts }) => ({
-      name: action_name,
-      ours: opts?.by === 'pm2-ops',
-    })),
+    actions: (Array.isArray(pm2_env.axm_actions) ? pm2_env.axm_actions : [])
+      .slice(0, MOST_ACTIONS)
+      .flatMap((action) =>
+        typeof action?.action_name === 'string'
+          ? [{ name: action.action_name.slice(0, LONGEST_NAME), ours: action.opts?.by === 'pm2-ops' }]
+          : [],
+      ),
     maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
     killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
     createdMs: Number(pm2_env.created_at) || 0,
     waitReady: pm2_env.wait_ready === true,
-    ...(pm2_env.node_version === undefined ? {} : { nodeVersion: pm2_env.node_version }),
+    ...(isVersion(pm2_env.node_version) ? { nodeVersion: pm2_env.node_version } : {}),
     startedAt: Number(pm2_env.pm_uptime) || 0,
     ...(typeof standIn === 'string' ? { standIn } : {}),
   };
+}
+
+function isVersion(given: unknown): given is string {
+  return typeof given === 'string' && /^v?[\w.+-]{1,50}$/.test(given);
 }
 
 function answer<T>(

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 export interface Pm2Process {
   pid?: number;
   pm_id: number | string;
-  name: string;
+  name: unknown;
   pm2_env: {
     pm_id: number | string;
     status: string;
@@ -19,12 +19,12 @@ export interface Pm2Process {
     kill_timeout?: number;
     wait_ready?: boolean;
     restart_time?: number;
-    node_version?: string;
+    node_version?: unknown;
     /** When it was started, in milliseconds of Date.now(). */
     pm_uptime?: number;
     created_at?: number;
     env?: Record<string, unknown>;
-    axm_actions?: { action_name: string; opts?: { by?: string } | null }[];
+    axm_actions?: ({ action_name?: unknown; opts?: { by?: unknown } | null } | null)[];
   };
 }
 

@@ -5,6 +5,8 @@ const http = require('node:http');
 
 const handlers = { known() {} };
 const strict = (where) => (message) => {
+  // PM2's own, from its part of each worker to whoever is the parent.
+  if (where === 'primary' && message.node_version) return;
   console.log(`STRICT ${where} GOT ${JSON.stringify(message)}`);
   handlers[message.type](message);
 };

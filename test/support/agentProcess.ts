@@ -40,7 +40,7 @@ export async function startAgentProcess(
   const child = fork(script, args, {
     execPath: node,
     execArgv: [...flags, '--require', join(ROOT, 'dist/agent-preload.cjs')],
-    env: cleanEnvironment(env),
+    env: cleanEnvironment({ pm_id: '0', ...env }),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   running.add(child);

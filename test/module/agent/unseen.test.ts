@@ -6,10 +6,12 @@ import { app, ROOT } from '../../support/folders.ts';
 import { install } from '../../support/installed.ts';
 import { get, untilServing } from '../../support/load.ts';
 import { nodes } from '../../support/nodes.ts';
+import { manifest } from '../../support/package.ts';
 import { type Pm2, type Pm2Process, type Pm2Version, startPm2 } from '../../support/pm2.ts';
 import { untilAttached } from '../../support/status.ts';
 import { freePort, waitFor } from '../../support/wait-for.ts';
 
+const NAMES = ['fork', 'bare', 'old', 'cluster'];
 const LEASE_MS = 3_000;
 const newest = nodes().at(-1)!;
 /** PM2's oldest, middle and newest, and two versions of Node. */
@@ -27,11 +29,13 @@ for (const { version, node } of HOSTS) {
 
     before(async () => {
       pm2 = await startPm2({ pm2: version, ...(node ? { node } : {}), env: { PM2_OPS_LEASE_MS: String(LEASE_MS) } });
-      for (const name of ['fork', 'cluster', 'bare']) ports[name] = await freePort();
+      for (const name of NAMES) ports[name] = await freePort();
       first = await pm2.startApp([
         { name: 'fork', script: app('strict.cjs'), env: { PORT: ports.fork } },
         // Without PM2's own listener, too.
         { name: 'bare', script: app('strict.cjs'), env: { PORT: ports.bare }, pmx: false },
+        // An agent of 0.1 is in it already.
+        { name: 'old', script: app('old-agent.cjs'), env: { PORT: ports.old, OLD_VERSION: manifest.version } },
         {
           name: 'cluster',
           script: app('strict.cjs'),
@@ -46,10 +50,10 @@ for (const { version, node } of HOSTS) {
     });
     after(() => pm2?.kill());
 
-    const attached = () => Promise.all(['fork', 'bare', 'cluster'].map((name) => untilAttached(pm2, name)));
+    const attached = () => Promise.all(NAMES.map((name) => untilAttached(pm2, name)));
 
     /** Nobody has ended, and nobody has seen anything. */
-    async function unnoticed(names = ['fork', 'bare', 'cluster']): Promise<void> {
+    async function unnoticed(names = NAMES): Promise<void> {
       assert.doesNotMatch(pm2.logs(), /STRICT .* GOT/);
       for (const { name, pm_id, pid } of first.filter((each) => names.includes(each.name))) {
         const now = (await pm2.list()).find((each) => each.pm_id === pm_id);
@@ -59,6 +63,7 @@ for (const { version, node } of HOSTS) {
 
     it('does not notice that it is attached, nor a setting, which restarts the module', async () => {
       await unnoticed();
+      assert.match(pm2.logs('old'), /THE OLD AGENT LEFT/);
       await pm2.ok('set', 'pm2-ops:dump_keep', '3');
       await attached();
       await unnoticed();
@@ -89,7 +94,7 @@ for (const { version, node } of HOSTS) {
       assert.equal(reload.code, 0, reload.stderr);
       await untilAttached(pm2, 'cluster');
       assert.equal((await get({ port: ports.cluster! })).status, 200);
-      await unnoticed(['fork', 'bare']);
+      await unnoticed(['fork', 'bare', 'old']);
     });
 
     it('does not notice that the agent leaves, comes back, and is left without its module', async () => {
@@ -106,7 +111,7 @@ for (const { version, node } of HOSTS) {
       await pm2.ok('uninstall', 'pm2-ops');
       await stub('fork');
       await stub('bare');
-      await unnoticed(['fork', 'bare']);
+      await unnoticed(['fork', 'bare', 'old']);
       assert.doesNotMatch(pm2.logs('cluster'), /STRICT .* GOT/);
     });
   });

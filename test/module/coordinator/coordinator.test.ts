@@ -213,6 +213,8 @@ function coordinate(name: string, instances: number) {
     reloading: (app) => reloading.has(app),
   });
   let asked = 0;
+  /** By question: the pid of who asked. */
+  const askers = new Map<string, number>();
   return {
     fleet,
     list,
@@ -229,6 +231,7 @@ function coordinate(name: string, instances: number) {
       ),
     ask(pmId: number, action: ActionName, params: ParamValues = {}, more: Partial<Ask> = {}): string {
       const id = `ask-${asked++}`;
+      askers.set(id, more.pid ?? 1000 + pmId);
       coordinator.ask(pmId, {
         kind: 'ask',
         id,
@@ -241,7 +244,7 @@ function coordinate(name: string, instances: number) {
       });
       return id;
     },
-    done: coordinator.done,
+    done: (id: string) => coordinator.done(id, askers.get(id) ?? 0),
     gone: coordinator.gone,
     dumping: coordinator.dumping,
     reloading,
