@@ -9,8 +9,8 @@ const other = (more) => ({ pid: victim, id: `${victim}-1`, ...more });
 function everything() {
   for (const data of [1, 'text', [], {}, { kind: 'toString' }, { kind: 'ask', action: 'heapdump' }]) say(data);
   say({ kind: 'compress', id: 1, pid: process.pid, from: 2, to: 3 });
-  say({ kind: 'compress', ...other({ from: '/etc/passwd', to: '/etc/shadow' }) });
-  say({ kind: 'compress', id: `${process.pid}-1`, pid: process.pid, from: '/etc/passwd', to: '/etc/shadow' });
+  say({ kind: 'compress', ...other({ from: '/nowhere/a', to: '/nowhere/b' }) });
+  say({ kind: 'compress', id: `${process.pid}-1`, pid: process.pid, from: '/nowhere/a', to: '/nowhere/b' });
   say({ kind: 'compress-end', id: null });
   say({ kind: 'hello', version: '9.9.9', pid: process.pid });
   // In the name of the victim: it neither drains nor leaves, and was never asked.

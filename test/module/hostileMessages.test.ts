@@ -46,7 +46,7 @@ describe('an app that says anything on PM2’s bus', () => {
     const counted = await waitFor(
       async () => {
         const now = await row('evil');
-        return (now.badMessages ?? 0) >= 15 && now;
+        return (now.badMessages ?? 0) >= 16 && now;
       },
       { what: 'the messages to be counted', context: () => pm2.logs('pm2-ops') },
     );

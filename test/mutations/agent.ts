@@ -2,6 +2,8 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
+const HIDING = 'test/module/agent/hiding.test.ts';
+const UNSEEN = 'test/module/agent/unseen.test.ts';
 const HARMLESS = 'test/module/agent/harmless.test.ts';
 const LEASE = 'test/module/agent/lease.test.ts';
 const PARAMS = 'test/module/agent/params.test.ts';
@@ -18,16 +20,51 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'an app that listens to messages late never gets those that came before',
     file: 'module/agent/channel.ts',
-    find: 'if (!onMessage(message)) giveBack(listener, message, handle);',
-    replace: 'onMessage(message);',
+    find: 'if (!heard(message)) giveBack(listener, message, handle);',
+    replace: 'heard(message);',
     tests: [HARMLESS],
   },
   {
     harm: 'nonsense on the bus is an exception in the app',
-    file: 'module/agent/agent.ts',
-    find: '      return receive(message);\n    } catch {',
-    replace: '      return receive(message);\n    } catch (error) {\n      if (error) throw error;',
+    file: 'module/agent/channel.ts',
+    find: 'onPacket(packet.data);\n    } catch {',
+    replace: 'onPacket(packet.data);\n    } catch (error) {\n      throw error;',
     tests: [HARMLESS],
+  },
+  {
+    harm: 'an app that listens to messages itself gets a trigger of ours, and ends of it',
+    file: 'module/agent/hiding.ts',
+    find: "if (args[0] === 'message' && hook.take?.(args[1])) return true;",
+    replace: '',
+    tests: [HIDING],
+  },
+  {
+    harm: 'an action of the app by a library of PM2 is never called, because it has a name of ours',
+    file: 'module/agent/hiding.ts',
+    find: 'return !appTakesActions() && take(message);',
+    replace: 'return take(message);',
+    tests: [HIDING],
+  },
+  {
+    harm: 'workers of an app that loads the agent itself send it messages of ours',
+    file: 'module/agent/index.ts',
+    find: '  if (isChild) return;',
+    replace: '',
+    tests: [UNSEEN],
+  },
+  {
+    harm: 'an agent of 0.1 stays, to which the module speaks and which hears nothing',
+    file: 'module/agent/index.ts',
+    find: ' && agent.unseen',
+    replace: '',
+    tests: [UNSEEN],
+  },
+  {
+    harm: 'the module speaks to agents by messages that the app sees',
+    file: 'module/protocol.ts',
+    find: "'NODE_PM2_OPS'",
+    replace: "'PM2_OPS'",
+    tests: [UNSEEN],
   },
   {
     harm: 'a lease of the past takes every agent out at once: a machine that slept has none left',
@@ -53,8 +90,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'after the agent has left, pm2 trigger waits for ever',
     file: 'module/agent/rest.ts',
-    find: 'if (!trigger || !names.has(trigger.action) || !rest) return false;',
-    replace: 'if (!trigger || names.has(trigger.action) || !rest) return false;',
+    find: 'return trigger && names.has(trigger.action) ? trigger : undefined;',
+    replace: 'return trigger && !names.has(trigger.action) ? trigger : undefined;',
     tests: [LEASE],
   },
   {

@@ -116,9 +116,9 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'the module compresses any file that an app names',
     file: 'module/compressor.ts',
-    find: 'if (!isOurs(from, folder) || !isOurs(to, folder)) return;',
+    find: 'if (from === to || !isPartialOf(pid, from, folder) || !isPartialOf(pid, to, folder)) return false;',
     replace: '',
-    tests: [HEAPDUMP],
+    tests: ['test/module/hostileMessages.test.ts'],
   },
   {
     harm: 'a file that ends early counts as whole',

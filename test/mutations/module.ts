@@ -3,12 +3,85 @@
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
 const SETTINGS = 'test/module/daemon/settings.test.ts';
+const EARS = 'test/module/hearAgents.test.ts';
+const HOSTILE = 'test/module/hostileMessages.test.ts';
+const MESSAGES = 'test/module/daemon/agentMessages.test.ts';
 const SESSION = 'test/module/repl/session.test.ts';
 const GROWTH = 'test/module/agent/profiling/growth.test.ts';
 const CLI = 'test/module/cli/cli.test.ts';
 const DOCTOR = 'test/module/doctor.test.ts';
 
 export const mutations: readonly Mutation[] = [
+  {
+    harm: 'a process speaks in the name of another one',
+    file: 'module/hearAgents.ts',
+    find: '.find((member) => member?.process.pid === pid);',
+    replace: '.find((member) => member !== undefined);',
+    tests: [EARS],
+  },
+  {
+    harm: 'a process withdraws the question of another one',
+    file: 'module/hearAgents.ts',
+    find: "if ('id' in message && !message.id.startsWith(`${message.pid}-`)) {",
+    replace: "if ('id' in message && message.id === '') {",
+    tests: [EARS],
+  },
+  {
+    harm: 'a process answers a question that another one was asked',
+    file: 'module/daemon/agentCalls.ts',
+    find: 'if (!isSameSlot(call.pmId, pmId)) return false;',
+    replace: '',
+    tests: [EARS],
+  },
+  {
+    harm: 'one app takes all of the module’s time by its messages',
+    file: 'module/badMessages.ts',
+    find: 'if (record.allowance < 1) return true;',
+    replace: '',
+    tests: [EARS],
+  },
+  {
+    harm: 'a text of an app’s controls the terminal of whoever reads the log or the status',
+    file: 'module/daemon/agentMessages.ts',
+    find: ' && !CONTROLS.test(given)',
+    replace: '',
+    tests: [MESSAGES],
+  },
+  {
+    harm: 'a message of fifty megabytes is looked at from end to end',
+    file: 'module/daemon/agentMessages.ts',
+    find: 'if (!isSmall(data))',
+    replace: 'if (false as boolean)',
+    tests: [MESSAGES],
+  },
+  {
+    harm: 'root looks at whichever path an app names',
+    file: 'module/partialFile.ts',
+    find: "if (file !== join(folder, 'dumps', basename(file))) return false;",
+    replace: '',
+    tests: ['test/module/partialFile.test.ts'],
+  },
+  {
+    harm: 'an app answers a command in place of the module',
+    file: 'module/cli/askModule.ts',
+    find: 'pmId === module.pmId && word?.nonce',
+    replace: 'word?.nonce',
+    tests: [HOSTILE],
+  },
+  {
+    harm: 'an app that PM2 lists with something that is no name takes status from everybody',
+    file: 'module/daemon/daemon.ts',
+    find: "typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, LONGEST_NAME) : `id ${pm_id}`",
+    replace: 'name as string',
+    tests: [HOSTILE],
+  },
+  {
+    harm: 'PM2 gives up a module that cannot start, and all agents go',
+    file: 'module/lastResort.ts',
+    find: 'LIVES_AT_LEAST_MS - process.uptime() * 1000',
+    replace: '0',
+    tests: ['test/module/lastResort.test.ts'],
+  },
   {
     harm: 'a port that does not exist is accepted as a setting',
     file: 'module/daemon/settings.ts',
