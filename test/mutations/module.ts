@@ -194,4 +194,11 @@ export const mutations: readonly Mutation[] = [
     replace: 'ORDER.indexOf(b.severity) - ORDER.indexOf(a.severity)',
     tests: [DOCTOR],
   },
+  {
+    harm: 'a script takes a process that failed for a wrong parameter',
+    file: 'module/cli/agentCommand.ts',
+    find: "failures.every((code) => code === 'E_PARAMS') ? 2 : 1",
+    replace: "failures.some((code) => code === 'E_PARAMS') ? 2 : 1",
+    tests: [CLI],
+  },
 ];
