@@ -111,7 +111,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/yielding.ts',
     find: 'if (before !== undefined) setPriority(0, before);',
     replace: '',
-    tests: [DRAINED],
+    tests: ['test/module/agent/yielding.test.ts'],
   },
   {
     harm: 'the module compresses any file that an app names',
