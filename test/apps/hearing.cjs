@@ -3,7 +3,7 @@ const got = [];
 const told = [];
 
 function listener(message) {
-  if (message === 'what?') process.send({ type: 'got', data: { got, told, own: Object.hasOwn(process, 'emit') } });
+  if (message === 'what?') process.send({ type: 'got', data: { got, told } });
   else got.push(message);
 }
 
@@ -17,8 +17,11 @@ const MODES = {
       return emit.apply(this, args);
     };
   },
-  // As tx2 does.
-  library: () => process.on('message', (action_name) => listener(action_name)),
+  library() {
+    process.on('message', listener);
+    // As tx2 does.
+    process.on('message', (action_name) => told.push(action_name));
+  },
 };
 
 setTimeout(() => {
