@@ -1,7 +1,7 @@
 // What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
 import { type App, appOf } from './app.ts';
 import type { ManagedProcess, PmId } from './daemon/daemon.ts';
-import type { GracefulBy, LeaveReport, ServingState } from './protocol.ts';
+import type { GracefulBy, LeaveReport, ListenAddress, ServingState, Standing } from './protocol.ts';
 
 /** How we stand to a process. */
 export type Attachment =
@@ -17,6 +17,10 @@ export interface Member {
   attachment: Attachment;
   /** As its agent last said; `unknown` without one. */
   state: ServingState | 'unknown';
+  /** Where it listens, or did before it was drained, as its agent last said; also of an agent that has left since. */
+  addresses?: ListenAddress[];
+  /** It is drained, and nobody but whoever asked for it is to undo that. */
+  stays?: boolean;
   /** Who handles signals there, as its agent last said. */
   graceful?: GracefulBy;
   /** Action names that the app keeps for itself. */
@@ -85,6 +89,11 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
 /** Those that a reload of PM2 is about to end come last. */
 function rank({ process: { pmId } }: Member): number {
   return typeof pmId === 'number' ? pmId : Number.MAX_SAFE_INTEGER;
+}
+
+/** Takes over what its agent says. */
+export function learn(member: Member, { state, graceful, addresses, stays }: Standing): void {
+  Object.assign(member, { state, graceful, addresses, stays: stays === true });
 }
 
 function newcomer(process: ManagedProcess): Member {

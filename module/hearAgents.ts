@@ -7,7 +7,7 @@ import type { Coordinator } from './coordinator/coordinator.ts';
 import type { AgentCalls } from './daemon/agentCalls.ts';
 import { type Heard, readAgentMessage } from './daemon/agentMessages.ts';
 import { type Daemon, type PmId, slotOf } from './daemon/daemon.ts';
-import type { Fleet, Member } from './fleet.ts';
+import { type Fleet, learn, type Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
 import type { AgentMessage } from './protocol.ts';
 
@@ -21,6 +21,8 @@ export interface AgentEars {
   send: Daemon['send'];
   /** An agent is new, or has come back: PM2's list is worth a look. */
   onHello(): void;
+  /** A process has told how it stands. */
+  onState(): void;
 }
 
 /** @returns hears what a process has put on the bus; `pmId` is filled in by PM2's daemon */
@@ -33,6 +35,7 @@ export function createAgentEars({
   bad,
   send,
   onHello,
+  onState,
 }: AgentEars): (pmId: PmId, data: unknown) => void {
   return (pmId, data) => {
     const heard = bad.isFlooding(pmId) ? FLOOD : readAgentMessage(data);
@@ -55,6 +58,7 @@ export function createAgentEars({
       case 'hello':
         // Else it may be late, to a module before this one.
         if (keeper.heard(pmId, message)) onHello();
+        onState();
         break;
       case 'knock':
         keeper.knocked(pmId, message.pid);
@@ -62,8 +66,8 @@ export function createAgentEars({
       case 'state': {
         const member = sender(pmId, message.pid);
         if (!member) break;
-        member.state = message.state;
-        member.graceful = message.graceful;
+        learn(member, message);
+        onState();
         break;
       }
       case 'leaves': {

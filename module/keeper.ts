@@ -5,7 +5,7 @@ import { type Attacher, qualify } from './attach/index.ts';
 import type { Daemon, ManagedProcess, PmId } from './daemon/daemon.ts';
 import { isExcluded, matches, type Settings } from './daemon/settings.ts';
 import { type State, uidOf } from './daemon/state.ts';
-import type { Fleet, Member } from './fleet.ts';
+import { type Fleet, learn, type Member } from './fleet.ts';
 import { ACTION_NAMES, type AgentMessage, type AgentOptions } from './protocol.ts';
 import { watchReloadsOfPm2 } from './reloadsOfPm2.ts';
 import { VERSION } from './version.ts';
@@ -271,8 +271,7 @@ export function createKeeper({
     const question = asked.get(hello.nonce ?? '');
     if (!question || question.pid !== hello.pid || member?.process.pid !== hello.pid) return false;
     asked.delete(hello.nonce ?? '');
-    member.state = hello.state;
-    member.graceful = hello.graceful;
+    learn(member, hello);
     member.kept = hello.kept;
     member.wrapper = hello.wrapper;
     if (hello.version === VERSION) {

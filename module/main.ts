@@ -9,6 +9,7 @@ import { createAttacher } from './attach/index.ts';
 import { createBadMessages } from './badMessages.ts';
 import { createCompressor } from './compressor.ts';
 import { createCoordinator } from './coordinator/coordinator.ts';
+import { createLastServing } from './coordinator/lastServing.ts';
 import { createReloadJournal } from './coordinator/reloadJournal.ts';
 import { createRollingReload } from './coordinator/rollingReload.ts';
 import { createStandIns } from './coordinator/standIns.ts';
@@ -85,6 +86,14 @@ async function main(): Promise<void> {
     dumping: coordinator.dumping,
     log,
   });
+  const lastServing = createLastServing({
+    fleet,
+    calls,
+    askState: keeper.askState,
+    reloading: reloads.runs,
+    dumping: coordinator.dumping,
+    log,
+  });
   const runs = createActionRuns({ fleet, calls, folder: state.folder, refresh, sweep: state.sweep });
 
   const bad = createBadMessages(fleet, log);
@@ -99,6 +108,7 @@ async function main(): Promise<void> {
       bad,
       send: daemon.send,
       onHello: () => settleSoon(HELLO_SETTLE_MS),
+      onState: lastServing.look,
     }),
   );
   daemon.onProcessEvent((event, pmId, restarts) => {
@@ -190,6 +200,7 @@ async function main(): Promise<void> {
       keeper.yieldTaken(fleet.members());
       keeper.look(added);
       standIns.sweep();
+      lastServing.look();
     } catch (error) {
       log(`PM2's list could not be read: ${(error as Error).message}`);
     }

@@ -176,7 +176,8 @@ async function reload({ reloads }: Parts, raw: unknown, nonce?: string): Promise
   if (typeof params === 'string') {
     return failure('reload', 'E_PARAMS', params, `for example: pm2 trigger ${NAME} reload '{"app":"web"}'`);
   }
-  return reloads.reload(params, (progress: ReloadProgress) => {
+  const by = nonce === undefined ? 'trigger' : 'command';
+  return reloads.reload({ ...params, by }, (progress: ReloadProgress) => {
     process.send?.({ type: PROGRESS, data: { ...progress, nonce } });
   });
 }

@@ -79,6 +79,25 @@ export interface LeaveReport {
   suggestedKillTimeoutMs?: number;
 }
 
+/** Where a process takes connections, also while it is drained. */
+export interface ListenAddress {
+  /** `0.0.0.0:3000`, `[::]:3000` or a socket's path. */
+  at: string;
+  /** The socket is the process's own: not one that a cluster's primary shares out among its workers. */
+  own?: true;
+  /** The system chose the port (the app asked for 0), so that nobody expects the same one again. */
+  anyPort?: true;
+}
+
+/** How a process stands towards its clients and its signals, as its agent tells it. */
+export interface Standing {
+  state: ServingState;
+  graceful: GracefulBy;
+  addresses: ListenAddress[];
+  /** It is drained because somebody insisted (`force`), or for something that brings it back itself: nobody else is to. */
+  stays?: true;
+}
+
 /** One parameter of an action, declared as data so that validation and help come from one place. */
 export interface ParamSpec {
   type: 'boolean' | 'milliseconds' | 'seconds';
@@ -236,19 +255,17 @@ export const MODULE_CMD = 'NODE_PM2_OPS';
 /** Agent → module. */
 export type AgentMessage =
   /** An agent is up; with `nonce` it answers a welcome or its own load. */
-  | {
+  | ({
       kind: 'hello';
       nonce?: string;
       version: string;
       pid: number;
-      state: ServingState;
-      graceful: GracefulBy;
       kept: string[];
       wrapper: boolean;
-    }
+    } & Standing)
   /** The app loaded the agent itself and waits for its options. */
   | { kind: 'knock'; version: string; pid: number }
-  | { kind: 'state'; pid: number; state: ServingState; graceful: GracefulBy }
+  | ({ kind: 'state'; pid: number } & Standing)
   /** It exits now, drained. */
   | { kind: 'leaves'; report: LeaveReport }
   /** May I? The coordinator decides over the instances of an app. */
@@ -308,8 +325,11 @@ export interface ReplData {
 
 /** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */
 export type Verdict =
-  /** With `drain`, for a dump: siblings serve meanwhile, or why they do not. */
-  | { is: 'go'; drain?: { may: true } | { may: false; reason: string } }
+  /**
+   * With `drain`, for a dump: siblings serve meanwhile, or why they do not. `alone` are addresses of this process at which no
+   * sibling listens.
+   */
+  | { is: 'go'; alone?: string[]; drain?: { may: true } | { may: false; reason: string } }
   | { is: 'wait'; ms: number; reason: string }
   | { is: 'skip'; reason: string }
   | { is: 'refuse'; code: ErrorCode; message: string; hint: string };

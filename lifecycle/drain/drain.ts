@@ -64,6 +64,8 @@ export interface DrainOptions {
    * server's `keepAliveTimeout` is over), and the streams of an EventSource, which comes back by itself, are ended at once.
    */
   unfinished?: 'cut' | 'leave';
+  /** Addresses at which it goes on to listen: their clients wait, because nobody else would have them. */
+  except?: readonly string[];
 }
 
 /** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself

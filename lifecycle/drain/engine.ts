@@ -2,7 +2,7 @@
 
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
-import type { ServerInfo, ServingState } from '../../module/protocol.ts';
+import type { ListenAddress, ServerInfo, ServingState } from '../../module/protocol.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
 import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
@@ -10,7 +10,7 @@ import { attempt, guarded } from './guard.ts';
 import { untilHandedOver } from './handover.ts';
 import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';
-import { acceptQueued, type StoppedServer, stopListening } from './listening.ts';
+import { acceptQueued, holdingOf, type StoppedServer, stopListening } from './listening.ts';
 import { addressOf, kindOf, ServerFinder } from './servers.ts';
 
 /** How a process stops and starts taking its clients' requests. None of it throws unless it says so. */
@@ -19,6 +19,8 @@ export interface DrainEngine {
   state(): ServingState;
   /** The app's servers that listen, are drained, or still have connections. */
   servers(): ServerInfo[];
+  /** Where the app listens, also while that is drained. */
+  addresses(): ListenAddress[];
   /** Open connections, and requests on them that are not answered yet, over all servers. */
   totals(): { connections: number; inFlight: number };
   /** Are connections kept open after a response? */
@@ -63,6 +65,8 @@ class Engine implements DrainEngine {
   #sessionHooks: (() => void)[] = [];
   #keepAlive = true;
   #drained = false;
+  /** Addresses that a drain is not about. */
+  #except: ReadonlySet<string> = new Set();
   #drain: Drain | undefined;
   #resuming: Promise<string[]> | undefined;
   #disposed = false;
@@ -75,7 +79,8 @@ class Engine implements DrainEngine {
       this.#finder.onLearnt((server, byConnection) => {
         for (const listener of this.#serverListeners) listener();
         if (!byConnection) return;
-        if (this.#drain !== undefined || this.#drained) this.#stop(server);
+        const drains = this.#drain !== undefined || this.#drained;
+        if (drains && !this.#except.has(addressOf(server))) this.#stop(server);
         if (!this.#keepAlive) this.#hookSessions(server);
       }),
     );
@@ -102,6 +107,17 @@ class Engine implements DrainEngine {
         inFlight: own.reduce((sum, connection) => sum + inFlightOn(connection), 0),
         ...keepAliveOf(server),
       };
+    });
+  }
+
+  addresses(): ListenAddress[] {
+    return this.#finder.listening().flatMap((server): ListenAddress[] => {
+      const at = addressOf(server);
+      const { _handle: handle, _connectionKey: key = '' } = server;
+      if (handle === null || at === '') return [];
+      const stopped = this.#isStopped(server) ? this.#stopped.get(server) : undefined;
+      const own = (stopped?.holding ?? attempt(() => holdingOf(handle), 'own')) === 'own';
+      return [{ at, ...(own ? { own } : {}), ...(key.endsWith(':0') ? { anyPort: true } : {}) }];
     });
   }
 
@@ -159,7 +175,8 @@ class Engine implements DrainEngine {
     const meanwhile = this.#drain as Drain | undefined;
     if (meanwhile !== undefined) return meanwhile.done;
     const nothing = { finished: 0, closed: 0, cut: 0 };
-    const servers = this.#finder.listening();
+    this.#except = new Set(options.except ?? []);
+    const servers = this.#finder.listening().filter((server) => !this.#except.has(addressOf(server)));
     if (this.#disposed) return nothing;
     // One that left something open may be followed by one that finishes it.
     const idle = this.#drained || (servers.length === 0 && !this.#finder.blind);

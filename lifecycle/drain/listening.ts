@@ -20,6 +20,8 @@ export interface StoppedServer {
   readonly server: ServerInternals;
   /** Where it listened: `0.0.0.0:3000` or a path. */
   readonly address: string;
+  /** Held by this process alone, or shared out by a cluster's primary? */
+  readonly holding: Holding;
   /** Has the app closed or re-opened the server itself since? Then it is no longer ours. */
   taken(): boolean;
   /** Listens as before and resolves to the address, or to undefined if the app took the server over meanwhile. */
@@ -27,7 +29,7 @@ export interface StoppedServer {
 }
 
 /** How a server's listening socket is held. */
-type Holding = 'own' | 'shared' | 'round-robin';
+export type Holding = 'own' | 'shared' | 'round-robin';
 
 /** The stub in `_handle` while a server is stopped. */
 class StoppedHandle implements ListenHandle {
@@ -109,6 +111,7 @@ export function stopListening(server: ServerInternals, options: ListenOptions): 
   return {
     server,
     address,
+    holding: where.holding,
     taken,
     resume: async () => {
       if (taken()) return undefined;
@@ -373,7 +376,8 @@ function keySentWhile(close: () => void): string | undefined {
   return key;
 }
 
-function holdingOf(handle: ListenHandle): Holding {
+/** How a server's listening socket is held; not of one that is stopped. */
+export function holdingOf(handle: ListenHandle): Holding {
   if (Object.hasOwn(handle, 'listen')) return 'round-robin';
   return Object.hasOwn(handle, 'close') ? 'shared' : 'own';
 }

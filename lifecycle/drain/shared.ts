@@ -5,7 +5,7 @@ import type { ServingState } from '../../module/protocol.ts';
 import { createDrainEngine, type DrainEngine } from './engine.ts';
 
 /** Shared by every copy of this code in the process. The number is the shape of DrainEngine: raise it when that changes. */
-const SHARED = Symbol.for('pm2-ops.engine.1');
+const SHARED = Symbol.for('pm2-ops.engine.2');
 
 interface Shared {
   engine: DrainEngine;
@@ -44,6 +44,7 @@ function shareOf(shared: Shared, forget: () => void): DrainEngine {
   return {
     state: () => engine.state(),
     servers: () => engine.servers(),
+    addresses: () => engine.addresses(),
     totals: () => engine.totals(),
     keepAlive: () => engine.keepAlive(),
     disableKeepAlive() {

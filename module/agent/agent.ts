@@ -8,11 +8,10 @@ import {
   type AgentMessage,
   type AgentOptions,
   deadlineMs,
-  type GracefulBy,
   type ModuleMessage,
   type ParamValues,
   type Reply,
-  type ServingState,
+  type Standing,
 } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { actions } from './actions/index.ts';
@@ -63,6 +62,8 @@ export function startAgent(
   const kept: ActionName[] = [];
   stepBack();
   const running = new Set<ActionName>();
+  /** Did whoever had it drained last insist? */
+  let insisted = false;
   /** Ends early what runs for a while. */
   const stops = new Map<ActionName, (why: Refusal) => void>();
   const repls = createRepls();
@@ -122,8 +123,15 @@ export function startAgent(
   }
 
   /** How the process stands towards its clients and its signals. */
-  function standing(): { state: ServingState; graceful: GracefulBy } {
-    return { state: engine.state(), graceful: graceful.by() };
+  function standing(): Standing {
+    const state = engine.state();
+    const stays = (state === 'draining' || state === 'drained') && (insisted || running.has('heapdump'));
+    return {
+      state,
+      graceful: graceful.by(),
+      addresses: engine.addresses(),
+      ...(stays || graceful.leaving() ? { stays: true } : {}),
+    };
   }
 
   function tellStanding(): void {
@@ -132,8 +140,7 @@ export function startAgent(
   }
 
   function lookAgain(): void {
-    const now = standing();
-    if (now.state !== told.state || now.graceful !== told.graceful) tellStanding();
+    if (!isSame(standing(), told)) tellStanding();
   }
 
   function expire(): void {
@@ -261,6 +268,8 @@ export function startAgent(
       );
     }
     running.add(action);
+    // Asked again of one that is drained, it changes nothing.
+    if (action === 'drain' && (params.force === true || engine.state() === 'serving')) insisted = params.force === true;
     const work = actions[action](params, context).finally(() => running.delete(action));
     const withinMs = deadlineMs(action, params);
     let timer: NodeJS.Timeout | undefined;
@@ -283,4 +292,9 @@ export function startAgent(
       clearTimeout(timer);
     }
   }
+}
+
+function isSame(a: Standing, b: Standing): boolean {
+  const where = ({ addresses }: Standing) => addresses.map(({ at, own }) => `${at} ${own}`).join('\n');
+  return a.state === b.state && a.graceful === b.graceful && a.stays === b.stays && where(a) === where(b);
 }

@@ -10,6 +10,8 @@ export interface Grant {
   done(): void;
   /** For a dump: may this instance be drained meanwhile? */
   drain: { may: true } | { may: false; reason: string };
+  /** Addresses of this process at which no sibling listens. */
+  alone: string[];
 }
 
 export interface Permission {
@@ -50,10 +52,10 @@ export function createPermission(send: (message: AgentMessage) => boolean): Perm
       const { heapUsed } = process.memoryUsage();
       const done = () => void send({ kind: 'done', id, pid: process.pid });
       const verdict = await verdictOn({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
-      if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED };
+      if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED, alone: verdict.alone ?? [] };
       if (verdict?.is === 'skip') return { skip: verdict.reason };
       if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
-      if (params.force === true) return { done, drain: UNDECIDED };
+      if (params.force === true) return { done, drain: UNDECIDED, alone: [] };
       // Withdrawn: a verdict that comes after all must not leave the coordinator waiting for us.
       done();
       throw new Refusal(

@@ -151,6 +151,12 @@ export function holdsClients(pid: number): boolean {
   return held.some(({ remote }) => !ours.has(remote));
 }
 
+/** Does it hold the other end of a connection of this process's? */
+export function isConnectedToUs(pid: number): boolean {
+  const ours = new Set(established(process.pid).map(({ local }) => local));
+  return established(pid).some(({ remote }) => ours.has(remote));
+}
+
 /** The connections that a process has open. */
 function established(pid: number): Row[] {
   const found = ['tcp', 'tcp6']

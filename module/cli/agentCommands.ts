@@ -15,7 +15,7 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   heapdump: {
     summary: "Writes a heap dump; by an app's name that of its largest instance.",
     tells: ({ file, bytes, ms, drained, reason }) =>
-      `${file} (${megabytes(bytes)}, ${seconds(ms)}, ${drained === true ? 'drained meanwhile' : `not drained: ${reason}`})`,
+      `${file} (${megabytes(bytes)}, ${seconds(ms)}, ${whetherDrained(drained === true, reason)})`,
     next: ({ file }) => [
       ...(String(file).endsWith('.gz') ? [`unpack it: gunzip -k ${file}`] : []),
       'open it: Chrome, DevTools, Memory, Load profile. It holds secrets: copy it encrypted, delete it when done',
@@ -23,8 +23,8 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   },
   drain: {
     summary: 'Takes an instance out of service: its siblings take over, it finishes what it has and stays up.',
-    tells: ({ finished, closed, cut, cutRequests, ms }) =>
-      `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${[cutRequests].flat().join(', ')})`} (${seconds(ms)})`,
+    tells: ({ finished, closed, cut, cutRequests, note, ms }) =>
+      `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${[cutRequests].flat().join(', ')})`} (${seconds(ms)})${note === undefined ? '' : `; ${note}`}`,
     next: (_reply, id) => [`have it back: pm2-ops resume ${id}`],
   },
   resume: {
@@ -110,6 +110,12 @@ function frames(list: unknown, weight: (frame: Frame) => string): string[] {
     const more = from ? ` called from ${from}` : allocatedIn ? ` in ${allocatedIn}` : '';
     return `  ${percent(share).padStart(6)}  ${weight(frame).padStart(12)}  ${name}  ${where}${more}`;
   });
+}
+
+/** @param reason why not, or what else is to be said */
+function whetherDrained(drained: boolean, reason: unknown): string {
+  if (!drained) return `not drained: ${reason}`;
+  return reason === undefined ? 'drained meanwhile' : `drained; ${reason}`;
 }
 
 function rate({ bytesPerMinute, bytesPerRequest }: Growth): string {

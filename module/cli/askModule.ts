@@ -33,7 +33,7 @@ export async function askModule<T, P extends Progress = Progress>(
   params: unknown = {},
   onProgress: (progress: P) => void = () => {},
 ): Promise<T> {
-  const pm2Home = process.env.PM2_HOME ?? join(homedir(), '.pm2');
+  const pm2Home = pm2HomeOf();
   // Connecting where no daemon runs would start one.
   if (!isDaemonUp(pm2Home)) throw new Error(`no PM2 daemon runs in ${pm2Home}; start an app first: pm2 start app.js`);
   process.env.PM2_HOME = pm2Home;
@@ -91,6 +91,10 @@ async function exchange<T, P extends Progress>(
   });
 }
 
+function pm2HomeOf(): string {
+  return process.env.PM2_HOME ?? join(homedir(), '.pm2');
+}
+
 function isDaemonUp(pm2Home: string): boolean {
   try {
     process.kill(Number(readFileSync(join(pm2Home, 'pm2.pid'), 'utf8')), 0);
@@ -101,7 +105,7 @@ function isDaemonUp(pm2Home: string): boolean {
 }
 
 /** A file of the PM2 that runs the daemon: the module wrote down which; else the `pm2` on the PATH. */
-function findPm2(pm2Home: string): string {
+export function findPm2(pm2Home = pm2HomeOf()): string {
   try {
     const { pm2File } = JSON.parse(readFileSync(join(pm2Home, NAME, MODULE_FILE), 'utf8')) as { pm2File: string };
     if (existsSync(pm2File)) return pm2File;

@@ -3,7 +3,9 @@
 import { type App, appOf, titleOf } from '../app.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
-import type { AgentMessage, Verdict } from '../protocol.ts';
+import type { AgentMessage, ListenAddress, Verdict } from '../protocol.ts';
+import { shellLine } from '../shell.ts';
+import { coverOf, list } from './cover.ts';
 import { SERVES_WITHIN_MS, type StandIns } from './standIns.ts';
 
 /** A question of an agent: may I? */
@@ -114,30 +116,45 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     answer(question.member.process.pmId, question.ask.id, mayDrain(question));
   }
 
-  /** An app that listened only after its agent had come has not told since. */
+  /** A server that was opened or closed without the engine's doing may not have been told of. */
   async function learnStates(member: Member): Promise<void> {
-    const stale = fleet
-      .siblingsOf(member)
-      .filter(({ attachment, state }) => attachment.is === 'attached' && state === 'no-server');
-    await Promise.all(stale.map(askState));
+    const instances = fleet.instancesOf(appOf(member.process));
+    await Promise.all(instances.filter(({ attachment }) => attachment.is === 'attached').map(askState));
   }
 
   function mayDrain({ member, ask }: Question): Verdict {
-    const siblings = fleet.siblingsOf(member);
-    const serving = siblings.filter(isServing);
-    if (serving.length === 0 && ask.params.force !== true) {
-      const { pmId } = member.process;
-      const name = titleOf(member.process);
+    const { serving, isLast, alone } = othersFor(member);
+    if (isLast && ask.params.force !== true) return whyLast(member, serving, alone);
+    draining.set(ask.pid, ask.id);
+    return { is: 'go', ...(alone.length > 0 ? { alone: alone.map(({ at }) => at) } : {}) };
+  }
+
+  /** Who serves beside it, and which of its addresses they take over. */
+  function othersFor(member: Member): { serving: Member[]; alone: ListenAddress[]; isLast: boolean } {
+    const serving = fleet.siblingsOf(member).filter(isServing);
+    const { covered, alone } = coverOf(member, serving);
+    return { serving, alone, isLast: serving.length === 0 || (covered.length === 0 && alone.length > 0) };
+  }
+
+  function whyLast(member: Member, serving: Member[], alone: ListenAddress[]): Verdict {
+    const { pmId } = member.process;
+    const name = titleOf(member.process);
+    const instances = fleet.siblingsOf(member).length + 1;
+    const force = `pm2 trigger ${pmId} drain force=true`;
+    if (serving.length > 0) {
       return refusal(
         'E_LAST',
-        siblings.length === 0
-          ? `${name} has one instance, and draining it would leave nobody to serve`
-          : `${name} has ${siblings.length + 1} instances and no other one serves now; draining this one would leave nobody`,
-        `add one first: pm2 scale ${member.process.name} +1 (cluster mode); or let clients wait: pm2 trigger ${pmId} drain force=true`,
+        `no other instance of ${name} listens on ${list(alone)} (${elsewhere(serving)}): draining this one would leave nobody there`,
+        `clients of ${list(alone)} would be refused: ${force}`,
       );
     }
-    draining.set(ask.pid, ask.id);
-    return { is: 'go' };
+    return refusal(
+      'E_LAST',
+      instances === 1
+        ? `${name} has one instance, and draining it would leave nobody to serve`
+        : `${name} has ${instances} instances and no other one serves now; draining this one would leave nobody`,
+      `add one first: ${shellLine('pm2', 'scale', member.process.name, '+1')} (cluster mode); or let clients wait: ${force}`,
+    );
   }
 
   /** Does this sibling take requests? One that never gets an agent is believed when PM2 says online; one that boots is not. */
@@ -205,7 +222,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     // Nobody stands in for a process that serves nobody.
     if (member.state !== 'serving') return undefined;
     await learnStates(member);
-    if (fleet.siblingsOf(member).some(isServing)) return undefined;
+    if (!othersFor(member).isLast) return undefined;
     const reason = 'a sibling is started for the time of the dump';
     answer(member.process.pmId, ask.id, { is: 'wait', ms: SERVES_WITHIN_MS + MARGIN_MS, reason });
     const helper = await standIns.start(member);
@@ -220,21 +237,26 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     await learnStates(member);
     // Gone meanwhile.
     if (own.running !== question) return;
-    const reason = whyInPlace(member);
+    const { serving, isLast, alone } = othersFor(member);
+    const reason = isLast ? whyInPlace(member, serving, alone) : undefined;
     if (reason === undefined) draining.set(ask.pid, ask.id);
     const whole = [reason, trouble && `and a sibling could not be started: ${trouble}`].filter(Boolean).join(', ');
     const drain = reason === undefined ? ({ may: true } as const) : ({ may: false, reason: whole } as const);
-    answer(member.process.pmId, ask.id, { is: 'go', drain });
+    answer(member.process.pmId, ask.id, {
+      is: 'go',
+      drain,
+      ...(reason === undefined && alone.length > 0 ? { alone: alone.map(({ at }) => at) } : {}),
+    });
   }
 
-  function whyInPlace(member: Member): string | undefined {
+  function whyInPlace(member: Member, serving: Member[], alone: ListenAddress[]): string {
     const { mode } = member.process;
     const name = titleOf(member.process);
-    const siblings = fleet.siblingsOf(member);
-    if (mode === 'fork') return `${name} runs in fork mode, where no sibling shares its port`;
-    if (siblings.length === 0) return `${name} has one instance (scale=true adds one for the time of the dump)`;
-    if (siblings.some(isServing)) return undefined;
-    return `${name} has ${siblings.length + 1} instances and no other one serves now`;
+    const instances = fleet.siblingsOf(member).length + 1;
+    if (serving.length > 0) return `no other instance of ${name} listens on ${list(alone)} (${elsewhere(serving)})`;
+    if (instances > 1) return `${name} has ${instances} instances and no other one serves now`;
+    if (mode === 'fork') return `${name} has one instance, which runs in fork mode`;
+    return `${name} has one instance (scale=true adds one for the time of the dump)`;
   }
 
   function finish(isMeant: (ask: { id: string; pid: number }) => boolean): void {
@@ -253,6 +275,12 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
       nextDump(own);
     }
   }
+}
+
+/** `the others: 127.0.0.1:3911, 127.0.0.1:3912` */
+function elsewhere(others: readonly Member[]): string {
+  const addresses = others.flatMap((each) => each.addresses ?? []);
+  return addresses.length === 0 ? 'where the others listen is not known' : `the others: ${list(addresses)}`;
 }
 
 function whyNot(largest: Question, { member }: Question): string {

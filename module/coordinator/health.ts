@@ -44,7 +44,8 @@ export function probe({ tls, options }: HealthTarget): Promise<string | undefine
   });
 }
 
-function reachable(host: string): string {
+/** Where to connect to for a server that listens there. */
+export function reachable(host: string): string {
   const bare = host.replace(/^\[|\]$/g, '');
   if (bare === '0.0.0.0') return '127.0.0.1';
   return bare === '::' || bare === '' ? 'localhost' : bare;

@@ -5,6 +5,7 @@ import { appOf, titleOf } from '../app.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { Daemon, PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
+import { coverOf, list } from './cover.ts';
 import type { UnfinishedReload } from './reloadJournal.ts';
 
 /** Pause between two looks, in milliseconds. */
@@ -42,8 +43,17 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
   if (canary === undefined || !fleet.get(canary)) {
     log(`nothing is left of it; ${stateOfOld()}`);
   } else if (await until(SERVE_WITHIN_MS, othersServe)) {
-    if (fleet.get(canary)?.attachment.is === 'attached') {
-      await calls.run(canary, 'drain', { timeout: DRAIN_MS, force: false }, DRAIN_MS + ANSWERS_WITHIN_MS);
+    const member = fleet.get(canary);
+    if (member?.attachment.is === 'attached') {
+      await askState(member);
+      const others = fleet.siblingsOf(member).filter(({ state }) => state === 'serving');
+      const needed = coverOf(member, others).alone.filter(({ at }) => reload.at?.includes(at));
+      if (needed.length > 0) {
+        log(`its canary (id ${canary}) stays: nobody else listens on ${list(needed)}; look with: pm2-ops status`);
+        return;
+      }
+      // What it may listen on elsewhere nobody expects to be served.
+      await calls.run(canary, 'drain', { timeout: DRAIN_MS, force: true }, DRAIN_MS + ANSWERS_WITHIN_MS);
     }
     await daemon.remove(canary, fleet.get(canary)?.process.killTimeoutMs ?? 0);
     await refresh();

@@ -1,11 +1,14 @@
 // When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { appOf } from '../app.ts';
 import { holdsClients } from '../attach/proc.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
 import { readOpsStatus } from '../opsStatusReply.ts';
 import type { ServerInfo } from '../protocol.ts';
+import { takesConnections } from './connections.ts';
+import { list, reaches } from './cover.ts';
 import { type HealthTarget, healthTarget, probe } from './health.ts';
 import { ReloadFailure } from './reloadFailure.ts';
 
@@ -40,6 +43,8 @@ export interface Instance {
 export interface Expected {
   /** The others listen, so it has to. */
   serves: boolean;
+  /** Where they do: it has to as well. */
+  at?: readonly string[];
   /** When to give up, in milliseconds of performance.now(). */
   endsMs: number;
 }
@@ -53,12 +58,15 @@ interface Parts {
   readyAt(pmId: PmId): number | undefined;
   /** Throws when the reload is to end. */
   checkpoint(): void;
+  /** The line to type to do the same with `force`. */
+  forced?(): string;
 }
 
-export function createReadiness({ fleet, calls, refresh, askState, readyAt, checkpoint }: Parts): Readiness {
+export function createReadiness({ fleet, calls, refresh, askState, readyAt, checkpoint, forced }: Parts): Readiness {
   return { untilReady, untilHealthy, requireUp };
 
-  async function untilReady(instance: Instance, { serves, endsMs }: Expected): Promise<Member> {
+  async function untilReady(instance: Instance, expected: Expected): Promise<Member> {
+    const { serves, at = [], endsMs } = expected;
     for (;;) {
       checkpoint();
       await refresh();
@@ -66,11 +74,11 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
       if (member && hasStarted(member, instance)) {
         instance.pid ||= member.process.pid;
         requireUp(instance);
-        if (member.process.waitReady ? hasSaidReady(instance) : await isServing(member, instance, serves)) {
-          return member;
-        }
+        const isReady = member.process.waitReady ? hasSaidReady(instance) : await isServing(member, instance, serves);
+        // One that says ready may not listen yet, or not at all, or somewhere else.
+        if (isReady && (await listensAt(member, at))) return member;
       }
-      if (performance.now() > endsMs) throw notReady(instance, member, serves);
+      if (performance.now() > endsMs) throw notReady(instance, member, expected);
       await sleep(LOOK_EVERY_MS);
     }
   }
@@ -98,19 +106,53 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     return member.state === 'serving' || (member.state === 'no-server' && !serves);
   }
 
-  function notReady(instance: Instance, member: Member | undefined, serves: boolean): ReloadFailure {
-    const why = () => {
-      if (!member) return 'PM2 does not list it';
-      if (member.process.waitReady) return "it has wait_ready and did not call process.send('ready')";
-      if (member.attachment.is !== 'attached') return member.attachment.reason;
-      return serves && member.state === 'no-server' ? 'it listens on nothing' : `PM2 says ${member.process.status}`;
-    };
+  /** Does it take the connections that the others take? */
+  async function listensAt(member: Member, at: readonly string[]): Promise<boolean> {
+    if (at.length === 0) return true;
+    const { process, attachment } = member;
+    const hasAll = () => member.state === 'serving' && at.every((each) => reaches(each, member.addresses ?? []));
+    if (attachment.is === 'attached') {
+      if (!hasAll()) await askState(member);
+      return hasAll();
+    }
+    // Its agent comes when it has a moment; its clients are there already.
+    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
+    const instances = fleet.instancesOf(appOf(process)).length;
+    for (const each of at) {
+      if (await takesConnections(process.pid, each, 3 * instances)) continue;
+      // Other instances have had all of them: not too often.
+      await sleep(NO_AGENT_MS);
+      return false;
+    }
+    return true;
+  }
+
+  function notReady(instance: Instance, member: Member | undefined, { serves, at = [] }: Expected): ReloadFailure {
     const ms = Math.round(performance.now() - instance.startedMs);
-    return new ReloadFailure(
-      'E_TIMEOUT',
-      `instance ${instance.pmId} was not ready after ${ms} ms: ${why()}`,
-      'look at its log lines; if it only needs longer: timeout=60000',
-    );
+    const fail = (why: string, hint = 'look at its log lines; if it only needs longer: timeout=60000') =>
+      new ReloadFailure('E_TIMEOUT', `instance ${instance.pmId} was not ready after ${ms} ms: ${why}`, hint);
+    if (!member) return fail('PM2 does not list it');
+    if (member.process.waitReady && !hasSaidReady(instance)) {
+      return fail("it has wait_ready and did not call process.send('ready')");
+    }
+    const { attachment, addresses = [] } = member;
+    if (attachment.is !== 'attached') {
+      const where = at.length === 0 ? '' : `; no connection to ${at.join(', ')} came to it`;
+      return fail(`${attachment.reason}${where}`);
+    }
+    const missing = at.filter((each) => !reaches(each, addresses));
+    if (member.state !== 'no-server' && missing.length > 0) {
+      return fail(
+        `it listens on ${list(addresses)}, and not on ${missing.join(', ')} as before`,
+        `is that meant? ${forced?.() ?? 'force=true'} gives ${missing.join(', ')} up, where clients are refused from then on; else mend the code, then reload again`,
+      );
+    }
+    if ((serves || at.length > 0) && member.state === 'no-server') {
+      const before = at.length === 0 ? '' : `it listened on ${at.join(', ')} before; `;
+      return fail('it listens on nothing', `${before}look at its log lines; if it only needs longer: timeout=60000`);
+    }
+    const { status } = member.process;
+    return fail(status === 'online' && at.length > 0 ? `it is ${member.state}` : `PM2 says ${status}`);
   }
 
   function requireUp(instance: Instance): Member {

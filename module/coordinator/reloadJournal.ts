@@ -15,6 +15,8 @@ export interface UnfinishedReload {
   old: { pmId: PmId; pid: number }[];
   /** Their keep-alive may be off. */
   patient: boolean;
+  /** Where they listened, of what others can take over. */
+  at?: string[];
   /** The canary's id, once PM2 has listed it. */
   canary?: PmId;
 }

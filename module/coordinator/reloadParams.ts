@@ -23,7 +23,13 @@ const flag = z._default(
 
 /** Every parameter: how it is read, and what to tell a person. */
 const PARAMS = {
-  app: { schema: z.string().check(z.minLength(1)), form: 'the name of an app' },
+  app: {
+    schema: z.pipe(
+      z.union([z.string().check(z.minLength(1)), z.number()]),
+      z.transform((value: string | number) => String(value)),
+    ),
+    form: 'the name of an app, or the id of one of its instances',
+  },
   timeout: { schema: ms(30_000), form: 'milliseconds an instance may take to become ready (30000)' },
   settle: { schema: ms(3_000, 600_000), form: 'milliseconds for which the first one must stay up (3000)' },
   health: {
@@ -35,7 +41,10 @@ const PARAMS = {
     schema: ms(0),
     form: "milliseconds with keep-alive off before the drain, such as the server's keepAliveTimeout (0)",
   },
-  force: { schema: flag, form: 'true: go on in fork mode, where clients are refused while it restarts' },
+  force: {
+    schema: flag,
+    form: 'true: go on where clients of an address are refused: for a moment, or because it is given up',
+  },
   env: { schema: z.optional(z.record(z.string(), z.string())), form: 'environment variables to change (JSON only)' },
 } as const;
 
@@ -45,6 +54,11 @@ export type ReloadParams = { [Key in keyof typeof PARAMS]: z.output<(typeof PARA
 export function parseReloadParams(raw: unknown): ReloadParams | string {
   const given = readObject(raw);
   if (given === undefined) return `not understood: ${JSON.stringify(raw)}`;
+  // As the other actions of the module take it.
+  if (given.app === undefined && given.id !== undefined) {
+    given.app = given.id;
+    delete given.id;
+  }
   const unknown = Object.keys(given).find((key) => !Object.hasOwn(PARAMS, key));
   if (unknown !== undefined) return `reload has no parameter "${unknown}"; there are ${Object.keys(PARAMS).join(', ')}`;
   const params: Record<string, unknown> = {};

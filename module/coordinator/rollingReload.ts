@@ -7,8 +7,10 @@ import type { AgentCalls } from '../daemon/agentCalls.ts';
 import type { Daemon, PmId } from '../daemon/daemon.ts';
 import { findUnlisted, isAlive } from '../daemon/unlisted.ts';
 import type { Fleet, Member } from '../fleet.ts';
-import type { Failure, Reply } from '../protocol.ts';
+import { type Failure, type ListenAddress, NAME, type Reply } from '../protocol.ts';
+import { shellLine } from '../shell.ts';
 import { type MeantApp, oneApp } from '../target.ts';
+import { coverOf, list, reaches, shareable } from './cover.ts';
 import { putRight } from './interruptedReload.ts';
 import { LastWords } from './lastWords.ts';
 import { createReadiness, type Instance, type Readiness } from './readiness.ts';
@@ -34,9 +36,12 @@ const DRAIN_PAUSE_MS = 500;
 /** For how long a drain is asked for again that a saturated app was too slow to begin, in milliseconds. */
 const DRAIN_BEGINS_WITHIN_MS = 15_000;
 
+/** What to reload, and how somebody asked for it: hints name the same way. */
+export type ReloadRequest = ReloadParams & { by: 'command' | 'trigger' };
+
 export interface RollingReload {
   /** Settles in any case, and never later than the deadline that its first progress line tells. */
-  reload(params: ReloadParams, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
+  reload(request: ReloadRequest, tell: (progress: ReloadProgress) => void): Promise<ReloadReply | ReloadRefused>;
   /** Does one of this app run, or is one being put right? */
   runs(app: App): boolean;
   /** Puts right what a module left behind that was killed in the middle of a reload. */
@@ -143,6 +148,7 @@ class Roll {
   #journaledMs: number | undefined;
   readonly #app: App;
   readonly #title: string;
+  readonly #byId: boolean;
   /** In PM2's words. */
   readonly #of: OfApp;
   readonly #readiness: Readiness;
@@ -150,7 +156,11 @@ class Roll {
   /** The instances as they were. */
   readonly #old: Instance[];
   /** Do they listen? Then so must the new ones. */
-  readonly #serves: boolean;
+  #serves: boolean;
+  /** Where each of the instances listened; nothing is known of one without an agent. */
+  readonly #addresses = new Map<PmId, ListenAddress[]>();
+  /** Those of its addresses that another process can listen on beside it. */
+  readonly #shareable = new Map<PmId, ListenAddress[]>();
   readonly #replaced: Replaced[] = [];
   /** The canary, and those that were replaced. */
   readonly #successors: Instance[] = [];
@@ -161,27 +171,35 @@ class Roll {
   readonly #reloadedByPm2 = new Set<PmId>();
   #withoutKeepAlive: PmId[] = [];
   #canary: Instance | undefined;
+  /** The instance that it was made after. */
+  #canaryFor: PmId | undefined;
   #aborted: string | undefined;
   #overlap: string | undefined;
 
   constructor(
     private readonly parts: ReloadParts,
-    { app, title }: MeantApp,
-    private readonly params: ReloadParams,
+    { app, title, byId }: MeantApp,
+    private readonly params: ReloadRequest,
     members: Member[],
     private readonly tell: (progress: ReloadProgress) => void,
     readyAt: (pmId: PmId) => number | undefined,
   ) {
     this.#app = app;
     this.#title = title;
+    this.#byId = byId;
     const { namespace = '', name = '' } = members[0]?.process ?? {};
     this.#of = { namespace, name };
     this.#old = members.map(({ process: { pmId, pid, restarts } }) => ({ pmId, pid, restarts, startedMs: 0 }));
-    this.#serves = members.some(({ state }) => state === 'serving' || state === 'draining' || state === 'drained');
-    this.#readiness = createReadiness({ ...parts, readyAt, checkpoint: () => this.#checkpoint() });
+    this.#serves = members.some(listens);
+    this.#readiness = createReadiness({
+      ...parts,
+      readyAt,
+      checkpoint: () => this.#checkpoint(),
+      forced: () => this.#again('force'),
+    });
     const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
     const oneMs = DRAIN_BEGINS_WITHIN_MS + params.drain + MARGIN_MS + killTimeoutMs + params.timeout;
-    const allMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (members.length + 2) * oneMs;
+    const allMs = OTHERS_END_WITHIN_MS + params.settle + params.patient + (2 * members.length + 2) * oneMs;
     this.deadlineMs = Math.min(allMs, LONGEST_TIMER_MS);
   }
 
@@ -196,9 +214,16 @@ class Roll {
   async #all(): Promise<ReloadReply | ReloadRefused> {
     try {
       this.#progress('begin', `${this.#old.length} instance(s) of ${this.#title}`, { deadlineMs: this.deadlineMs });
+      if (this.#byId) {
+        const all = this.#old.length;
+        this.#note(`id ${this.params.app} is an instance of ${this.#title}: all ${all} of them are reloaded`);
+      }
       await this.#othersAreDone();
+      await this.#learnAddresses();
+      const gap = this.#whyGap();
+      if (gap !== undefined && !this.params.force) throw gap;
       this.#journal();
-      if (this.#isFork()) await this.#restartInPlace();
+      if (gap !== undefined) await this.#restartInPlace();
       else await this.#roll();
       return {
         ok: true,
@@ -239,6 +264,7 @@ class Roll {
       sinceMs: this.#journaledMs,
       old: this.#old.map(({ pmId, pid }) => ({ pmId, pid })),
       patient: this.params.patient > 0,
+      at: [...this.#shareable.values()].flat().map(({ at }) => at),
       ...(this.#canary ? { canary: this.#canary.pmId } : {}),
     };
     try {
@@ -250,9 +276,70 @@ class Roll {
     }
   }
 
+  /** Where they listen now: the new ones have to listen there, too. */
+  async #learnAddresses(): Promise<void> {
+    const { fleet, askState } = this.parts;
+    const members = instancesOf(fleet, this.#app).filter(({ process }) => process.status === 'online');
+    await Promise.all(members.filter(({ attachment }) => attachment.is === 'attached').map(askState));
+    this.#serves ||= members.some(listens);
+    for (const member of members.filter(listens)) {
+      const { pmId } = member.process;
+      const others = members.filter((other) => other !== member && listens(other));
+      if (member.addresses) this.#addresses.set(pmId, member.addresses);
+      this.#shareable.set(pmId, shareable(member, others));
+    }
+  }
+
+  /** Where a second instance cannot take the clients of one that is replaced. */
+  #whyGap(): ReloadFailure | undefined {
+    const members = instancesOf(this.parts.fleet, this.#app).filter(({ process }) => process.status === 'online');
+    const isFork = members.some(({ process }) => process.mode === 'fork');
+    const accept = `accept a gap: ${this.#again('force')}`;
+    for (const { process } of members) {
+      const addresses = this.#addresses.get(process.pmId) ?? [];
+      if (addresses.length === 0 || (this.#shareable.get(process.pmId) ?? []).length > 0) continue;
+      return new ReloadFailure(
+        'E_STATE',
+        `instance ${process.pmId} of ${this.#title} ${isFork ? 'runs in fork mode and ' : ''}holds ${list(addresses)} by itself, and no other instance listens there: clients would be refused while it restarts`,
+        isFork
+          ? `run it in cluster mode (exec_mode: "cluster" in its configuration), or ${accept}`
+          : `let it listen without "exclusive", or ${accept}`,
+      );
+    }
+    const known = members.filter(({ process }) => this.#addresses.has(process.pmId));
+    if (!isFork || known.length === members.length) return undefined;
+    if (this.#serves || members.some(({ attachment }) => attachment.is !== 'attached')) {
+      return new ReloadFailure(
+        'E_STATE',
+        `${this.#title} runs in fork mode, and where it listens is not known: clients may be refused while it restarts`,
+        `look at: pm2-ops status; run it in cluster mode, or ${accept}`,
+      );
+    }
+    if (members.length > 1) return undefined;
+    return new ReloadFailure(
+      'E_STATE',
+      `${this.#title} runs in fork mode, is a single process and listens on nothing: a second one beside it might do its work twice`,
+      `restart it in place, where a bad deploy is not held back: ${this.#again('force')}; or run it in cluster mode`,
+    );
+  }
+
+  /** The line to type for the same again. */
+  #again(...flags: string[]): string {
+    const { params } = this;
+    return params.by === 'command'
+      ? shellLine(NAME, 'reload', this.#title, ...flags.map((flag) => `--${flag}`))
+      : shellLine(
+          'pm2',
+          'trigger',
+          NAME,
+          'reload',
+          [`app=${this.#title}`, ...flags.map((flag) => `${flag}=true`)].join(' '),
+        );
+  }
+
   /** A canary, and only when it is proven the others. */
   async #roll(): Promise<void> {
-    const canary = await this.#startCanary();
+    const canary = await this.#startCanary(this.#modelOf());
     await this.#prove(canary);
     this.#successors.push(canary);
     await this.#takeKeepAlive();
@@ -265,7 +352,8 @@ class Roll {
     }
     await this.parts.refresh();
     this.#allAreUp();
-    this.#progress('finish', `all ${this.#old.length} replaced; the canary (id ${canary.pmId}) goes`);
+    await this.#serveAsBefore();
+    this.#progress('finish', `all ${this.#old.length} replaced; the canary (id ${this.#canary?.pmId}) goes`);
     await this.#removeCanary();
     await this.#nothingIsLeft();
   }
@@ -275,19 +363,37 @@ class Roll {
     for (const instance of this.#successors) this.#readiness.requireUp(instance);
   }
 
-  async #startCanary(): Promise<Instance> {
+  /** After which the first canary is made. */
+  #modelOf(): Member {
+    const online = instancesOf(this.parts.fleet, this.#app).filter(({ process }) => process.status === 'online');
+    const model = online.find(({ process }) => this.#addresses.has(process.pmId)) ?? online[0];
+    if (model) return model;
+    throw new ReloadFailure(
+      'E_STATE',
+      `no instance of ${this.#title} is online, so there is nothing to protect`,
+      `start it: ${shellLine('pm2', 'restart', this.#of.name)}`,
+    );
+  }
+
+  /**
+   * Where the port follows from the number, only one of the same number can stand in, as in a reload of PM2. Where all listen
+   * on the same, it has the next number, so that no work which is that of one number is done twice.
+   */
+  #numberOf(model: Member): 'same' | 'next' {
+    const { pmId } = model.process;
+    const mine = this.#addresses.get(pmId) ?? [];
+    const shared = mine.filter(({ own }) => !own);
+    if (this.#old.length === 1) return shared.length > 0 && shared.length === mine.length ? 'same' : 'next';
+    const where = [...this.#addresses.values()].map((addresses) => list(addresses.filter(({ own }) => !own)));
+    return new Set(where).size > 1 ? 'same' : 'next';
+  }
+
+  async #startCanary(model: Member, number = this.#numberOf(model)): Promise<Instance> {
     const known = new Set(instancesOf(this.parts.fleet, this.#app).map(({ process }) => process.pmId));
-    const model = instancesOf(this.parts.fleet, this.#app).find(({ process }) => process.status === 'online');
-    if (!model) {
-      throw new ReloadFailure(
-        'E_STATE',
-        `no instance of ${this.#title} is online, so there is nothing to protect`,
-        `start it: pm2 restart ${this.#of.name}`,
-      );
-    }
+    this.#canaryFor = model.process.pmId;
     const startedMs = performance.now();
     let refusal: Error | undefined;
-    this.parts.daemon.startAnother(model.process.pmId, this.params.env).catch((error: Error) => {
+    this.parts.daemon.startAnother(model.process.pmId, this.params.env, number).catch((error: Error) => {
       refusal = error;
     });
     for (;;) {
@@ -317,10 +423,13 @@ class Roll {
   async #prove(canary: Instance): Promise<void> {
     const { health, settle, timeout } = this.params;
     const endsMs = canary.startedMs + timeout;
-    const { attachment } = await this.#readiness.untilReady(canary, { serves: this.#serves, endsMs });
-    this.#progress('canary', `ready after ${Math.round(performance.now() - canary.startedMs)} ms`);
+    const at = this.#requiredOfCanary();
+    const { attachment } = await this.#readiness.untilReady(canary, { serves: this.#serves, at, endsMs });
+    const where = at.length > 0 ? ` on ${at.join(', ')}` : '';
+    this.#progress('canary', `ready after ${Math.round(performance.now() - canary.startedMs)} ms${where}`);
     if (attachment.is === 'skipped') {
-      this.#note(`the canary has no agent (${attachment.reason}): judged by PM2's word and by staying up`);
+      const by = at.length > 0 ? 'that connections come to it' : "PM2's word";
+      this.#note(`the canary has no agent (${attachment.reason}): judged by ${by} and by staying up`);
     }
     if (health !== undefined) {
       await this.#readiness.untilHealthy(canary, health, this.#old.length + 1, endsMs);
@@ -343,6 +452,8 @@ class Roll {
     if (drains) await this.#resume(canary.pmId);
     await this.parts.refresh();
     this.#readiness.requireUp(canary);
+    // It may have closed its server meanwhile, or cannot listen again.
+    await this.#readiness.untilReady(canary, { serves: this.#serves, at, endsMs: performance.now() + AT_ONCE_MS });
     this.#progress('canary', `still up after ${settle} ms`);
   }
 
@@ -362,6 +473,7 @@ class Roll {
     const instance = { pmId: old.pmId, pid: now.pid, restarts: now.restarts, startedMs: this.#startedMs };
     await this.#readiness.untilReady(instance, {
       serves: this.#serves,
+      at: this.#requiredOf(old.pmId),
       endsMs: performance.now() + this.params.timeout,
     });
     return true;
@@ -371,7 +483,8 @@ class Roll {
   async #replace(old: Instance): Promise<void> {
     const { pmId } = old;
     const wasOnline = this.parts.fleet.get(pmId)?.process.status === 'online';
-    const drain = wasOnline ? await this.#drain(pmId) : undefined;
+    if (wasOnline) await this.#haveCovered(pmId);
+    const drain = wasOnline ? await this.#takeOut(pmId) : undefined;
     if (drain?.ok) {
       this.#drained.add(pmId);
       await this.#watchWithClients();
@@ -381,6 +494,7 @@ class Roll {
     const startedMs = performance.now();
     const drained = drain === undefined || drain.ok || drain.code === 'E_NO_SERVER';
     if (!drained) {
+      this.#requireOthers(pmId, drain);
       this.#note(`id ${pmId} could not be drained (${drain.message}): left to PM2's own reload`);
       this.#reloadedByPm2.add(pmId);
     }
@@ -394,7 +508,11 @@ class Roll {
     const formerPid = old.pid > 0 ? { formerPid: old.pid } : {};
     const successor = { pmId, pid: 0, ...formerPid, restarts: old.restarts + (wasOnline ? 1 : 0), startedMs };
     const member = await this.#readiness
-      .untilReady(successor, { serves: this.#serves, endsMs: startedMs + this.params.timeout })
+      .untilReady(successor, {
+        serves: this.#serves,
+        at: this.#requiredOf(pmId),
+        endsMs: startedMs + this.params.timeout,
+      })
       .catch(async (error: unknown) => {
         if (refusal && error instanceof ReloadFailure) error.message += ` (PM2: ${refusal.message})`;
         await this.#standIn(pmId, error);
@@ -405,6 +523,80 @@ class Roll {
     this.#replaced.push({ id: pmId, from: old.pid, to: pid, drained: drain?.ok === true });
     const requests = drain?.ok ? `, ${drain.finished} request(s) finished, ${drain.cut} cut` : '';
     this.#progress('replaced', `id ${pmId}: pid ${old.pid} → ${pid}${requests}`);
+  }
+
+  /** Where the successor of that instance has to listen. A port that the system chose is nobody's to expect. */
+  #requiredOf(pmId: PmId): string[] {
+    if (this.params.force) return [];
+    return (this.#addresses.get(pmId) ?? []).filter(({ anyPort }) => !anyPort).map(({ at }) => at);
+  }
+
+  /** Where the canary has to listen, so that it can stand in for the instance that it is made after. */
+  #requiredOfCanary(): string[] {
+    if (this.params.force) return [];
+    const shared = this.#shareable.get(this.#canaryFor ?? '') ?? [];
+    return shared.filter(({ anyPort }) => !anyPort).map(({ at }) => at);
+  }
+
+  /** Addresses of an instance, of those that can be shared, at which nobody else listens now. */
+  #aloneAt(pmId: PmId): ListenAddress[] {
+    const { fleet } = this.parts;
+    const member = fleet.get(pmId);
+    if (!member) return [];
+    const serving = fleet.siblingsOf(member).filter(({ process, state, attachment }) => {
+      const isThere = process.status === 'online' && typeof process.pmId === 'number';
+      return isThere && (state === 'serving' || (state === 'unknown' && attachment.is === 'skipped'));
+    });
+    const model = pmId === this.#canary?.pmId ? (this.#canaryFor ?? pmId) : pmId;
+    return coverOf({ ...member, addresses: this.#shareable.get(model) ?? [] }, serving).alone;
+  }
+
+  /** Where neither the others nor the canary listen: then one of its own number has to stand in for it. */
+  async #haveCovered(pmId: PmId): Promise<void> {
+    const member = this.parts.fleet.get(pmId);
+    if (!member || !this.#canary || this.#canaryFor === pmId) return;
+    const alone = this.#aloneAt(pmId);
+    if (alone.length === 0) return;
+    this.#progress('canary', `id ${pmId} alone listens on ${list(alone)}: one of its number is started beside it`);
+    const former = this.#canary;
+    this.#successors.splice(this.#successors.indexOf(former), 1);
+    await this.#removeCanary();
+    if (this.#canary !== undefined) throw this.#stays(former.pmId);
+    const canary = await this.#startCanary(member, 'same');
+    const at = this.#requiredOfCanary();
+    const endsMs = canary.startedMs + this.params.timeout;
+    await this.#readiness.untilReady(canary, { serves: this.#serves, at, endsMs });
+    this.#successors.push(canary);
+  }
+
+  /** Never the last that serves: what cannot be drained is handed to PM2 only while others take its connections. */
+  #requireOthers(pmId: PmId, drain: Reply): void {
+    if (this.params.force) return;
+    const alone = this.#aloneAt(pmId);
+    if (alone.length === 0 && (drain.ok || drain.code !== 'E_LAST')) return;
+    const why = drain.ok || drain.code === 'E_LAST' ? '' : ` (it could not be drained: ${drain.message})`;
+    throw new ReloadFailure(
+      'E_LAST',
+      `nobody else listens on ${list(alone.length > 0 ? alone : (this.#addresses.get(pmId) ?? []))}: instance ${pmId} is left as it is${why}`,
+      `look with: pm2-ops status; to go on all the same: ${this.#again('force')}`,
+    );
+  }
+
+  /** Every address that was served before has to be served now. */
+  async #serveAsBefore(): Promise<void> {
+    for (const { pmId } of this.#old) {
+      const member = this.parts.fleet.get(pmId);
+      const at = this.#requiredOf(pmId);
+      if (!member || at.length === 0 || member.attachment.is !== 'attached') continue;
+      await this.parts.askState(member);
+      const missing = at.filter((each) => !reaches(each, member.addresses ?? []));
+      if (missing.length === 0 && member.state === 'serving') continue;
+      throw new ReloadFailure(
+        'E_STATE',
+        `instance ${pmId} came up and does not listen on ${(missing.length > 0 ? missing : at).join(', ')} any more`,
+        'look at its log lines, mend the code, then reload again',
+      );
+    }
   }
 
   /**
@@ -438,7 +630,9 @@ class Roll {
     await this.parts.refresh();
     error.logs = this.#lastWords.of(pmId, error.code === 'E_STATE');
     try {
-      this.#readiness.requireUp(canary);
+      const { addresses = [], attachment } = this.#readiness.requireUp(canary);
+      const at = (this.#shareable.get(pmId) ?? []).filter(({ anyPort }) => !anyPort);
+      if (attachment.is === 'attached' && !at.every((each) => reaches(each.at, addresses))) return;
     } catch {
       return;
     }
@@ -464,15 +658,8 @@ class Roll {
     }
   }
 
-  /** In fork mode two instances cannot share a port: there is no canary, and clients are refused for a moment. */
+  /** Where nobody can stand in: there is no canary, and clients are refused for a moment. */
   async #restartInPlace(): Promise<void> {
-    if (!this.params.force) {
-      throw new ReloadFailure(
-        'E_STATE',
-        `${this.#title} runs in fork mode, where no second instance can listen on its port beside the first`,
-        `run it in cluster mode (exec_mode: "cluster" in its configuration), or accept a gap: pm2-ops reload ${this.#title} --force`,
-      );
-    }
     for (const old of this.#old) {
       this.#checkpoint();
       await this.#replace(old);
@@ -520,9 +707,26 @@ class Roll {
     const canary = this.#canary;
     if (!canary) return;
     const member = this.parts.fleet.get(canary.pmId);
-    if (member?.attachment.is === 'attached') await this.#drain(canary.pmId);
+    if (member?.attachment.is === 'attached') {
+      const drain = await this.#drain(canary.pmId);
+      if (!drain.ok && drain.code === 'E_LAST') {
+        // Clients have it only once it is proven; what nobody expects to be served goes with it.
+        const isNeeded = this.#successors.includes(canary) && this.#aloneAt(canary.pmId).length > 0;
+        if (isNeeded && !this.params.force) {
+          this.#note(this.#stays(canary.pmId).message);
+          return;
+        }
+        await this.#drain(canary.pmId, 1, true);
+      }
+    }
     await this.#remove(canary.pmId);
     this.#canary = undefined;
+  }
+
+  #stays(pmId: PmId): ReloadFailure {
+    const at = list(this.parts.fleet.get(pmId)?.addresses ?? []);
+    const message = `the canary (id ${pmId}) stays: nobody else listens on ${at}`;
+    return new ReloadFailure('E_LAST', message, `look with: pm2-ops status, then: pm2 delete ${pmId}`);
   }
 
   /** Off PM2's list, and its process ended. One that keeps crashing may need a second try. */
@@ -536,7 +740,15 @@ class Roll {
     if (this.parts.fleet.get(pmId)) this.#note(`id ${pmId} could not be deleted; do it: pm2 delete ${pmId}`);
   }
 
-  async #drain(pmId: PmId, mostTries = DRAIN_TRIES): Promise<Reply> {
+  /** Drains one that is to be replaced; the last that serves only where somebody insists. */
+  async #takeOut(pmId: PmId): Promise<Reply> {
+    // Without a canary nobody is to be waited for.
+    const drain = await this.#drain(pmId, this.#canary ? DRAIN_TRIES : 1);
+    const isLast = !drain.ok && drain.code === 'E_LAST';
+    return isLast && this.params.force ? this.#drain(pmId, DRAIN_TRIES, true) : drain;
+  }
+
+  async #drain(pmId: PmId, mostTries = DRAIN_TRIES, force = false): Promise<Reply> {
     const budgetMs = this.params.drain;
     const member = this.parts.fleet.get(pmId);
     if (member?.attachment.is !== 'attached') {
@@ -546,7 +758,7 @@ class Roll {
           : '';
       return refused('E_STATE', `it has no agent${reason}`, 'look with: pm2-ops status');
     }
-    const params = { timeout: budgetMs, force: this.#isFork() };
+    const params = { timeout: budgetMs, force };
     const begunMs = performance.now();
     for (let tries = 1; ; tries++) {
       const reply = await Promise.race([
@@ -605,12 +817,8 @@ class Roll {
     throw new ReloadFailure(
       'E_STATE',
       `somebody else reloads ${this.#title} at the same time: ${this.#overlap}`,
-      `wait for the other one to end (pm2 ls), then: pm2-ops reload ${this.#title}`,
+      `wait for the other one to end (pm2 ls), then: ${this.#again()}`,
     );
-  }
-
-  #isFork(): boolean {
-    return this.#old.some(({ pmId }) => this.parts.fleet.get(pmId)?.process.mode === 'fork');
   }
 
   #note(text: string): void {
@@ -628,8 +836,13 @@ class Roll {
 /** One that ends while it drains gives no answer any more. */
 async function whenGone(pid: number, withinMs: number): Promise<Reply> {
   const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
-  while (isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+  while (isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS, undefined, { ref: false });
   return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');
+}
+
+/** Does it listen, or did it before it was drained? */
+function listens({ state }: Member): boolean {
+  return state === 'serving' || state === 'draining' || state === 'drained';
 }
 
 /** By rising id; not what a reload of PM2 is about to end. */

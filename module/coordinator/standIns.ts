@@ -5,6 +5,7 @@ import { titleOf } from '../app.ts';
 import type { AgentCalls } from '../daemon/agentCalls.ts';
 import { type Daemon, type PmId, STAND_IN } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
+import { shareable } from './cover.ts';
 import { createReadiness } from './readiness.ts';
 
 /** How long a stand-in may take until it serves, in milliseconds. */
@@ -56,14 +57,16 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
 
   return { start, end, sweep };
 
-  async function start({ process: model }: Member): Promise<PmId> {
+  async function start(member: Member): Promise<PmId> {
+    const { process: model } = member;
     const { pmId: original } = model;
+    const at = shareable(member, []).flatMap((address) => (address.anyPort ? [] : [address.at]));
     const startedMs = performance.now();
     const endsMs = startedMs + SERVES_WITHIN_MS;
     const mark = `${run}-${started++}`;
     starting.add(mark);
     let refusal: Error | undefined;
-    daemon.startAnother(original, { [STAND_IN]: mark }).catch((error: Error) => {
+    daemon.startAnother(original, { [STAND_IN]: mark }, 'same').catch((error: Error) => {
       refusal = error;
     });
     let pmId: PmId | undefined;
@@ -78,7 +81,7 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
       }
       needed.add(pmId);
       log(`id ${pmId} of ${titleOf(model)} stands in for id ${original} while that one dumps its heap`);
-      await readiness.untilReady({ pmId, pid: 0, restarts: 0, startedMs }, { serves: true, endsMs });
+      await readiness.untilReady({ pmId, pid: 0, restarts: 0, startedMs }, { serves: true, at, endsMs });
       return pmId;
     } catch (error) {
       if (pmId !== undefined) void end(pmId);

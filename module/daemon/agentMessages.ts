@@ -1,7 +1,7 @@
 // What a process puts on the bus is the word of an app, which may be of another user, broken or hostile: here it becomes a
 // message of an agent, or a reason why it is none. Nothing else looks at it before.
 import * as z from 'zod/mini';
-import { ACTION_NAMES, type AgentMessage, type LeaveReport, type Reply } from '../protocol.ts';
+import { ACTION_NAMES, type AgentMessage, type LeaveReport, type ListenAddress, type Reply } from '../protocol.ts';
 
 /** What one message may hold at most: values in it, and characters of all its texts. */
 const MOST_VALUES = 20_000;
@@ -49,11 +49,20 @@ const versions = matching(/^[\w.+-]+$/);
 const actions = z.enum(ACTION_NAMES);
 const states = z.enum(['serving', 'draining', 'drained', 'no-server']);
 const graceful = z.enum(['ours', 'app', 'off']);
+const isSo = z.exactOptional(z.literal(true));
 
 /** A schema of all fields of a type: one that is forgotten here does not compile. */
 function fields<T>(shape: { [Field in keyof T]-?: z.ZodMiniType<T[Field]> }): z.ZodMiniType<T> {
   return z.object(shape) as unknown as z.ZodMiniType<T>;
 }
+
+const standing = {
+  state: states,
+  graceful,
+  // A socket's path may hold anything.
+  addresses: z.array(fields<ListenAddress>({ at: foreign(300), own: isSo, anyPort: isSo })),
+  stays: isSo,
+};
 
 const reports = fields<LeaveReport>({
   pid: pids,
@@ -87,13 +96,12 @@ const KINDS: { [Kind in AgentMessage['kind']]: z.ZodMiniType<Of<Kind>> } = {
     nonce: nonces,
     version: versions,
     pid: pids,
-    state: states,
-    graceful,
+    ...standing,
     kept: z.array(actions),
     wrapper: z.boolean(),
   }),
   knock: fields<Of<'knock'>>({ kind: z.literal('knock'), version: versions, pid: pids }),
-  state: fields<Of<'state'>>({ kind: z.literal('state'), pid: pids, state: states, graceful }),
+  state: fields<Of<'state'>>({ kind: z.literal('state'), pid: pids, ...standing }),
   leaves: fields<Of<'leaves'>>({ kind: z.literal('leaves'), report: reports }),
   ask: fields<Of<'ask'>>({
     kind: z.literal('ask'),

@@ -84,8 +84,10 @@ export interface Daemon {
    * Starts one more instance of an app, with the code that is on the disk now. Settles when PM2 says so, which for some
    * versions is never if it dies at once: look at the list.
    * @param env what to change in its environment, as `pm2 reload --update-env` does
+   * @param number `same`: NODE_APP_INSTANCE and whatever else PM2 counts up for each instance are those of that one, as for a
+   *   successor in a reload of PM2; else the next
    */
-  startAnother(pmId: PmId, env?: Environment): Promise<void>;
+  startAnother(pmId: PmId, env?: Environment, number?: 'same' | 'next'): Promise<void>;
   /** Stops a process and starts it again under its id. Settles as above. */
   restart(pmId: PmId, env?: Environment): Promise<void>;
   /** PM2's own reload of one process. Settles as above. */
@@ -149,16 +151,20 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
         if (raw === 'ready') listener(process.pm_id);
       });
     },
-    async startAnother(pmId, env) {
-      if (env === undefined) {
+    async startAnother(pmId, env, number = 'next') {
+      if (env === undefined && number === 'next') {
         await call('duplicateProcessId', pmId, STARTS_WITHIN_MS);
         return;
       }
       const listed = await answer<Pm2Process[]>('list its processes', (done) => client.list(done));
       const model = listed.find((each) => each.pm_id === pmId);
       if (!model) throw new Error(`PM2 has no process ${pmId} any more`);
-      const { pm_id: _id, created_at: _at, unique_id: _unique, ...rest } = model.pm2_env as Record<string, unknown>;
-      await call('prepare', { ...rest, instances: 1, env: { ...model.pm2_env.env, ...env } }, STARTS_WITHIN_MS);
+      const fresh = ['pm_id', 'created_at', 'unique_id', 'instances'];
+      const rest = Object.entries(model.pm2_env).filter(([key]) => !fresh.includes(key));
+      // Without a count of instances PM2 starts it as it stands (lib/God.js, `prepare`).
+      const count = number === 'next' ? { instances: 1 } : {};
+      const whole = { ...Object.fromEntries(rest), ...count, env: { ...model.pm2_env.env, ...env } };
+      await call('prepare', whole, STARTS_WITHIN_MS);
     },
     async restart(pmId, env = {}) {
       await call('restartProcessId', { id: pmId, env }, STARTS_WITHIN_MS);

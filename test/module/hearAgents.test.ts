@@ -27,7 +27,7 @@ describe('what an agent says', () => {
       cut: 0,
       cutRequests: [],
     };
-    say(2, { kind: 'state', pid: 1001, state: 'drained', graceful: 'off' });
+    say(2, { kind: 'state', pid: 1001, state: 'drained', graceful: 'off', addresses: [] });
     say(2, { kind: 'bye', pid: 1001, reason: 'so there' });
     say(2, { kind: 'done', id: '1001-0-1', pid: 1001 });
     say(2, { kind: 'done', id: '1001-0-1', pid: 1002 });
@@ -95,6 +95,7 @@ function ears() {
     bad,
     send: note('echo') as never,
     onHello: note('settle'),
+    onState: note('standing'),
   });
   return { fleet, heard, log, sent, calls, bad, say };
 }

@@ -102,8 +102,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'requests that are not done when a dump begins are cut',
     file: 'module/agent/actions/outOfService.ts',
-    find: "return await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });",
-    replace: 'return await engine.drain({ budgetMs: timeoutMs });',
+    find: "{ budgetMs: timeoutMs, unfinished: 'leave', except: alone }",
+    replace: '{ budgetMs: timeoutMs, except: alone }',
     tests: [DRAINED],
   },
   {

@@ -30,7 +30,16 @@ export const drain: Actions['drain'] = async (params, { engine, permission, addr
       );
     }
     const cutRequests = requestLines(result);
-    return { state: now, finished, closed, cut, ...(cutRequests.length > 0 ? { cutRequests } : {}) };
+    const { alone } = grant;
+    const note = `no other instance listens on ${alone.join(', ')}: nobody serves there until resume`;
+    return {
+      state: now,
+      finished,
+      closed,
+      cut,
+      ...(cutRequests.length > 0 ? { cutRequests } : {}),
+      ...(alone.length > 0 ? { note } : {}),
+    };
   } finally {
     grant.done();
   }

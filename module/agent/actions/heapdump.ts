@@ -20,7 +20,7 @@ export const heapdump: Actions['heapdump'] = async (params, context) => {
   try {
     // Again: this instance may have waited for its siblings' dumps.
     checkRoom(context.options, params.force === true);
-    return await outOfService(permission.drain, Number(params.timeout), context, (serveAgain, unseen) =>
+    return await outOfService(permission, Number(params.timeout), context, (serveAgain, unseen) =>
       write(params, context, serveAgain, unseen),
     );
   } finally {

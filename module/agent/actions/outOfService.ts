@@ -1,6 +1,6 @@
 // Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
 // siblings, and puts it back whatever happens. Nothing is ever cut for it.
-import type { DrainEngine, DrainResult } from '../../../lifecycle/drain/index.ts';
+import type { DrainEngine, DrainOptions, DrainResult } from '../../../lifecycle/drain/index.ts';
 import type { Context } from '../context.ts';
 import type { Grant } from '../permission.ts';
 import { Refusal } from '../refusal.ts';
@@ -20,14 +20,14 @@ interface Standing {
 }
 
 /**
- * @param mayDrain the coordinator's word on whether siblings serve meanwhile
+ * @param grant the coordinator's word on whether siblings serve meanwhile, and where they do not
  * @param timeoutMs how long the drain may take; what is not finished then is left open and waits
  * @param work stops the event loop; calls `serveAgain` once it no longer does, to serve again at that moment; with `unseen`
  *   no client waits for it meanwhile
  * @throws {Refusal} E_STATE when somebody undid the drain while it ran
  */
 export async function outOfService<T extends object>(
-  mayDrain: Grant['drain'],
+  { drain: mayDrain, alone }: Pick<Grant, 'drain' | 'alone'>,
   timeoutMs: number,
   context: Context,
   work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,
@@ -61,7 +61,7 @@ export async function outOfService<T extends object>(
     }
   };
   try {
-    const drain = await drainPatiently(engine, timeoutMs, progress);
+    const drain = await drainPatiently(engine, { budgetMs: timeoutMs, unfinished: 'leave', except: alone }, progress);
     if (engine.state() !== 'drained') {
       back = true;
       throw new Refusal(
@@ -74,9 +74,13 @@ export async function outOfService<T extends object>(
     // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
     await context.permission.echo();
     refuseIfLeaving(context);
-    const done = await work(serveAgain, (drain.left ?? 0) === 0);
+    const done = await work(serveAgain, (drain.left ?? 0) === 0 && alone.length === 0);
     await serveAgain();
-    return { ...done, ...standing(drain), ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }) };
+    return {
+      ...done,
+      ...standing(drain, alone),
+      ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }),
+    };
   } finally {
     await serveAgain();
   }
@@ -90,7 +94,7 @@ function refuseIfLeaving({ isLeaving }: Context): void {
 
 async function drainPatiently(
   engine: DrainEngine,
-  timeoutMs: number,
+  options: DrainOptions,
   progress: Context['progress'],
 ): Promise<DrainResult> {
   const tell = () => {
@@ -101,14 +105,15 @@ async function drainPatiently(
   const telling = setInterval(tell, TELL_EVERY_MS);
   telling.unref();
   try {
-    return await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
+    return await engine.drain(options);
   } finally {
     clearInterval(telling);
   }
 }
 
-function standing({ finished, closed, left = 0, leftRequests = [] }: DrainResult): Standing {
-  if (left === 0) return { drained: true, finished, closed };
+function standing({ finished, closed, left = 0, leftRequests = [] }: DrainResult, alone: readonly string[]): Standing {
+  const waited = `no other instance listens on ${alone.join(', ')}: its clients there waited while V8 took the snapshot`;
+  if (left === 0) return { drained: true, finished, closed, ...(alone.length > 0 ? { reason: waited } : {}) };
   const named = leftRequests.map(({ method, path }) => `${method} ${path}`).join(', ');
   const which = named === '' ? '' : ` (${named})`;
   return {

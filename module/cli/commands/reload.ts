@@ -1,13 +1,20 @@
 // `pm2-ops reload web`: a rolling reload that a bad deploy cannot get through.
+
+import { DEFAULT_NAMESPACE } from '../../app.ts';
 import type { ReloadRefused, ReloadReply } from '../../commandProtocol.ts';
-import { askModule } from '../askModule.ts';
+import { shellLine } from '../../shell.ts';
+import { type AppOfFile, appsOfFile } from '../appsOfFile.ts';
+import { askModule, findPm2 } from '../askModule.ts';
 import { type Command, UsageError } from '../command.ts';
 import { paint } from '../table.ts';
+
+/** PM2 decides; this only spares the question. */
+const MAY_BE_FILE = /\.(json5?|ya?ml|[cm]?js)$/;
 
 export const reload: Command = {
   name: 'reload',
   summary: 'Reloads an app without losing a request; a deploy that does not come up replaces nothing.',
-  arguments: ['<app>'],
+  arguments: ['<app|id|ecosystem file>'],
   options: {
     timeout: { type: 'string', help: 'milliseconds an instance may take to become ready (30000)' },
     settle: { type: 'string', help: 'milliseconds for which the first one must stay up (3000)' },
@@ -15,22 +22,47 @@ export const reload: Command = {
     drain: { type: 'string', help: 'milliseconds that requests in flight may take to finish (30000)' },
     patient: { type: 'string', help: 'milliseconds with keep-alive off before anything is drained (0)' },
     'update-env': { type: 'boolean', help: 'take over the environment of this command' },
-    force: { type: 'boolean', help: 'in fork mode: restart it, though clients are refused meanwhile' },
+    force: {
+      type: 'boolean',
+      help: 'go on where clients are refused for a moment (fork mode), or at an address that is given up',
+    },
     json: { type: 'boolean', help: 'print the reply as JSON, for scripts' },
   },
   async run({ values, positionals: [app] }) {
     if (app === undefined) throw new UsageError('which app? for example: pm2-ops reload web');
     const { json, 'update-env': updateEnv, ...options } = values;
-    const params = { app, ...options, ...(updateEnv === true ? { env: { ...process.env } } : {}) };
-    const reply = await askModule<ReloadReply | ReloadRefused>('reload', params, ({ message, ms }) => {
-      if (json !== true) console.log(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${message}`);
-    });
-    if (json === true) console.log(JSON.stringify(reply, null, 2));
-    else if (reply.ok) console.log(success(reply));
-    else console.error(failure(reply));
-    return reply.ok ? 0 : 1;
+    const env = updateEnv === true ? { env: { ...process.env } } : {};
+    const apps = MAY_BE_FILE.test(app) ? appsOfFile(app, findPm2()) : undefined;
+    if (!apps) return (await reloadOne({ app, ...options, ...env }, json === true)) ? 0 : 1;
+    if (apps.length === 0) throw new UsageError(`${app} names no app`);
+    if (json !== true) console.log(whatOfFile(app, apps));
+    // One after the other: a bad deploy of one holds the others back.
+    for (const each of apps) {
+      const params = { app: each.target, ...options, env: { ...env.env, ...each.env } };
+      if (!(await reloadOne(params, json === true))) return 1;
+    }
+    return 0;
   },
 };
+
+/** @returns whether it went through */
+async function reloadOne(params: Record<string, unknown>, asJson: boolean): Promise<boolean> {
+  const reply = await askModule<ReloadReply | ReloadRefused>('reload', params, ({ message, ms }) => {
+    if (!asJson) console.log(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${message}`);
+  });
+  if (asJson) console.log(JSON.stringify(reply, null, 2));
+  else if (reply.ok) console.log(success(reply));
+  else console.error(failure(reply));
+  return reply.ok;
+}
+
+function whatOfFile(file: string, apps: AppOfFile[]): string {
+  const names = apps.map(({ target }) => target.replace(new RegExp(`^${DEFAULT_NAMESPACE}:`), '')).join(', ');
+  return [
+    `${file} names ${names}: reloaded with the env that stands there${apps.length > 1 ? ', one after the other' : ''};`,
+    `its other settings only PM2 itself takes over: ${shellLine('pm2', 'reload', file)}`,
+  ].join(' ');
+}
 
 function success({ app, instances, ms }: ReloadReply): string {
   return `${app} is reloaded: ${instances} instance(s) in ${(ms / 1000).toFixed(1)} s; look with: pm2-ops status`;

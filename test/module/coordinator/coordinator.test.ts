@@ -53,6 +53,43 @@ describe('who may drain', () => {
     await waitFor(async () => (await verdict(0)).is === 'go', { what: `${again} to be granted`, everyMs: 1 });
   });
 
+  it('not beside a process that PM2 is about to end', async () => {
+    const { ask, verdict, fleet, list } = coordinate('web', 2);
+    // A reload of PM2: the old one is _old_1 now, and its successor only boots.
+    fleet.sync([list[0]!, { ...list[1]!, pmId: '_old_1' }, { ...instance('web', 1), pid: 2001 }]);
+    assert.equal(fleet.get('_old_1')!.state, 'serving');
+    ask(0, 'drain');
+    assert.equal((await verdict(0)).is, 'refuse');
+  });
+
+  it('only beside one that listens on the same address, and of some addresses it is told that nobody else does', async () => {
+    const { ask, verdict, untilGo, fleet } = coordinate('web', 3);
+    const listen = (pmId: number, ...at: string[]) => {
+      fleet.get(pmId)!.addresses = at.map((each) => ({ at: each }));
+    };
+    listen(0, '127.0.0.1:4000');
+    listen(1, '127.0.0.1:4001');
+    listen(2, '127.0.0.1:4002');
+    ask(0, 'drain');
+    const refused = await verdict(0);
+    assert.ok(refused.is === 'refuse' && refused.code === 'E_LAST');
+    assert.match(
+      refused.message,
+      /no other instance of web listens on 127\.0\.0\.1:4000 \(the others: 127\.0\.0\.1:4001, 127\.0\.0\.1:4002\)/,
+    );
+    ask(1, 'heapdump', {}, { addressed: 'id' });
+    const { drain } = await untilGo(1);
+    assert.ok(drain?.may === false);
+    assert.match(drain.reason, /no other instance of web listens on 127\.0\.0\.1:4001/);
+    listen(2, '127.0.0.1:4002', '0.0.0.0:4000');
+    listen(0, '127.0.0.1:4000', '127.0.0.1:9000');
+    ask(0, 'drain');
+    await waitFor(async () => (await verdict(0)).is === 'go', { what: 'the drain to be granted', everyMs: 1 });
+    const granted = await verdict(0);
+    assert.ok(granted.is === 'go');
+    assert.deepEqual(granted.alone, ['127.0.0.1:9000']);
+  });
+
   it('again, once a sibling serves again', async () => {
     const { ask, done, verdict } = coordinate('web', 2);
     const first = ask(0, 'drain');

@@ -192,6 +192,116 @@ describe('pm2-ops reload', () => {
     await assertOldServeOn(app);
   });
 
+  const SAYS_READY = "process.on('newListener', () => {}); process.send('ready');";
+
+  it('a deploy that says ready and listens on nothing changes nothing, whatever the health URL answers', async () => {
+    const app = await running('deaf', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
+    app.deploy({ version: 2, instead: `${SAYS_READY} setInterval(() => {}, 1000);` });
+    const health = `http://127.0.0.1:${app.port}/health/ready`;
+    const { code, stdout, stderr } = await command('deaf', '--timeout', '4000', '--health', health);
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
+    assert.match(stderr, new RegExp(`it listened on \\S+:${app.port} before`));
+    await assertOldServeOn(app);
+  });
+
+  it('a deploy that says ready long before it listens is waited for, while the old ones serve', async () => {
+    const app = await running('early', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
+    app.deploy({ version: 2, instead: `${SAYS_READY} setTimeout(() => server.listen(process.env.PORT), 2500);` });
+    const { code, stdout, stderr } = await command('early', '--settle', '500');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`ready after (2[5-9]|[3-9]\\d)\\d\\d ms on \\S+:${app.port}`));
+    await assertReplaced(app, 2);
+  });
+
+  it('a deploy that listens somewhere else changes nothing, and both addresses are named; forced, the old one is given up', async () => {
+    const app = await running('moved');
+    const other = await freePort();
+    app.deploy({ version: 2, instead: `server.listen(${other});` });
+    const { code, stdout, stderr } = await command('moved', '--timeout', '5000');
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, new RegExp(`listens on \\S+:${other}, and not on \\S+:${app.port} as before \\(E_TIMEOUT\\)`));
+    assert.match(stderr, /pm2-ops reload moved --force/);
+    assert.deepEqual(await assertSameInstances(app), app.pids);
+    await app.load.stop();
+    const forced = await command('moved', '--settle', '300', '--force');
+    assert.equal(forced.code, 0, forced.stdout + forced.stderr);
+    assert.match((await get({ port: other })).body, /version 2 /);
+    assert.equal((await pm2.processes('moved')).length, 2);
+    await pm2.ok('delete', 'moved');
+  });
+
+  it('workers that listen on nothing are reloaded; one that begins to crash is held back', async () => {
+    const file = join(tempFolder(), 'worker.cjs');
+    writeFileSync(file, 'setInterval(() => {}, 1000); // 1');
+    await pm2.startApp([
+      { name: 'queue', script: file, exec_mode: 'cluster', instances: 2 },
+      { name: 'forks', script: file, exec_mode: 'fork', instances: 2 },
+    ]);
+    for (const name of ['queue', 'forks']) {
+      await untilAttached(pm2, name);
+      const before = await pm2.processes(name);
+      const { code, stdout, stderr } = await command(name, '--settle', '300');
+      assert.equal(code, 0, stdout + stderr);
+      const after = await pm2.processes(name);
+      assert.deepEqual(
+        after.map(({ pm_id }) => pm_id),
+        before.map(({ pm_id }) => pm_id),
+      );
+      assert.equal(
+        after.some(({ pid }) => before.some((old) => old.pid === pid)),
+        false,
+      );
+    }
+    writeFileSync(file, "throw new Error('no queue')");
+    const { code, stderr } = await command('queue', '--settle', '300');
+    assert.equal(code, 1);
+    assert.match(stderr, /no queue/);
+    assert.equal((await pm2.online('queue', 2)).length, 2);
+    await pm2.ok('delete', 'queue', 'forks');
+  });
+
+  it('an id means the app of that instance, and that is said; the hint is of the command that was used', async () => {
+    const app = await running('byid', { instances: 1 });
+    app.deploy({ version: 2 });
+    const { code, stdout, stderr } = await command(String(app.ids[0]), '--settle', '300');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`id ${app.ids[0]} is an instance of byid: all 1 of them are reloaded`));
+    await assertReplaced(app, 2);
+    const fork = await running('forked', { exec_mode: 'fork', instances: 1 });
+    assert.match((await command('forked')).stderr, /accept a gap: pm2-ops reload forked --force$/m);
+    const refused = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', { app: fork.ids[0]! });
+    assert.match(refused.hint ?? '', /accept a gap: pm2 trigger pm2-ops reload 'app=forked force=true'$/);
+    await assertOldServeOn(fork);
+  });
+
+  it('an ecosystem file means its apps, with the env that stands there, and that is said', async () => {
+    const folder = tempFolder();
+    const file = join(folder, 'ecosystem.config.js');
+    const port = await freePort();
+    const script = join(folder, 'greets.cjs');
+    writeFileSync(
+      script,
+      "require('node:http').createServer((_req, res) => res.end(process.env.GREETING)).listen(process.env.PORT);",
+    );
+    const configure = (GREETING: string) => {
+      const greets = { name: 'greets', script, exec_mode: 'cluster', instances: 2, env: { GREETING, PORT: port } };
+      writeFileSync(file, `module.exports = ${JSON.stringify({ apps: [greets] })}`);
+    };
+    configure('hello');
+    await pm2.ok('start', file);
+    assert.equal(await untilServing({ port }), 'hello');
+    await untilAttached(pm2, 'greets');
+    configure('good morning');
+    const load = startLoad({ port, clients: 8, pauseMs: PAUSE_MS });
+    const { code, stdout, stderr } = await command(file, '--settle', '300');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /ecosystem\.config\.js names greets: reloaded with the env that stands there/);
+    assert.deepEqual((await load.stop()).failures, {});
+    for (let i = 0; i < 4; i++) assert.equal((await get({ port })).body, 'good morning');
+    await pm2.ok('delete', 'greets');
+  });
+
   it('a deploy that never says ready changes nothing, though it serves', async () => {
     const ready = "process.on('newListener', () => {}); setTimeout(() => process.send('ready'), 100);";
     const app = await running('unready', { wait_ready: true }, ready);

@@ -80,7 +80,7 @@ describe('a heap dump of the only instance with scale=true', () => {
     assert.equal(alone!.drained, false);
     assert.match(alone!.reason ?? '', /web has one instance \(scale=true adds one/);
     assert.equal(forked!.drained, false);
-    assert.match(forked!.reason ?? '', /forked runs in fork mode/);
+    assert.match(forked!.reason ?? '', /forked has one instance, which runs in fork mode/);
     assert.equal((await pm2.processes('forked')).length, 1);
   });
 });

@@ -12,11 +12,13 @@ const MESSAGES: AgentMessage[] = [
     pid: 7,
     state: 'serving',
     graceful: 'ours',
+    addresses: [{ at: '0.0.0.0:3000', own: true, anyPort: true }, { at: '/run/app.sock' }],
+    stays: true,
     kept: ['drain'],
     wrapper: false,
   },
   { kind: 'knock', version: '0.1.0', pid: 7 },
-  { kind: 'state', pid: 7, state: 'drained', graceful: 'app' },
+  { kind: 'state', pid: 7, state: 'drained', graceful: 'app', addresses: [] },
   {
     kind: 'leaves',
     report: {
@@ -61,7 +63,7 @@ const MESSAGES: AgentMessage[] = [
 ];
 
 /** What a message may do without. */
-const OPTIONAL = ['report.suggestedKillTimeoutMs', 'nonce of progress', 'progress.detail', 'progress.file'];
+const OPTIONAL = ['report.suggestedKillTimeoutMs', 'stays', 'nonce of progress', 'progress.detail', 'progress.file'];
 /** Free fields: whoever shows them escapes them, and whoever opens them looks at where they are. */
 const FREE = ['from', 'to', 'progress.file', 'reply.message', 'reply.hint', 'reply.before', 'reply.list'];
 
@@ -120,7 +122,9 @@ describe('a message that a process puts on the bus', () => {
       { kind: 'reply', nonce: 'f0', reply: { ok: true, action: 'gc', pid: 7, ms: 0, deep } },
       { kind: 'hello', kept: new Array(1e6).fill('drain') },
       { kind: 'ask', params: Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`p${i}`, i])) },
-      { kind: 'state', pid: Number.POSITIVE_INFINITY, state: 'serving', graceful: 'ours' },
+      { kind: 'state', pid: Number.POSITIVE_INFINITY, state: 'serving', graceful: 'ours', addresses: [] },
+      { kind: 'state', pid: 7, state: 'serving', graceful: 'ours', addresses: [{ at: 3000 }] },
+      { kind: 'state', pid: 7, state: 'serving', graceful: 'ours', addresses: '0.0.0.0:3000' },
     ]) {
       const heard = readAgentMessage(data);
       assert.ok('refused' in heard || heard.message.kind === 'reply');
