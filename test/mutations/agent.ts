@@ -25,13 +25,6 @@ export const mutations: readonly Mutation[] = [
     tests: [HARMLESS],
   },
   {
-    harm: 'nonsense on the bus is an exception in the app',
-    file: 'module/agent/channel.ts',
-    find: 'onPacket(packet.data);\n    } catch {',
-    replace: 'onPacket(packet.data);\n    } catch (error) {\n      throw error;',
-    tests: [HARMLESS],
-  },
-  {
     harm: 'an app that listens to messages itself gets a trigger of ours, and ends of it',
     file: 'module/agent/hiding.ts',
     find: "if (args[0] === 'message' && hook.take?.(args[1])) return true;",
