@@ -36,13 +36,6 @@ export const mutations: readonly Mutation[] = [
     tests: [MESSAGES],
   },
   {
-    harm: 'a process withdraws the question of another',
-    file: 'module/hearAgents.ts',
-    find: "if ('id' in message && !message.id.startsWith(`${message.pid}-`)) {",
-    replace: "if ('id' in message && message.id === '') {",
-    tests: [EARS],
-  },
-  {
     harm: 'a process speaks for another',
     file: 'module/hearAgents.ts',
     find: '.find((member) => member?.process.pid === pid)',
