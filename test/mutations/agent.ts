@@ -134,10 +134,10 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/agent.ts',
     find: 'if (graceful.leaving()) return new Promise(() => {});',
     replace: '',
-    tests: [GRACEFUL],
+    tests: ['test/module/agent/leaving.test.ts'],
   },
   {
-    harm: 'an app that exits by itself is kept from it by the timer of its drain, or exits with another code',
+    harm: 'nothing keeps a process alive until it has drained, and nothing ends it when its time is over',
     file: 'module/agent/graceful.ts',
     find: 'setTimeout(() => process.exit(0), budgetMs + marginMs(killTimeoutMs) / 2);',
     replace: '',
