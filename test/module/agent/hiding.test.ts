@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { hideFromApp } from '../../../module/agent/hiding.ts';
 import { startAgentProcess } from '../../support/agentProcess.ts';
 import { app, tempFolder } from '../../support/folders.ts';
 import { nodes } from '../../support/nodes.ts';
@@ -57,6 +58,37 @@ for (const { path, version } of nodes()) {
     });
   });
 }
+
+describe('what keeps triggers from the app', () => {
+  const heard: unknown[] = [];
+  const listener = (message: unknown) => void heard.push(message);
+  const emit = (message: unknown) => process.emit('message', message, undefined);
+
+  it('leaves the process as it was, also when somebody has wrapped it meanwhile', (t) => {
+    process.on('message', listener);
+    t.after(() => process.off('message', listener));
+    const before = Object.getOwnPropertyDescriptor(process, 'emit');
+    const show = hideFromApp((message) => message === 'ours');
+    emit('ours');
+    emit('mine');
+    show();
+    assert.deepEqual(Object.getOwnPropertyDescriptor(process, 'emit'), before);
+
+    const showAgain = hideFromApp((message) => message === 'ours');
+    const hiding = process.emit;
+    process.emit = ((...args: unknown[]) => Reflect.apply(hiding, process, args)) as typeof process.emit;
+    showAgain();
+    emit('theirs');
+    assert.deepEqual(heard, ['mine', 'theirs']);
+    process.emit = hiding;
+    hideFromApp((message) => message === 'ours')();
+    assert.deepEqual(Object.getOwnPropertyDescriptor(process, 'emit'), before);
+    assert.equal(
+      (process as NodeJS.EventEmitter).listeners('newListener').filter((each) => each.name === 'onListener').length,
+      0,
+    );
+  });
+});
 
 async function start(mode: string, node: string) {
   const { child, detach } = await startAgentProcess(app('hearing.cjs'), {
