@@ -15,13 +15,6 @@ export const mutations: readonly Mutation[] = [
     tests: [HIDING],
   },
   {
-    harm: 'process.emit of an app stays ours when the agent has left',
-    file: 'module/agent/hiding.ts',
-    find: '      hook.remove();',
-    replace: '',
-    tests: [HIDING],
-  },
-  {
     harm: 'a message as large as somebody likes is looked through: the module stands still',
     file: 'module/daemon/agentMessages.ts',
     find: 'if (!isSmall(data))',
