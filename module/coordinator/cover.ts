@@ -27,7 +27,6 @@ export function coverOf(member: Member, others: readonly Member[]): Cover {
 /** Does one that listens on these get the connections to this address when nobody else does? */
 export function isAmong(address: ListenAddress, addresses: readonly ListenAddress[]): boolean {
   // A socket's path that two processes bind themselves is that of the later one alone.
-  if (address.own && isPath(address.at)) return false;
   return reaches(
     address.at,
     addresses.filter(({ own, at }) => !own || !isPath(at)),
@@ -41,12 +40,13 @@ export function reaches(at: string, addresses: readonly ListenAddress[]): boolea
 
 /** `0.0.0.0:3000` of `127.0.0.1:3000`: the kernel prefers the latter as long as somebody listens there. */
 function wildcardOf(at: string): string {
+  if (isPath(at)) return at;
   const port = at.slice(at.lastIndexOf(':') + 1);
   return at.startsWith('[') ? `[::]:${port}` : `0.0.0.0:${port}`;
 }
 
 function isPath(at: string): boolean {
-  return !/:\d+$/.test(at);
+  return !/^(\[[^\]]+\]|[\d.]+):\d+$/.test(at);
 }
 
 /** Does none of them share an address with another one? */

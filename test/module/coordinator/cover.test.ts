@@ -22,6 +22,7 @@ describe('who can stand in for whom', () => {
 
   it("a cluster's workers share the path of a socket; processes that bind it themselves do not", () => {
     assert.deepEqual(alone(['/run/app.sock'], [['/run/app.sock']]), []);
+    assert.deepEqual(alone(['/run/app:80'], [['0.0.0.0:80']]), ['/run/app:80']);
     const own = { at: '/run/app.sock', own: true } as const;
     assert.deepEqual(coverOf(member([own]), [member([own])]).alone, [own]);
   });
