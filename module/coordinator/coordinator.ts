@@ -1,5 +1,6 @@
 // Decides over the instances of an app: who may drain, who may dump, and when. PM2 sends a trigger by name to every
 // instance at once; here it is made harmless.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, appOf, titleOf } from '../app.ts';
 import type { PmId } from '../daemon/daemon.ts';
 import type { Fleet, Member } from '../fleet.ts';
@@ -25,6 +26,10 @@ const MOST_QUESTIONS = 3;
 
 /** What the decision may take once a sibling serves, in milliseconds. */
 const MARGIN_MS = 10_000;
+
+/** How long an instance may take to say how it stands, and for how long one that does not is left alone, in milliseconds. */
+const ANSWERS_WITHIN_MS = 300;
+const SLOW_FOR_MS = 5_000;
 
 /** How long an instance waits for its turn to dump, in milliseconds. */
 const TURN_MS = 10 * 60_000;
@@ -74,6 +79,8 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
   const dumps = new Map<App, Dumps>();
   /** By the question of the dump that they were started for. */
   const helpers = new Map<string, PmId>();
+  /** By pid: until when one is not asked again that did not answer. */
+  const slow = new Map<number, number>();
   let drains: Promise<void> = Promise.resolve();
 
   return {
@@ -97,6 +104,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
       finish((ask) => ask.id === askId && ask.pid === pid);
     },
     gone(pid) {
+      slow.delete(pid);
       finish((ask) => ask.pid === pid);
     },
     dumping(app) {
@@ -119,7 +127,16 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
   /** A server that was opened or closed without the engine's doing may not have been told of. */
   async function learnStates(member: Member): Promise<void> {
     const instances = fleet.instancesOf(appOf(member.process));
-    await Promise.all(instances.filter(({ attachment }) => attachment.is === 'attached').map(askState));
+    await Promise.all(instances.filter(({ attachment }) => attachment.is === 'attached').map(askBriefly));
+  }
+
+  /** One whose event loop is blocked counts as it last said: whoever asks for a decision does not wait for long. */
+  async function askBriefly(member: Member): Promise<void> {
+    const { pid } = member.process;
+    if (Date.now() < (slow.get(pid) ?? 0)) return;
+    const answered = askState(member).then(() => true);
+    const late = sleep(ANSWERS_WITHIN_MS, false, { ref: false });
+    if (!(await Promise.race([answered, late]))) slow.set(pid, Date.now() + SLOW_FOR_MS);
   }
 
   function mayDrain({ member, ask }: Question): Verdict {

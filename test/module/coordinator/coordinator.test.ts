@@ -90,6 +90,15 @@ describe('who may drain', () => {
     assert.deepEqual(granted.alone, ['127.0.0.1:9000']);
   });
 
+  it('within a moment, however many ask, beside a sibling whose event loop is blocked', async () => {
+    const { ask, verdict, blocked } = coordinate('web', 6);
+    blocked.add(5);
+    const began = performance.now();
+    for (const pmId of [0, 1, 2, 3]) ask(pmId, 'drain');
+    assert.equal((await verdict(3)).is, 'go');
+    assert.ok(performance.now() - began < 1_000, 'an agent waits for two seconds');
+  });
+
   it('again, once a sibling serves again', async () => {
     const { ask, done, verdict } = coordinate('web', 2);
     const first = ask(0, 'drain');
@@ -240,11 +249,14 @@ function coordinate(name: string, instances: number) {
   /** What an agent would say if it were asked. */
   const now = new Map<PmId, ServingState>();
   const reloading = new Set<App>();
+  /** Those that answer nothing. */
+  const blocked = new Set<PmId>();
   const coordinator = createCoordinator({
     fleet,
     answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
     standIns: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async (member) => {
+      if (blocked.has(member.process.pmId)) await new Promise(() => {});
       member.state = now.get(member.process.pmId) ?? member.state;
     },
     reloading: (app) => reloading.has(app),
@@ -285,6 +297,7 @@ function coordinate(name: string, instances: number) {
     gone: coordinator.gone,
     dumping: coordinator.dumping,
     reloading,
+    blocked,
     verdictOf: (pmId: PmId) => verdicts.get(pmId),
   };
 }
