@@ -84,7 +84,7 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
     async reload(params, tell) {
       await parts.refresh();
       const meant = oneApp(parts.fleet, params.app, 'reload');
-      if (!('title' in meant)) return meant;
+      if (!('title' in meant)) return LIKE_A_FILE.test(params.app) ? noFile(params, meant) : meant;
       const { app, title } = meant;
       const members = instancesOf(parts.fleet, app);
       const busy = running.get(app);
@@ -831,6 +831,17 @@ class Roll {
     this.parts.log(`reload ${this.#title}: ${message}`);
     this.tell({ action: 'reload', app: this.#title, step, message, ms, ...more });
   }
+}
+
+const LIKE_A_FILE = /\.(json5?|ya?ml|config\.[cm]?js)$/;
+
+/** An ecosystem file is read by the command, where it is; what comes here is the name of an app. */
+function noFile({ app, by }: ReloadRequest, failure: Failure): Failure {
+  const hint =
+    by === 'command'
+      ? 'there is no such file here; look with: ls, and pm2 ls'
+      : `a file is read by the command: ${shellLine(NAME, 'reload', app)}`;
+  return { ...failure, message: `"${app}" is no app and no id that PM2 manages`, hint };
 }
 
 /** One that ends while it drains gives no answer any more. */

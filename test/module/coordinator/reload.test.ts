@@ -300,6 +300,10 @@ describe('pm2-ops reload', () => {
     assert.deepEqual((await load.stop()).failures, {});
     for (let i = 0; i < 4; i++) assert.equal((await get({ port })).body, 'good morning');
     await pm2.ok('delete', 'greets');
+    const missing = await command(join(folder, 'other.config.js'));
+    assert.match(missing.stderr, /is no app and no id that PM2 manages \(E_PARAMS\)\nthere is no such file here/);
+    const triggered = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'ecosystem.config.js');
+    assert.equal(triggered.hint, 'a file is read by the command: pm2-ops reload ecosystem.config.js');
   });
 
   it('a deploy that never says ready changes nothing, though it serves', async () => {
