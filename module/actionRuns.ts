@@ -19,7 +19,9 @@ import {
   PARAMS,
   type Reply,
 } from './protocol.ts';
+import { realProcessOfMember } from './realProcess.ts';
 import { nobody, processesOf } from './target.ts';
+import { insteadOf, whyNot } from './wrapperAdvice.ts';
 
 /** Pause between two looks at a file that grows, or at a process that may be gone, in milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -116,6 +118,9 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
     const { attachment, process } = member;
     const { action } = run;
     if (attachment.is !== 'attached') {
+      const real = realProcessOfMember(member);
+      if (real?.is === 'wrapper')
+        return failure(action, 'E_WRAPPER', whyNot(action, real), insteadOf(real, process.name));
       const message = `pm2-ops is not attached to ${titleOf(process)} (id ${process.pmId}): ${attachment.reason}`;
       return failure(action, 'E_STATE', message, 'look with: pm2-ops status');
     }

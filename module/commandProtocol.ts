@@ -41,8 +41,10 @@ export interface ProcessStatus {
   kept?: string[];
   /** Messages of this process that were none of an agent's, and were dropped. */
   badMessages?: number;
-  /** PM2 runs a package manager here, not the app. */
-  wrapper?: boolean;
+  /** PM2 runs a wrapper of the app here: a package manager, a loader, … */
+  wrapper?: true;
+  /** Which process does the work instead, in words; of a wrapper, or of an app that forks workers of its own. */
+  real?: string;
 }
 
 export interface StatusReply {

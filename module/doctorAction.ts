@@ -10,7 +10,7 @@ import type { Responsiveness } from './responsiveness.ts';
 /** How long an agent may take to say how it is, in milliseconds. */
 const STATUS_WITHIN_MS = 2_000;
 
-export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuses' | 'askWrapper'> {
+export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuses'> {
   calls: AgentCalls;
   responsiveness: Responsiveness;
 }
@@ -28,16 +28,16 @@ export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts
     members,
     blocked,
     statuses: new Map(statuses.flatMap((status) => (status ? [status] : []))),
-    // Whatever it is asked for, a wrapper answers why it will not.
-    askWrapper: ({ process }) => calls.run(process.pmId, 'disable-keepalive', {}, STATUS_WITHIN_MS),
   });
 }
 
-async function statusOf(calls: AgentCalls, { process }: Member): Promise<[number, OpsStatus] | null> {
+async function statusOf(calls: AgentCalls, { process, state }: Member): Promise<[number, OpsStatus] | null> {
   const status = readOpsStatus(await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS));
   if (!status) return null;
   const { servers, memory } = status;
   const listening = servers.filter(({ listening }) => listening);
   const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
-  return [process.pid, { ...memory, serves: listening.length > 0, keepAliveTimeoutMs }];
+  // One that listens for its own children alone serves nobody.
+  const serves = state !== 'no-server' && listening.length > 0;
+  return [process.pid, { ...memory, serves, keepAliveTimeoutMs }];
 }

@@ -25,7 +25,7 @@ export interface Member {
   graceful?: GracefulBy;
   /** Action names that the app keeps for itself. */
   kept: string[];
-  /** PM2 runs a package manager here, not the app. */
+  /** PM2 runs a wrapper of the app here (a package manager, a loader, …), as its agent last said. */
   wrapper: boolean;
 }
 

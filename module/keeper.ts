@@ -203,7 +203,9 @@ export function createKeeper({
       isWanted: () => !isAttached(member) && !isKnocking(process.pmId, pid),
     });
     if (!result.ok) {
-      if (result.code === 'unwanted') return isAttached(member) ? null : HELLO_WITHIN_MS;
+      // Its own copy of the agent has answered meanwhile.
+      if (isAttached(member)) return null;
+      if (result.code === 'unwanted') return HELLO_WITHIN_MS;
       if (result.retryAfterMs === null) return skip(member, result.code, result.reason);
       wait(member, result.code, result.reason);
       // Each look at a process in the middle of its requests has cost it five lines in its log.

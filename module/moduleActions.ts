@@ -32,10 +32,12 @@ import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
 import { type Failure, NAME, REPLY_AFTER_MS } from './protocol.ts';
+import { realProcessOfMember } from './realProcess.ts';
 import type { Responsiveness } from './responsiveness.ts';
 import { lookInto } from './stackAction.ts';
 import { nobody, processesOf } from './target.ts';
 import { VERSION } from './version.ts';
+import { noteOn } from './wrapperAdvice.ts';
 
 type ModuleReply =
   | StatusReply
@@ -182,12 +184,10 @@ async function reload({ reloads }: Parts, raw: unknown, nonce?: string): Promise
   });
 }
 
-function row(
-  { process, attachment, state, graceful, kept, wrapper }: Member,
-  leaves: Fleet['leaves'],
-  blockedMs?: number,
-): ProcessStatus {
+function row(member: Member, leaves: Fleet['leaves'], blockedMs?: number): ProcessStatus {
+  const { process, attachment, state, graceful, kept } = member;
   const lastExit = leaves.get(appOf(process));
+  const real = realProcessOfMember(member);
   return {
     id: process.pmId,
     name: process.name,
@@ -200,12 +200,13 @@ function row(
     ...(attachment.is === 'attached'
       ? { agent: attachment.version }
       : { code: attachment.code, reason: attachment.reason }),
-    state: blockedMs === undefined ? state : 'blocked',
+    state: blockedMs !== undefined ? 'blocked' : (real?.is ?? state),
     ...(blockedMs === undefined ? {} : { blockedMs }),
     ...(graceful === undefined ? {} : { graceful }),
     ...(lastExit === undefined ? {} : { lastExit }),
     ...(kept.length > 0 ? { kept } : {}),
-    ...(wrapper ? { wrapper } : {}),
+    ...(real?.is === 'wrapper' ? { wrapper: true as const } : {}),
+    ...(real ? { real: noteOn(real) } : {}),
   };
 }
 

@@ -3,7 +3,9 @@ import type { Attacher } from './attach/index.ts';
 import type { StackReply } from './commandProtocol.ts';
 import type { Fleet } from './fleet.ts';
 import type { Failure } from './protocol.ts';
+import { realProcessOfMember } from './realProcess.ts';
 import { oneProcess } from './target.ts';
+import { insteadOf, whyNot } from './wrapperAdvice.ts';
 
 /**
  * Looks into a process. Settles within the attach room's deadline.
@@ -21,6 +23,12 @@ export async function lookInto(fleet: Fleet, attacher: Attacher, target: string)
     hint: `look with: pm2 ls, and pm2 logs ${name}`,
   });
   if (pid <= 0) return gone(`${name} (id ${pmId}) does not run: PM2 says ${status}`);
+  const real = realProcessOfMember(member);
+  if (real?.is === 'wrapper') {
+    // The one that works is not managed by PM2, so it is not signalled.
+    const message = whyNot('the stack that is asked for', real);
+    return { ok: false, action: 'stack', code: 'E_WRAPPER', message, hint: insteadOf(real, name) };
+  }
   const beganMs = performance.now();
   const view = await attacher.look(pid);
   if (view.kernel === null && view.samples === 0) return gone(`pid ${pid} of ${name} (id ${pmId}) is gone`);

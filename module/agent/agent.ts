@@ -11,6 +11,7 @@ import {
   type ModuleMessage,
   type ParamValues,
   type Reply,
+  type ServingState,
   type Standing,
 } from '../protocol.ts';
 import { VERSION } from '../version.ts';
@@ -25,7 +26,7 @@ import { failureOf, Refusal } from './refusal.ts';
 import { createRepls } from './repl.ts';
 import { createTrendWatch } from './trend.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
-import { isWrapper, wrapperRefusal } from './wrapper.ts';
+import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
 
 /**
  * When to look again whether an app has a server and signal handlers now, in milliseconds after the agent came: it comes
@@ -57,7 +58,7 @@ export function startAgent(
   let options = initial;
   let disposed: Promise<void> | undefined;
   const engine = takeEngine();
-  const wrapper = isWrapper();
+  const wrapping = watchWrapping(engine);
   const answered = new Set<ActionName>(ACTION_NAMES);
   const kept: ActionName[] = [];
   stepBack();
@@ -80,7 +81,7 @@ export function startAgent(
   const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
   const permission = createPermission(tell);
   // npm and its like pass signals on to the app, which is their child.
-  const graceful = createGraceful(engine, () => (wrapper ? { ...options, graceful: 'off' } : options), tell);
+  const graceful = createGraceful(engine, () => (wrapping.real() ? { ...options, graceful: 'off' } : options), tell);
   const memory = createTrendWatch();
   let told = standing();
   const forgetState = engine.onState(tellStanding);
@@ -101,7 +102,7 @@ export function startAgent(
       pid: process.pid,
       ...standing(),
       kept,
-      wrapper,
+      wrapper: wrapping.real()?.is === 'wrapper',
     });
   }
 
@@ -124,7 +125,7 @@ export function startAgent(
 
   /** How the process stands towards its clients and its signals. */
   function standing(): Standing {
-    const state = engine.state();
+    const state = servingState();
     const stays = (state === 'draining' || state === 'drained') && (insisted || running.has('heapdump'));
     return {
       state,
@@ -134,12 +135,20 @@ export function startAgent(
     };
   }
 
+  /** One that listens only for its own children serves nobody. */
+  function servingState(): ServingState {
+    const state = engine.state();
+    return state === 'serving' && !wrapping.serves() ? 'no-server' : state;
+  }
+
   function tellStanding(): void {
     told = standing();
     tell({ kind: 'state', pid: process.pid, ...told });
   }
 
   function lookAgain(): void {
+    // A child that has begun to serve meanwhile makes this process its wrapper.
+    graceful.update();
     if (!isSame(standing(), told)) tellStanding();
   }
 
@@ -220,7 +229,11 @@ export function startAgent(
       }
       case 'repl': {
         const { nonce } = message;
-        const opened = wrapper ? Promise.resolve(failureOf('repl', wrapperRefusal('repl'))) : repls.open(message);
+        const real = wrapping.real();
+        const opened =
+          real?.is === 'wrapper'
+            ? Promise.resolve(failureOf('repl', wrapperRefusal('repl', real)))
+            : repls.open(message);
         void opened.then((reply) => tell({ kind: 'reply', nonce, reply }));
         break;
       }
@@ -233,7 +246,8 @@ export function startAgent(
   async function perform(action: ActionName, raw: unknown, addressed: Addressed, nonce?: string): Promise<Reply> {
     const started = performance.now();
     try {
-      if (wrapper && action !== 'ops-status') throw wrapperRefusal(action);
+      const real = wrapping.real();
+      if (real && misses(action, real)) throw wrapperRefusal(action, real);
       const params = parseParams(action, raw);
       const fields = await inTime(action, params, {
         options,
@@ -241,6 +255,7 @@ export function startAgent(
         permission,
         kept,
         addressed,
+        state: servingState(),
         graceful: graceful.by(),
         memoryTrend: memory.trend,
         isRunning: (other) => running.has(other),

@@ -1,6 +1,14 @@
 // What an action gets to work with.
 import type { DrainEngine } from '../../lifecycle/drain/index.ts';
-import type { ActionName, ActionProgress, Addressed, AgentOptions, GracefulBy, ParamValues } from '../protocol.ts';
+import type {
+  ActionName,
+  ActionProgress,
+  Addressed,
+  AgentOptions,
+  GracefulBy,
+  ParamValues,
+  ServingState,
+} from '../protocol.ts';
 import type { Permission } from './permission.ts';
 import type { Refusal } from './refusal.ts';
 import type { MemoryTrend } from './trend.ts';
@@ -11,6 +19,8 @@ export interface Context {
   permission: Permission;
   /** Names of ours that the app had already given to actions of its own. */
   kept: string[];
+  /** How this process stands towards its clients: one that listens only for its own children serves nobody. */
+  state: ServingState;
   /** Who handles signals in this process. */
   graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */

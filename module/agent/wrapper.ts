@@ -1,69 +1,50 @@
-// `pm2 start npm -- start` makes PM2 manage npm; the server is its grandchild. Signals, dumps and drains of npm would all
-// miss it, so every action says who the real process is instead.
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+// `pm2 start npm -- start` makes PM2 manage npm; the server is its grandchild. So it is with tsx, cross-env, nodemon and with a
+// primary that forks workers of its own. Signals, dumps and drains would all miss the app, so every action says who the real
+// process is instead.
+import type { DrainEngine } from '../../lifecycle/drain/index.ts';
+import type { ActionName } from '../protocol.ts';
+import { type RealProcess, realProcessOf } from '../realProcess.ts';
+import { insteadOf, whyNot } from '../wrapperAdvice.ts';
 import { Refusal } from './refusal.ts';
 
-const WRAPPERS = /^(npm|npx|yarn|yarnpkg|pnpm|pnpx|corepack)(-cli)?(\.[cm]?js)?$/;
-
-/** Is this process a package manager that runs the app as a child? */
-export function isWrapper(): boolean {
-  return [process.env.pm_exec_path, process.argv[1]].some(
-    (path) => path !== undefined && WRAPPERS.test(basename(path)),
-  );
+export interface Wrapping {
+  /** Who does the work of this process now; null: it does so itself. A child may begin to listen at any time. */
+  real(): RealProcess | null;
+  /** Does it listen for clients, and not only for its own children? */
+  serves(): boolean;
 }
 
-/** The answer of every action in a wrapper, naming the real process and the line to write instead. */
-export function wrapperRefusal(action: string): Refusal {
-  const tool = basename(process.env.pm_exec_path ?? process.argv[1] ?? 'npm');
-  const real = descendants(process.pid).filter(({ command }) => /(^|\/)node(js)?$/.test(command[0] ?? ''));
-  const server = real.at(-1);
-  const name = process.env.name ?? 'web';
-  if (!server) {
-    return new Refusal(
-      'E_WRAPPER',
-      `PM2 manages ${tool} here, not the app, and no Node process below it was found`,
-      `let PM2 start the app itself: pm2 delete ${name} && pm2 start server.js --name ${name}`,
-    );
+export function watchWrapping(engine: DrainEngine): Wrapping {
+  // One that has served once is an app, whatever it does now.
+  let served = false;
+  return { serves, real };
+
+  function serves(): boolean {
+    const state = engine.state();
+    if (state === 'no-server') return false;
+    return state !== 'serving' || engine.servers().some(({ listening, address }) => listening && !isPrivate(address));
   }
-  const line = server.command.slice(1).join(' ');
-  return new Refusal(
-    'E_WRAPPER',
-    `PM2 manages ${tool} here; ${action} belongs to its child, process ${server.pid} (node ${line})`,
-    `let PM2 start the app itself: pm2 delete ${name} && pm2 start ${line} --name ${name}`,
-  );
+
+  function real(): RealProcess | null {
+    served ||= serves();
+    return realProcessOf(process.pid, served);
+  }
 }
 
-interface Descendant {
-  pid: number;
-  command: string[];
+/** A socket with this pid in its name is looked for by nobody but its own children. */
+function isPrivate(address: string): boolean {
+  return address.startsWith('/') && address.includes(String(process.pid));
 }
 
-/** Children, grandchildren and so on, the deepest last; empty where there is no /proc. */
-function descendants(root: number): Descendant[] {
-  const children = new Map<number, number[]>();
-  let pids: string[] = [];
-  try {
-    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  } catch {}
-  for (const pid of pids) {
-    // The command name in field 2 may hold blanks and brackets: what counts starts behind the last bracket (proc(5)).
-    const parent = Number(read(`/proc/${pid}/stat`).replace(/^.*\)/s, '').trim().split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(pid)]);
-  }
-  const found: Descendant[] = [];
-  const level = [...(children.get(root) ?? [])];
-  for (let pid = level.shift(); pid !== undefined; pid = level.shift()) {
-    found.push({ pid, command: read(`/proc/${pid}/cmdline`).split('\0').filter(Boolean) });
-    level.push(...(children.get(pid) ?? []));
-  }
-  return found;
+/** What a primary cannot do for its workers; whatever is about the process itself, it can. */
+const SERVING: ReadonlySet<ActionName> = new Set(['drain', 'resume', 'disable-keepalive', 'enable-keepalive']);
+
+/** Does an action miss the app in that process? */
+export function misses(action: ActionName, { is }: RealProcess): boolean {
+  return is === 'primary' ? SERVING.has(action) : action !== 'ops-status';
 }
 
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
+/** The answer of every action in such a process, naming the real one and the line to write instead. */
+export function wrapperRefusal(action: string, real: RealProcess): Refusal {
+  return new Refusal('E_WRAPPER', whyNot(action, real), insteadOf(real, process.env.name ?? 'web'));
 }

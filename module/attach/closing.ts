@@ -8,18 +8,17 @@ import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { Debt } from './journal.ts';
 import {
   connectionsTo,
+  expectedPort,
   hasOpen,
   isAlive,
   type Listener,
   listeners,
   loopWatches,
-  nodeOptions,
   type OwnListener,
   ownSockets,
   readStatus,
 } from './proc.ts';
 
-const DEFAULT_PORT = 9229;
 const POLL_MS = 2;
 /** A healthy app closes within a few milliseconds; after this many its event loop is taken for blocked. */
 const ARMED_MS = 300;
@@ -31,16 +30,6 @@ const VOID_MS = 1000;
 const REOPEN_MS = 2000;
 /** As VOID_MS, where an app that is blocked in the kernel may look idle. */
 const VOID_UNCERTAIN_MS = 60_000;
-
-/** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
-export function expectedPort(pid: number): number {
-  let port = DEFAULT_PORT;
-  for (const word of nodeOptions(pid)) {
-    const [, value] = /^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d+)$/.exec(word) ?? [];
-    if (value !== undefined) port = Number(value);
-  }
-  return port;
-}
 
 /** Sockets of a process that may be its inspector's: it listens there, has not done so before, and its own event loop
  * does not watch them. The likeliest first. */

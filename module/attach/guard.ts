@@ -7,6 +7,7 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pursuit } from './closing.ts';
+import { workerDebts } from './clusterWorkers.ts';
 import { type Debt, readJournal, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
 
@@ -37,12 +38,18 @@ lines.on('line', (line) => {
 });
 process.stdin.on('error', () => lines.close());
 lines.on('close', () => {
-  Promise.all([...owed.values()].map(pursue)).then(
+  Promise.all([...owed.values()].map(pursueFamily)).then(
     () => process.exit(0),
     () => process.exit(1),
   );
 });
 process.stdout.write('ready\n');
+
+/** Workers of a cluster that were forked in the moment of the signal may have got it from their primary. */
+async function pursueFamily(debt: Debt): Promise<void> {
+  await pursue(debt);
+  await Promise.all(workerDebts(debt.pid).map(pursue));
+}
 
 /** Closes one inspector as soon as it is there to be closed, and only while no module on this host attaches. */
 async function pursue(debt: Debt): Promise<void> {

@@ -244,6 +244,21 @@ export function armCloserExpression(closing: Endpoint): string {
 })(${CONSOLE_REQUIRE})`;
 }
 
+/** What Node's cluster hangs on a worker that had not come online when its primary was told to be debugged. */
+const HANDED_ON = 'process._debugProcess(this.process.pid)';
+
+/** Has a primary that forked in the very moment of the signal forget that it was to hand it on to its workers. */
+export const SPARE_WORKERS_EXPRESSION = `(function (fromConsole) {
+  ${PICK_REQUIRE}
+  var workers = pickRequire(fromConsole)('node:cluster').workers || {};
+  Object.keys(workers).forEach(function (id) {
+    var worker = workers[id];
+    worker.listeners('online').forEach(function (listener) {
+      if (String(listener).indexOf('${HANDED_ON}') >= 0) worker.removeListener('online', listener);
+    });
+  });
+})(${CONSOLE_REQUIRE})`;
+
 /** How long an app whose event loop does not turn may be held until the last connection is gone, in milliseconds. */
 const CLOSE_NOW_MS = 50;
 

@@ -4,7 +4,8 @@
 
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Closing, closeInspector, endpointOf, expectedPort, inspectorSockets, Pursuit, prove } from './closing.ts';
+import { type Closing, closeInspector, endpointOf, inspectorSockets, Pursuit, prove } from './closing.ts';
+import { clusterWorkersOf, workerDebts } from './clusterWorkers.ts';
 import { Guardian } from './guardian.ts';
 import { idleness } from './idleness.ts';
 import {
@@ -14,13 +15,16 @@ import {
   loadExpression,
   OUTCOME_EXPRESSION,
   type Proof,
+  SPARE_WORKERS_EXPRESSION,
 } from './in-target.ts';
-import { connect, type Endpoint, InspectorError, type InspectorSession, isInspector } from './inspector.ts';
+import { connect, type Endpoint, InspectorError, type InspectorSession } from './inspector.ts';
 import { type Debt, Journal, same } from './journal.ts';
 import { kernelView } from './kernelView.ts';
-import { acquireLock } from './lock.ts';
+import { acquireLock, holderOfLock } from './lock.ts';
+import { openInspectorOf } from './openInspector.ts';
 import {
   connectionsTo,
+  expectedPort,
   isAlive,
   type Listener,
   listeners,
@@ -47,7 +51,8 @@ export { idleness } from './idleness.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
 export { mainLoopFd } from './memory.ts';
-export { ageMs, listeners, ownerOf, read as readText, readStat } from './proc.ts';
+export { openInspectorOf } from './openInspector.ts';
+export { ageMs, childrenOf, listeners, ownerOf, read as readText, readStat, wasToldToInspect } from './proc.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';
@@ -250,7 +255,7 @@ class LiveAttacher implements Attacher {
     const lock = await acquireLock(LOCK_MS, this.abort.signal);
     if (!lock) {
       if (this.abort.signal.aborted) throw closing();
-      throw new AttemptFailed('lock-held', 'another pm2-ops on this host is attaching', LATER_MS);
+      throw lockHeld(LATER_MS);
     }
     try {
       await this.step('locked', process.pid);
@@ -269,7 +274,7 @@ class LiveAttacher implements Attacher {
     const { pid } = candidate;
     const { loopFd, certain } = idleness(pid);
     const listening = listeners(pid);
-    const open = await this.openAlready(pid, loopFd, certain, listening);
+    const open = await openInspectorOf(pid, { loopFd, certain }, listening);
     if (open) return this.loadIntoOpen(candidate, open, load, began);
     const debt = await this.sendSignal(candidate, listening, loopFd, guardReady, load.isWanted);
     const socket = await this.awaitOpen(debt);
@@ -294,6 +299,8 @@ class LiveAttacher implements Attacher {
         null,
       );
     }
+    failIfUnwanted(isWanted);
+    failIfPrimary(pid);
     await this.failIfPortTaken(pid, listening);
     try {
       await guardReady;
@@ -313,12 +320,13 @@ class LiveAttacher implements Attacher {
       // From here to the signal nothing may come in between.
       const process = this.fitOrFail(pid);
       if (!same(process, candidate)) throw new AttemptFailed('gone', `process ${pid} was replaced by another`, SOON_MS);
-      if (isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
+      failIfUnwanted(isWanted);
       if (process.blind) this.writeJournal(() => this.journal.rememberSignal(process));
+      failIfPrimary(pid);
       signal(pid);
       signalled = true;
     } finally {
-      if (!signalled) await this.settle(debt);
+      if (!signalled) await this.strikeOut(debt);
     }
     await this.step('signalled', pid);
     return debt;
@@ -359,6 +367,7 @@ class LiveAttacher implements Attacher {
       try {
         await this.step('connected', pid);
         const proof = await this.proveOrFail(session, pid);
+        await this.spareWorkers(session, pid, proof);
         await this.step('proven', pid);
         const used = await use(session, proof);
         value = used.value;
@@ -388,6 +397,15 @@ class LiveAttacher implements Attacher {
       await this.step('closed', pid);
     }
     return { value, failure };
+  }
+
+  /** Workers that were forked between our last look and the signal's arrival have not come online yet: they are kept from
+   * getting it, too. */
+  private async spareWorkers(session: InspectorSession, pid: number, { builtin }: Proof): Promise<void> {
+    if (clusterWorkersOf(pid).length === 0) return;
+    const options = { timeoutMs: SOON_MS, commandLineApi: !builtin };
+    // Where that fails, what they open is closed.
+    await session.evaluate(SPARE_WORKERS_EXPRESSION, options).catch(() => {});
   }
 
   /** What the app was not told by a load, it is told now. Not a stranger, and not one who hangs. */
@@ -429,7 +447,7 @@ class LiveAttacher implements Attacher {
     const guardReady = this.guardian.ready();
     guardReady.catch(() => {});
     const lock = await acquireLock(LOOK_LOCK_MS, this.abort.signal);
-    if (!lock) throw new AttemptFailed('lock-held', 'another pm2-ops on this host is attaching: ask again', SOON_MS);
+    if (!lock) throw lockHeld(SOON_MS);
     const { pid } = process;
     const waiting = this.waiting.get(pid);
     const late = waiting && same(waiting.pursuit.debt, process) ? waiting : null;
@@ -452,7 +470,7 @@ class LiveAttacher implements Attacher {
     const { pid } = process;
     const { loopFd, certain } = idleness(pid);
     const listening = listeners(pid);
-    const open = await this.openAlready(pid, loopFd, certain, listening);
+    const open = await openInspectorOf(pid, { loopFd, certain }, listening);
     if (open) return this.lookIntoOpen(pid, open);
     const debt = await this.sendSignal(process, listening, loopFd, guardReady);
     return this.lookWhenOpen(debt, null);
@@ -568,23 +586,6 @@ class LiveAttacher implements Attacher {
     for (const [pid, { id }] of this.busyAttempts) if (!isAlive(id)) this.busyAttempts.delete(pid);
     this.busyAttempts.set(process.pid, { id: process, count });
     if (count <= MAX_BUSY_ATTEMPTS) throw new AttemptFailed('busy', `was never idle for ${IDLE_MS} ms`, SOON_MS);
-  }
-
-  /** The inspector that this process has open without us, if any. */
-  private async openAlready(
-    pid: number,
-    loopFd: number | null,
-    certain: boolean,
-    listening: readonly Listener[],
-  ): Promise<OwnListener | null> {
-    const sockets = inspectorSockets({ pid, inodes: [], loopFd }, listening);
-    // Without knowing for certain what its event loop watches, any server of the app looks like an inspector: only the
-    // likely port is asked.
-    const likely = certain ? sockets : sockets.filter(({ port }) => port === expectedPort(pid));
-    for (const socket of likely) {
-      if (await isInspector(endpointOf(socket), ANSWER_MS)) return socket;
-    }
-    return null;
   }
 
   /** A taken port would make the app write errors. */
@@ -719,7 +720,24 @@ class LiveAttacher implements Attacher {
     return blocked();
   }
 
+  /** A signalled process owes nothing any more. Workers that it has forked meanwhile may have been signalled by it. */
   private async settle(debt: Debt): Promise<void> {
+    for (const worker of workerDebts(debt.pid)) {
+      if (this.journal.debtOf(worker)) continue;
+      try {
+        this.journal.owe(worker);
+        await this.guardian.owe(worker);
+      } catch (error) {
+        this.options.log(
+          `attach: nobody but this module watches over worker ${worker.pid}: ${(error as Error).message}`,
+        );
+      }
+      this.follow(worker, null);
+    }
+    await this.strikeOut(debt);
+  }
+
+  private async strikeOut(debt: Debt): Promise<void> {
     try {
       this.journal.settle(debt);
     } catch (error) {
@@ -765,6 +783,22 @@ async function idleWithin(pid: number, ms: number): Promise<boolean> {
   }
 }
 
+function failIfUnwanted(isWanted: Load['isWanted']): void {
+  if (isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
+}
+
+/** The primary of a cluster would hand the signal on to its workers. */
+function failIfPrimary(pid: number): void {
+  const workers = clusterWorkersOf(pid).map((worker) => worker.pid);
+  if (workers.length === 0) return;
+  const them = workers.length === 1 ? `process ${workers[0]}` : `processes ${workers.join(', ')}`;
+  throw new AttemptFailed(
+    'own-cluster',
+    `the app forks workers of its own (${them}), and Node's cluster hands the signal of a live attach on to them`,
+    null,
+  );
+}
+
 function signal(pid: number): void {
   try {
     process.kill(pid, 'SIGUSR1');
@@ -789,6 +823,15 @@ const BLOCKED = ['blocked', 'its event loop is blocked; it is attached as soon a
 
 function blocked(): NotAttached {
   return notAttached(...BLOCKED);
+}
+
+function lockHeld(retryAfterMs: number): AttemptFailed {
+  const holder = holderOfLock() ?? 'another process of this user';
+  return new AttemptFailed(
+    'lock-held',
+    `one attach at a time on a host, and ${holder} is at it: ask again`,
+    retryAfterMs,
+  );
 }
 
 function closing(): AttemptFailed {

@@ -1,7 +1,6 @@
 // What the kernel says about a process that cannot say anything itself: whether it runs or waits, and for what.
 
-import { readdirSync } from 'node:fs';
-import { read, readLink, readStat } from './proc.ts';
+import { childrenOf, read, readLink, readStat, threadsOf } from './proc.ts';
 import { syscallName } from './syscalls.ts';
 
 /** A thread; the first is the one that runs JavaScript. */
@@ -66,22 +65,6 @@ export function mainThreadTimes(pid: number): { hadNs: number; stoodInLineNs: nu
 /** The system call in which the main thread is, with its descriptor: `read 19 pipe:[4711]`; `none`, or null if not shown. */
 export function mainSyscall(pid: number): string | null {
   return describeCall(pid, read(`/proc/${pid}/syscall`));
-}
-
-function threadsOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** Of the main thread, which starts them in Node. */
-function childrenOf(pid: number): number[] {
-  return (read(`/proc/${pid}/task/${pid}/children`) ?? '')
-    .split(' ')
-    .map(Number)
-    .filter((child) => child > 0);
 }
 
 function threadView(pid: number, tid: number): ThreadView {

@@ -48,6 +48,34 @@ export function isAlive({ pid, startTime }: ProcessId): boolean {
   return readStat(pid)?.startTime === startTime;
 }
 
+/** Pids of the living children of a process, whichever of its threads has started them; empty when it is gone. */
+export function childrenOf(pid: number): number[] {
+  const lists = threadsOf(pid).map((tid) => read(`/proc/${pid}/task/${tid}/children`));
+  // A kernel without these lists has every process say who its parent is.
+  const children = lists.every((list) => list === null) ? allProcesses() : lists.join(' ').split(/\s+/).map(Number);
+  return children.filter((child) => child > 0 && readStat(child)?.parent === pid);
+}
+
+/** Ids of the threads of a process, the main one first; empty when it is gone. */
+export function threadsOf(pid: number): number[] {
+  return numbersIn(`/proc/${pid}/task`);
+}
+
+/** Pids of all processes that can be seen. */
+export function allProcesses(): number[] {
+  return numbersIn('/proc');
+}
+
+function numbersIn(folder: string): number[] {
+  try {
+    return readdirSync(folder)
+      .map(Number)
+      .filter((number) => number > 0);
+  } catch {
+    return [];
+  }
+}
+
 /** Changes with every boot of the host, so that pids of an earlier one are not taken for today's. */
 export function bootId(): string {
   return read('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
@@ -91,6 +119,23 @@ export function nodeOptions(pid: number): string[] {
     if (value) options.push(...value.split(/[\s,]+/));
   }
   return options.filter(Boolean);
+}
+
+const DEFAULT_INSPECTOR_PORT = 9229;
+
+/** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
+export function expectedPort(pid: number): number {
+  let port = DEFAULT_INSPECTOR_PORT;
+  for (const word of nodeOptions(pid)) {
+    const [, value] = /^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d+)$/.exec(word) ?? [];
+    if (value !== undefined) port = Number(value);
+  }
+  return port;
+}
+
+/** Was a process told to open an inspector by whoever started it? */
+export function wasToldToInspect(pid: number): boolean {
+  return nodeOptions(pid).some((word) => /^--inspect(-brk|-wait)?(=|$)/.test(word));
 }
 
 export interface Listener {
@@ -155,6 +200,25 @@ export function holdsClients(pid: number): boolean {
 export function isConnectedToUs(pid: number): boolean {
   const ours = new Set(established(process.pid).map(({ local }) => local));
   return established(pid).some(({ remote }) => ours.has(remote));
+}
+
+/** Has a process any TCP connection open, whoever began it? */
+export function holdsConnections(pid: number): boolean {
+  return established(pid).length > 0;
+}
+
+/** Flag of a unix socket that listens (SO_ACCEPTCON, include/uapi/linux/net.h). */
+const LISTENING_FLAG = 0x10000;
+
+/** Does a process listen on a unix socket whose path is wanted? */
+export function listensOnSocketFile(pid: number, wanted: (path: string) => boolean): boolean {
+  const paths = new Map<string, string>();
+  for (const line of (read(`/proc/${pid}/net/unix`) ?? '').split('\n').slice(1)) {
+    const [, , , flags = '0', , , inode = '', path = ''] = line.trim().split(/\s+/);
+    if ((Number.parseInt(flags, 16) & LISTENING_FLAG) !== 0 && path !== '') paths.set(inode, path);
+  }
+  const own = ownSockets(pid, new Set(paths.keys()));
+  return [...(own?.keys() ?? [])].some((inode) => wanted(paths.get(inode) ?? ''));
 }
 
 /** The connections that a process has open. */
@@ -243,15 +307,11 @@ export function loopWatches(pid: number, loopFd: number, fd: number): boolean {
 
 /** "nginx (pid 812)" for whoever holds a socket, as far as we may look. */
 export function ownerOf(inode: string): string | null {
-  try {
-    for (const entry of readdirSync('/proc')) {
-      const pid = Number(entry);
-      if (pid > 0 && ownSockets(pid, new Set([inode]))?.size) {
-        return `${read(`/proc/${pid}/comm`)?.trim() ?? 'a process'} (pid ${pid})`;
-      }
-    }
-  } catch {
-    // Only a name for a message.
-  }
-  return null;
+  const pid = holderOf(inode);
+  return pid === null ? null : `${read(`/proc/${pid}/comm`)?.trim() ?? 'a process'} (pid ${pid})`;
+}
+
+/** Pid of a process that holds a socket; null when there is none that we may look into. */
+export function holderOf(inode: string): number | null {
+  return allProcesses().find((pid) => ownSockets(pid, new Set([inode]))?.size) ?? null;
 }

@@ -28,6 +28,8 @@ export type AttemptCode =
   | 'unwanted'
   /** Its signal handlers cannot be read and the one signal it may get was sent before. */
   | 'signalled-before'
+  /** The primary of a cluster of its own: its workers would be signalled, too. */
+  | 'own-cluster'
   /** Never seen idle; a later attempt does not wait for that. */
   | 'busy'
   /** Signalled, and its event loop has been blocked since; it is attached as soon as it answers. */
@@ -36,7 +38,7 @@ export type AttemptCode =
   | 'paused'
   /** Another program listens on the inspector's port. */
   | 'port-taken'
-  /** Another pm2-ops on this host is attaching. */
+  /** Another module of this user is attaching. */
   | 'lock-held'
   /** The process behind the port is another one. */
   | 'wrong-peer'

@@ -45,6 +45,8 @@ export interface ManagedProcess {
   standIn?: string;
   /** Of its Node, as PM2 found it. */
   nodeVersion?: string;
+  /** PM2 was told to start it with `--inspect`; its command line does not show that. */
+  inspected?: true;
   /** When it was started, in milliseconds of Date.now(). */
   startedAt: number;
 }
@@ -207,6 +209,7 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     restarts: Number(pm2_env.restart_time) || 0,
     createdMs: Number(pm2_env.created_at) || 0,
     waitReady: pm2_env.wait_ready === true,
+    ...(/--inspect(?!-port)/.test(String(pm2_env.node_args)) ? { inspected: true as const } : {}),
     ...(isVersion(pm2_env.node_version) ? { nodeVersion: pm2_env.node_version } : {}),
     startedAt: Number(pm2_env.pm_uptime) || 0,
     ...(typeof standIn === 'string' ? { standIn } : {}),

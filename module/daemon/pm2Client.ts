@@ -20,6 +20,7 @@ export interface Pm2Process {
     wait_ready?: boolean;
     restart_time?: number;
     node_version?: unknown;
+    node_args?: unknown;
     /** When it was started, in milliseconds of Date.now(). */
     pm_uptime?: number;
     created_at?: number;

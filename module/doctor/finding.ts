@@ -2,7 +2,6 @@
 import { type App, appOf, titleOf } from '../app.ts';
 import type { Settings } from '../daemon/settings.ts';
 import type { Fleet, Member } from '../fleet.ts';
-import type { Reply } from '../protocol.ts';
 
 /** `error`: something does not work, or harms. `warning`: it will, sooner or later. `info`: good to know. */
 export type Severity = 'error' | 'warning' | 'info';
@@ -36,8 +35,6 @@ export interface Host {
   blocked: Map<number, number>;
   /** By pid: what the agent says, of those that answer. */
   statuses: Map<number, OpsStatus>;
-  /** Has an agent say why it is a wrapper. */
-  askWrapper(member: Member): Promise<Reply>;
   /** When an instance last said `ready`, in milliseconds of performance.now(); known since the module runs. */
   readyAt(pmId: Member['process']['pmId']): number | undefined;
 }

@@ -1,16 +1,15 @@
 // Checks of the host, of PM2 and of the module itself.
 import { lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { titleOf } from '../app.ts';
-import { listeners, mainLoopFd, ownerOf, readText } from '../attach/index.ts';
+import { mainLoopFd, readText } from '../attach/index.ts';
 import { NAME } from '../protocol.ts';
 import { about, type Check, type Found } from './finding.ts';
+import { lookForInspectors } from './inspectors.ts';
 
 const OLDEST_NODE = 20;
 const NEWEST_NODE = 26;
 const OLDEST_PM2 = 5;
 const NEWEST_PM2 = 7;
-const INSPECTOR_PORT = 9229;
 /** Less room than this for dumps, in bytes, is little. */
 const LITTLE_DISK = 512 * 2 ** 20;
 /** Size of a dump for each byte of used heap (as the agent reckons). */
@@ -72,32 +71,7 @@ export const HOST_CHECKS: Check[] = [
       ];
     },
   },
-  {
-    name: 'inspector-port',
-    look: ({ settings, members }) => {
-      const taken = listeners(process.pid).find(({ port }) => port === INSPECTOR_PORT);
-      if (!taken || settings.attach === 'off') return [];
-      const owner = ownerOf(taken.inode) ?? 'a program of another user';
-      const managed = members.find(({ process }) => owner.endsWith(`(pid ${process.pid})`));
-      if (managed) {
-        return [
-          {
-            severity: 'warning',
-            about: titleOf(managed.process),
-            what: `its inspector is open on port ${INSPECTOR_PORT}: every user of this host can run code as that process, and other processes cannot be attached meanwhile`,
-            fix: 'end the debugging session, or start it without --inspect',
-          },
-        ];
-      }
-      return [
-        {
-          severity: 'warning',
-          what: `${owner} listens on port ${INSPECTOR_PORT}, which a live attach needs`,
-          fix: 'let it use another port, or let apps load the agent themselves: node_args: "--import pm2-ops/agent"',
-        },
-      ];
-    },
-  },
+  { name: 'inspector-port', look: lookForInspectors },
   {
     name: 'kernel',
     look: ({ settings }) => {

@@ -2,6 +2,8 @@
 import { ageMs, readStat } from '../attach/index.ts';
 import { findUnlisted } from '../daemon/unlisted.ts';
 import { NAME } from '../protocol.ts';
+import { realProcessOfMember } from '../realProcess.ts';
+import { insteadOf, whyNot } from '../wrapperAdvice.ts';
 import { about, byApp, type Check, type Found } from './finding.ts';
 
 /** The outgoing processes of a reload are gone after this many milliseconds. */
@@ -69,6 +71,8 @@ export const PROCESS_CHECKS: Check[] = [
       members.flatMap((member): Found[] => {
         const { attachment, process } = member;
         if (attachment.is === 'attached' || process.status === 'errored' || blocked.has(process.pid)) return [];
+        // What to do about a wrapper of the app is said below; an agent in it would help nobody.
+        if (realProcessOfMember(member)?.is === 'wrapper') return [];
         const { severity, fix } = UNATTACHED[attachment.code] ?? {
           severity: 'warning',
           fix: 'in its ecosystem file: node_args: "--import pm2-ops/agent", then pm2 reload {id}',
@@ -79,25 +83,14 @@ export const PROCESS_CHECKS: Check[] = [
   },
   {
     name: 'wrapper',
-    look: async ({ members, askWrapper }) =>
-      Promise.all(
-        members
-          .filter(({ wrapper }) => wrapper)
-          .map(async (member): Promise<Found> => {
-            const reply = await askWrapper(member);
-            const known = !reply.ok && reply.code === 'E_WRAPPER';
-            return {
-              severity: 'warning',
-              about: about(member),
-              what: known
-                ? reply.message
-                : 'PM2 runs a package manager here, not the app: nothing of pm2-ops reaches the app',
-              fix: known
-                ? reply.hint
-                : `let PM2 start the app itself: pm2 delete ${member.process.name} && pm2 start server.js`,
-            };
-          }),
-      ),
+    look: ({ members }) =>
+      members.flatMap((member): Found[] => {
+        const real = realProcessOfMember(member);
+        if (!real) return [];
+        const severity = real.is === 'primary' ? 'info' : 'warning';
+        const what = whyNot(real.is === 'primary' ? 'a drain' : 'whatever pm2-ops does', real);
+        return [{ severity, about: about(member), what, fix: insteadOf(real, member.process.name) }];
+      }),
   },
   {
     name: 'ready',

@@ -7,8 +7,88 @@ const PORTS = 'test/module/attach/ports.test.ts';
 const BUSY = 'test/module/attach/busy.test.ts';
 const CLOSING = 'test/module/attach/closing.test.ts';
 const DEATH = 'test/module/attach/death.test.ts';
+const LOCK = 'test/module/attach/lock.test.ts';
+const WORKERS = 'test/module/attach/clusterWorkers.test.ts';
+const REAL = 'test/module/realProcess.test.ts';
 
 export const mutations: readonly Mutation[] = [
+  {
+    harm: 'a process that took the pid of another in the last moment gets its signal',
+    file: 'module/attach/index.ts',
+    find: 'if (!same(process, candidate)) throw',
+    replace: 'if (false) throw',
+    tests: [DEATH],
+  },
+  {
+    harm: 'a primary that forked in the last moment hands the signal on to its workers',
+    file: 'module/attach/index.ts',
+    find: 'failIfPrimary(pid);\n      signal(pid);',
+    replace: 'signal(pid);',
+    tests: [WORKERS],
+  },
+  {
+    harm: 'workers that come online after the signal get it from their primary',
+    file: 'module/attach/index.ts',
+    find: 'await this.spareWorkers(session, pid, proof);',
+    replace: '',
+    tests: [WORKERS],
+  },
+  {
+    harm: 'a worker that was signalled keeps its inspector open',
+    file: 'module/attach/index.ts',
+    find: 'for (const worker of workerDebts(debt.pid)) {',
+    replace: 'for (const worker of workerDebts(0)) {',
+    tests: [WORKERS],
+  },
+  {
+    harm: 'a worker that was signalled keeps its inspector open when the module dies',
+    file: 'module/attach/guard.ts',
+    find: 'await Promise.all(workerDebts(debt.pid).map(pursue));',
+    replace: '',
+    tests: [WORKERS],
+  },
+  {
+    harm: 'an inspector that a worker was started with is closed',
+    file: 'module/attach/clusterWorkers.ts',
+    find: '.filter((worker) => !wasToldToInspect(worker.pid))',
+    replace: '',
+    tests: [WORKERS],
+  },
+  {
+    harm: 'whoever squats on the name of the lock delays every attach',
+    file: 'module/attach/lock.ts',
+    find: 'if (holder !== null && squatters.has(holder)) return null;',
+    replace: '',
+    tests: [LOCK],
+  },
+  {
+    harm: 'the agent in a worker of an app sends messages to that app',
+    file: 'module/agent/index.ts',
+    find: '|| isStartedByApp()',
+    replace: '',
+    tests: [REAL],
+  },
+  {
+    harm: 'an app with a helper that listens is taken for its wrapper',
+    file: 'module/realProcess.ts',
+    find: 'if (family.length === 0 || listens || serves(pid)) return null;',
+    replace: 'if (family.length === 0) return null;',
+    tests: [REAL],
+  },
+  {
+    harm: 'an app with a helper that can be debugged is taken for its wrapper',
+    file: 'module/realProcess.ts',
+    find: 'if (wasToldToInspect(pid) && mine.length === 1) return [];',
+    replace: '',
+    tests: [REAL],
+  },
+  {
+    harm: 'a wrapper that listens for its own child counts as serving',
+    file: 'module/agent/wrapper.ts',
+    find: 'listening && !isPrivate(address)',
+    replace: 'listening',
+    tests: [REAL],
+  },
   {
     harm: 'a program that is not Node gets SIGUSR1, which ends it',
     file: 'module/attach/qualify.ts',
@@ -125,7 +205,7 @@ export const mutations: readonly Mutation[] = [
     harm: 'two modules on a host attach at the same time, on the same port',
     file: 'module/attach/lock.ts',
     find: 'if (performance.now() >= deadline || signal?.aborted) return null;',
-    replace: 'if (performance.now() >= deadline || signal?.aborted) return { release: async () => {} };',
+    replace: 'if (performance.now() >= deadline || signal?.aborted) return undefined;',
     tests: ['test/module/attach/lock.test.ts'],
   },
   {

@@ -6,6 +6,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanEnvironment, writeNpmrc } from './environment.ts';
 import { ROOT, releaseFolder, tempFolder, WORKSPACE } from './folders.ts';
+import { noInspectorStaysOpen, type OpenInspector, openInspectors } from './inspectors.ts';
 import { DeadlineError, type RunResult, run } from './run.ts';
 import { waitFor } from './wait-for.ts';
 import { type Bus, callDaemon, listenToBus } from './wire.ts';
@@ -73,7 +74,7 @@ export function pm2Folder(version: Pm2Version = '7'): string {
 
 /** Starts a daemon. Call `kill()` in `after`; what is forgotten is killed at the end of the test process. */
 export async function startPm2(options: Pm2Options = {}): Promise<Pm2> {
-  const pm2 = new Pm2(options);
+  const pm2 = new Pm2(options, await openInspectors());
   await pm2.run('ping');
   return pm2;
 }
@@ -91,9 +92,15 @@ export class Pm2 {
   readonly #ownFolder: boolean;
   readonly #command: string;
   readonly #buses: Bus[] = [];
+  readonly #inspectorsBefore: readonly OpenInspector[];
   #npmrcWritten = false;
 
-  constructor({ pm2 = '7', node = process.execPath, home, env = {} }: Pm2Options = {}) {
+  /** @param inspectorsBefore what was open on this host before, and stays open */
+  constructor(
+    { pm2 = '7', node = process.execPath, home, env = {} }: Pm2Options = {},
+    inspectorsBefore: readonly OpenInspector[] = [],
+  ) {
+    this.#inspectorsBefore = inspectorsBefore;
     const source = pm2Folder(pm2);
     this.#command = join(source, 'bin', 'pm2');
     this.version = (JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as { version: string }).version;
@@ -289,8 +296,22 @@ export class Pm2 {
     return Number(readFileSync(join(this.home, 'pm2.pid'), 'utf8'));
   }
 
-  /** Ends the daemon and all that it started: politely, then whatever still carries this PM2_HOME. */
+  /** Throws when an inspector stays open on this host, in whichever process, that was not there before. */
+  async noInspectorStaysOpen(): Promise<void> {
+    // PM2 overwrites the words that would show it.
+    const processes = await this.list().catch(() => []);
+    const told = processes.filter(({ pm2_env }) => /--inspect(?!-port)/.test(String(pm2_env.node_args)));
+    return noInspectorStaysOpen(
+      this.#inspectorsBefore,
+      told.map(({ pid }) => pid),
+    );
+  }
+
+  /** Ends the daemon and all that it started: politely, then whatever still carries this PM2_HOME. Throws when an inspector
+   * was left open until then. */
   async kill({ keepFolder = false }: { keepFolder?: boolean } = {}): Promise<void> {
+    // A daemon that was killed before has left nobody to ask.
+    const leftOpen = running.has(this) ? await this.noInspectorStaysOpen().catch((error: Error) => error) : undefined;
     for (const bus of this.#buses) bus.close();
     await this.runWith({ timeoutMs: 20_000 }, 'kill').catch(() => {});
     // What the module leaves behind on purpose (a guard) ends by itself within a moment.
@@ -299,6 +320,7 @@ export class Pm2 {
     running.delete(this);
     if (this.#ownFolder) releaseFolder(this.folder, keepFolder);
     rmSync(this.othersFolder(), { recursive: true, force: true });
+    if (leftOpen) throw leftOpen;
   }
 
   /** What the module has made for apps of other users, if there were any. */

@@ -1,10 +1,13 @@
 // What the agent sees of its process. Reads only.
 import type { Actions } from '../context.ts';
 
-export const opsStatus: Actions['ops-status'] = async (_params, { engine, options, kept, graceful, memoryTrend }) => {
+export const opsStatus: Actions['ops-status'] = async (
+  _params,
+  { engine, options, kept, state, graceful, memoryTrend },
+) => {
   const { connections, inFlight } = engine.totals();
   return {
-    state: engine.state(),
+    state,
     version: options.version,
     servers: engine.servers(),
     connections,

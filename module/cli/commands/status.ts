@@ -47,7 +47,7 @@ function coloured({ attachment }: ProcessStatus): string {
   return paint(colours[attachment], attachment);
 }
 
-function note({ id, blockedMs, dumping, reason, kept, wrapper, badMessages }: ProcessStatus): string {
+function note({ id, blockedMs, dumping, reason, kept, real, badMessages }: ProcessStatus): string {
   return [
     dumping && 'it writes a heap dump',
     blockedMs !== undefined &&
@@ -56,7 +56,7 @@ function note({ id, blockedMs, dumping, reason, kept, wrapper, badMessages }: Pr
     reason,
     kept && `the app's own: ${kept.join(', ')}`,
     badMessages !== undefined && `${badMessages} messages dropped that no agent sends: pm2 logs pm2-ops`,
-    wrapper && 'a package manager, not the app: actions say how to start the app itself',
+    real,
   ]
     .filter(Boolean)
     .join('; ');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Step } from '../../../module/attach/index.ts';
 import {
   app,
@@ -16,6 +17,7 @@ import {
   moduleWith,
   NODES,
   portsOf,
+  run,
   stateFolder,
   until,
 } from './harness.ts';
@@ -154,6 +156,21 @@ for (const step of ['signalled', 'connected', 'loaded'] satisfies Step[]) {
     assert.deepEqual(journalOf(stateDir).owed, []);
   });
 }
+
+test('a process that took the pid of another in the moment before the signal does not get it', {
+  skip: process.getuid?.() === 0 && existsSync('/proc/sys/kernel/ns_last_pid') ? false : 'takes root to choose a pid',
+}, async () => {
+  const script = fileURLToPath(new URL('./reusedPid-child.ts', import.meta.url));
+  const cwd = fileURLToPath(new URL('../../..', import.meta.url));
+  const words = ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, '--import', 'tsx', script];
+  const apart = run('unshare', [...words, stateFolder(), GUARD], { cwd });
+  await until('it has an outcome', () => apart.stdout().endsWith('\n') || apart.child.exitCode !== null);
+  const { outcome, samePid, signalled } = JSON.parse(apart.stdout());
+  assert.equal(samePid, true, 'the pid was not used again');
+  assert.equal(signalled, false, 'the other process was signalled');
+  assert.equal(outcome.code, 'gone', JSON.stringify(outcome));
+  assert.match(outcome.reason, /replaced by another/);
+});
 
 test('a module that is stopped in the middle finishes or gives up, and closes', async () => {
   const target = await app(IDLE);

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { type Attacher, type AttacherOptions, createAttacher, type Step } from '../../../module/attach/index.ts';
 import { listeners, ownSockets } from '../../../module/attach/proc.ts';
+import { noInspectorStaysOpen } from '../../support/inspectors.ts';
 import { nodes } from '../../support/nodes.ts';
 
 /** The Node binaries to test against. */
@@ -39,8 +40,10 @@ const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  const leftOpen = await noInspectorStaysOpen().catch((error: Error) => error);
   for (const child of running) child.kill('SIGKILL');
   await until('the apps are gone', () => running.size === 0);
+  if (leftOpen) throw leftOpen;
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
