@@ -1,6 +1,5 @@
 // Runs an action of managed processes for the command line (and whoever else asks the module): finds the processes, lets
 // each have its turn, tells how far it is, and hands back exactly their replies.
-import { lstat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BY_NAME } from './actionsByName.ts';
 import { type App, appOf, titleOf } from './app.ts';
@@ -9,7 +8,6 @@ import type { AgentCalls } from './daemon/agentCalls.ts';
 import { isAlive } from './daemon/unlisted.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { readOpsStatus } from './opsStatusReply.ts';
-import { isPartialOf } from './partialFile.ts';
 import {
   ACTION_NAMES,
   type ActionName,
@@ -22,6 +20,7 @@ import {
 import { realProcessOfMember } from './realProcess.ts';
 import { nobody, processesOf } from './target.ts';
 import { insteadOf, whyNot } from './wrapperAdvice.ts';
+import { writtenBytes } from './writtenBytes.ts';
 
 /** Pause between two looks at a file that grows, or at a process that may be gone, in milliseconds. */
 const LOOK_EVERY_MS = 250;
@@ -198,16 +197,14 @@ class Run {
     let bytes: number | undefined;
     let over = false;
     const heard = (progress: ActionProgress) => {
-      const { file } = progress;
-      const own = file !== undefined && isPartialOf(member.process.pid, file, this.folder);
-      current = own ? progress : { ...progress, file: '' };
+      current = progress;
       bytes = undefined;
       this.tell(member, progress);
     };
     const look = async () => {
       while (!over) {
         const { file } = current;
-        const size = file ? (await lstat(file).catch(() => undefined))?.size : undefined;
+        const size = file ? await writtenBytes(member.process.pid, file, this.folder) : undefined;
         if (!over && size !== undefined && size !== bytes && current.file === file) {
           bytes = size;
           if (size > 0) this.tell(member, current, undefined, size);

@@ -64,7 +64,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/lease.ts',
     find: 'if (staleChecks >= 2) {',
     replace: 'if (staleChecks >= 1) {',
-    tests: [LEASE],
+    tests: ['test/module/agent/leaseWatch.test.ts'],
   },
   {
     harm: 'an agent whose module is gone stays for ever',

@@ -6,7 +6,6 @@ const ROOM = 'test/module/agent/room.test.ts';
 const HEAPDUMP = 'test/module/agent/heapdump.test.ts';
 const DRAINED = 'test/module/agent/heapdumpDrained.test.ts';
 const FILES = 'test/module/agent/files.test.ts';
-
 export const mutations: readonly Mutation[] = [
   {
     harm: 'a dump for which memory is too small ends the app',
@@ -55,7 +54,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/agent/actions/heapdump.ts',
     find: '(await sizeInside(theirs)) === bytes % 2 ** 32',
     replace: '(await sizeInside(theirs)) > 0',
-    tests: [HEAPDUMP],
+    tests: ['test/module/agent/heapdumpTwin.test.ts'],
   },
   {
     harm: 'a dump that fails leaves its part behind',
@@ -118,7 +117,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/compressor.ts',
     find: 'if (from === to || !isPartialOf(pid, from, folder) || !isPartialOf(pid, to, folder)) return false;',
     replace: '',
-    tests: ['test/module/hostileMessages.test.ts'],
+    tests: ['test/module/compressor.test.ts', 'test/module/hostileMessages.test.ts'],
   },
   {
     harm: 'a file that ends early counts as whole',
