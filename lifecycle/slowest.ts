@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
 import { answersEventSource, isForEventSource } from './drain/eventStreams.ts';
 import type { ResponseInternals } from './drain/internals.ts';
+import { requestPath } from './drain/requestPath.ts';
 
 /**
  * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. The stream of
@@ -43,7 +44,7 @@ function isEventStream(request: IncomingMessage, response: ServerResponse): bool
   );
 }
 
-/** Without its query, which may hold secrets. Express changes `url` while it routes. */
+/** Express changes `url` while it routes. */
 function pathOf(request: IncomingMessage & { originalUrl?: string }): string {
-  return (request.originalUrl ?? request.url ?? '').replace(/[?#].*$/s, '');
+  return requestPath(request.originalUrl ?? request.url ?? '');
 }

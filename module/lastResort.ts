@@ -2,6 +2,9 @@
 // module all agents would go: so an operation that failed is written down and the rest goes on; of an exception, after which
 // nobody knows how things stand, the module starts anew, and never so soon that PM2 counts it.
 
+import { printableLines } from './text/printable.ts';
+import { redact } from './text/redact.ts';
+
 /** PM2's `min_uptime` is a second; the more, the less it costs the host if the next one ends in the same way. */
 const LIVES_AT_LEAST_MS = 5_000;
 
@@ -17,10 +20,10 @@ export function startAnew(why: string): void {
   setTimeout(() => process.exit(1), Math.max(0, LIVES_AT_LEAST_MS - process.uptime() * 1000));
 }
 
-/** With its stack, for whoever is to mend it. */
+/** With its stack, for whoever is to mend it; an app may have chosen a part of it. */
 export function describe(error: unknown): string {
   try {
-    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return printableLines(redact(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   } catch {
     return 'something that cannot be described';
   }

@@ -28,6 +28,8 @@ import { createModuleActions } from './moduleActions.ts';
 import { AGENT_MESSAGE, LEASE_MS, type Verdict } from './protocol.ts';
 import { openRepl } from './replAction.ts';
 import { createResponsiveness } from './responsiveness.ts';
+import { printable } from './text/printable.ts';
+import { redact } from './text/redact.ts';
 import { VERSION } from './version.ts';
 
 /** Pause between two looks at PM2's list when nothing was heard, in milliseconds: the bus may have missed something. */
@@ -39,7 +41,7 @@ const HELLO_SETTLE_MS = 300;
 /** How long a reload that runs may take to put things back when the module goes, in milliseconds of its kill_timeout. */
 const LEAVES_WITHIN_MS = 3_000;
 
-const log = (line: string) => console.log(`pm2-ops: ${line}`);
+const log = (line: string) => console.log(`pm2-ops: ${printable(redact(line))}`);
 
 async function main(): Promise<void> {
   const pm2Home = process.env.PM2_HOME ?? join(process.env.HOME ?? '/root', '.pm2');

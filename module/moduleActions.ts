@@ -36,6 +36,8 @@ import { realProcessOfMember } from './realProcess.ts';
 import type { Responsiveness } from './responsiveness.ts';
 import { lookInto } from './stackAction.ts';
 import { nobody, processesOf } from './target.ts';
+import { printableAsJson } from './text/printable.ts';
+import { redactTexts } from './text/redact.ts';
 import { VERSION } from './version.ts';
 import { noteOn } from './wrapperAdvice.ts';
 
@@ -79,7 +81,9 @@ export function createModuleActions(parts: Parts): void {
     doctor: () => parts.doctor(),
   };
   const names = [...Object.keys(verbs), 'reload'];
-  const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {
+  const answer = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> =>
+    redactTexts(await decide(action, raw, nonce));
+  const decide = async (action: string, raw: unknown, nonce?: string): Promise<ModuleReply> => {
     try {
       if (action === 'reload') return await reload(parts, raw, nonce);
       const target = readTarget(raw, (name) => parts.fleet.members().some(({ process }) => process.name === name));
@@ -101,7 +105,9 @@ export function createModuleActions(parts: Parts): void {
 
   for (const action of names) {
     tx2.action(action, (param: unknown, reply: (data: object) => void) => {
-      void Promise.all([answer(action, param), sleep(REPLY_AFTER_MS)]).then(([outcome]) => reply(outcome));
+      void Promise.all([answer(action, param), sleep(REPLY_AFTER_MS)]).then(([outcome]) =>
+        reply(printableAsJson(outcome)),
+      );
     });
   }
   tx2.metric({
@@ -114,7 +120,9 @@ export function createModuleActions(parts: Parts): void {
 
   /** An action of the managed processes, which PM2 does not list for the module: only the command asks here for it. */
   const run = (request: RunRequest, nonce: string): Promise<ModuleReply> =>
-    parts.runs.run(request, (progress) => process.send?.({ type: PROGRESS, data: { ...progress, nonce } }));
+    parts.runs
+      .run(request, (progress) => process.send?.({ type: PROGRESS, data: { ...redactTexts(progress), nonce } }))
+      .then(redactTexts<ModuleReply>);
 
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
     const request = packet?.topic === COMMAND_TOPIC ? readCommandRequest(packet.data) : undefined;
@@ -180,7 +188,7 @@ async function reload({ reloads }: Parts, raw: unknown, nonce?: string): Promise
   }
   const by = nonce === undefined ? 'trigger' : 'command';
   return reloads.reload({ ...params, by }, (progress: ReloadProgress) => {
-    process.send?.({ type: PROGRESS, data: { ...progress, nonce } });
+    process.send?.({ type: PROGRESS, data: { ...redactTexts(progress), nonce } });
   });
 }
 

@@ -3,6 +3,7 @@
 import { type Connection, isOpaque, newestRequest } from './connections.ts';
 import type { DrainResult, RequestLine } from './drain.ts';
 import { type HttpSocket, type RequestInternals, requestOf, streamsOf } from './internals.ts';
+import { asInUrl, requestPath } from './requestPath.ts';
 
 /** So many of the requests that were cut, or left, are named. */
 export const NAMED_REQUESTS = 10;
@@ -83,7 +84,7 @@ export function requestLine(request: RequestInternals | undefined): RequestLine 
   const { method, url, authority } = request ?? {};
   const path = url ?? (method === 'CONNECT' ? authority : undefined);
   if (method === undefined || path === undefined) return undefined;
-  return { method, path: path.replace(/[?#].*$/s, '') };
+  return { method: asInUrl(method), path: requestPath(path) };
 }
 
 /** Node forgets the request of a tunnel when it begins: what can be told is who is at its other end. */

@@ -1,5 +1,6 @@
 // Why an action was not done: thrown anywhere inside an action, and turned into the reply of the contract at its edge.
 import type { ErrorCode, Failure } from '../protocol.ts';
+import { redact } from '../text/redact.ts';
 
 /** An action that will not be done, with a stable code, what happened (with figures), and what to do next. */
 export class Refusal extends Error {
@@ -14,17 +15,17 @@ export class Refusal extends Error {
   }
 }
 
-/** The contract's failure for whatever was thrown; what is no Refusal is a fault of ours (`E_INTERNAL`). */
+/** The contract's failure, without what looks like a secret, for whatever was thrown; what is no Refusal is a fault of ours (`E_INTERNAL`). */
 export function failureOf(action: string, thrown: unknown): Failure {
   if (thrown instanceof Refusal) {
-    return { ok: false, action, code: thrown.code, message: thrown.message, hint: thrown.hint };
+    return { ok: false, action, code: thrown.code, message: redact(thrown.message), hint: redact(thrown.hint) };
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return {
     ok: false,
     action,
     code: 'E_INTERNAL',
-    message: `pm2-ops itself failed: ${message}`,
+    message: `pm2-ops itself failed: ${redact(message)}`,
     hint: 'the app was left as it is; please report this with the output of: pm2 trigger pm2-ops status',
   };
 }

@@ -1,5 +1,6 @@
 // PM2's side of an action: how it is announced, how it comes in, how its reply goes out.
 import { ACTION_NAMES, type ActionName, type Addressed, REPLY_AFTER_MS, type Reply } from '../protocol.ts';
+import { printableAsJson } from '../text/printable.ts';
 import type { Channel } from './channel.ts';
 
 /**
@@ -18,7 +19,7 @@ export function sendReply(channel: Channel, action: ActionName, reply: Reply, re
   const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
   // Looked at once more when the timer fires: it counts from when the event loop last turned, and so may fire early.
   if (holdMs > 0) setTimeout(() => sendReply(channel, action, reply, receivedMs), Math.ceil(holdMs)).unref();
-  else channel.send('axm:reply', { action_name: action, return: reply });
+  else channel.send('axm:reply', { action_name: action, return: printableAsJson(reply) });
 }
 
 /**

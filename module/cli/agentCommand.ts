@@ -1,9 +1,12 @@
 // Makes a command of any action of managed processes: `pm2-ops ACTION TARGET [--flag | key=value]…`.
 import { RUN, type RunProgress, type RunReply, type RunResult } from '../commandProtocol.ts';
 import { type ActionName, type Failure, PARAMS, type Success } from '../protocol.ts';
+import { printable, printableValue } from '../text/printable.ts';
 import { AGENT_COMMANDS } from './agentCommands.ts';
 import { askModule } from './askModule.ts';
 import { type Command, UsageError } from './command.ts';
+import { failureText } from './failureText.ts';
+import { complain, say, sayJson } from './output.ts';
 import { createProgressLine } from './progressLine.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -27,15 +30,19 @@ export function agentCommand(action: ActionName): Command {
       if (!target) throw new UsageError(`which process? for example: pm2-ops ${action} web`);
       const params = { ...values, ...readPairs(action, values, pairs) };
       const line = createProgressLine(json === true);
-      const onProgress = (progress: RunProgress) => line.show(progress.ms, progress.message, keyOf(progress));
+      const onProgress = (progress: RunProgress) =>
+        line.show(progress.ms, printable(progress.message), keyOf(progress));
       const reply = await askModule<RunReply | Failure, RunProgress>(RUN, { action, target, params }, onProgress);
       line.end();
       if (!('results' in reply)) {
-        if (json === true) console.log(JSON.stringify(reply));
-        else console.error(`pm2-ops: ${reply.message} (${reply.code})\n${reply.hint}`);
+        if (json === true) sayJson(reply);
+        else complain(failureText(reply));
         return 1;
       }
-      for (const result of reply.results) print(action, result, json === true);
+      for (const result of reply.results) {
+        if (json === true) sayJson({ id: result.id, name: result.name, ...result.reply });
+        else print(action, printableValue(result));
+      }
       return exitCode(reply);
     },
   };
@@ -48,15 +55,12 @@ function exitCode({ results }: RunReply): number {
   return failures.every((code) => code === 'E_PARAMS') ? 2 : 1;
 }
 
-function print(action: ActionName, { id, name, reply }: RunResult, asJson: boolean): void {
+function print(action: ActionName, { id, name, reply }: RunResult): void {
   const who = `${name}:${id}`;
-  if (asJson) console.log(JSON.stringify({ id, name, ...reply }));
-  else if (!reply.ok) console.error(`pm2-ops: ${who}  ${reply.message} (${reply.code})\n${reply.hint}`);
+  if (!reply.ok) complain(failureText(reply, `${who}  `));
   else {
-    console.log(`${who}  ${tell(action, reply)}`);
-    for (const step of reply.skipped === true ? [] : (AGENT_COMMANDS[action].next?.(reply, id) ?? [])) {
-      console.log(`  ${step}`);
-    }
+    say(`${who}  ${tell(action, reply)}`);
+    for (const step of reply.skipped === true ? [] : (AGENT_COMMANDS[action].next?.(reply, id) ?? [])) say(`  ${step}`);
   }
 }
 

@@ -12,6 +12,7 @@ import { reload } from './commands/reload.ts';
 import { repl } from './commands/repl.ts';
 import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
+import { complain, say } from './output.ts';
 import { asksForHelp, parse } from './parse.ts';
 import { didYouMean, nearest } from './suggest.ts';
 
@@ -64,7 +65,7 @@ function helpOf(command: Command): string {
 }
 
 function print(text: string): number {
-  console.log(text);
+  say(text);
   return 0;
 }
 
@@ -77,8 +78,8 @@ function wayOut({ command: name }: UsageError): string {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    console.error(`pm2-ops: ${error instanceof Error ? error.message : String(error)}`);
-    if (error instanceof UsageError) console.error(wayOut(error));
+    complain(`pm2-ops: ${error instanceof Error ? error.message : String(error)}`);
+    if (error instanceof UsageError) complain(wayOut(error));
     process.exit(error instanceof UsageError ? 2 : 1);
   },
 );

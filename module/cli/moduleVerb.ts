@@ -1,6 +1,8 @@
 // A command that is an action of the module and prints its outcome.
+import { printable } from '../text/printable.ts';
 import { askModule } from './askModule.ts';
 import type { Command } from './command.ts';
+import { complain, say } from './output.ts';
 
 interface Outcome {
   ok: boolean;
@@ -19,10 +21,10 @@ export function moduleVerb(name: string, summary: string): Command {
     async run({ positionals: [target = 'all'] }) {
       const { ok, message, hint, processes = [] } = await askModule<Outcome>(name, target);
       if (!ok) {
-        console.error(`pm2-ops: ${message}\n${hint}`);
+        complain(`pm2-ops: ${printable(String(message))}\n${printable(String(hint))}`);
         return 1;
       }
-      console.log(`${name}: ${processes.length} processes; look with: pm2-ops status`);
+      say(`${name}: ${processes.length} processes; look with: pm2-ops status`);
       return 0;
     },
   };

@@ -1,4 +1,5 @@
 // One line that tells how far a long command is, on stderr, so that what is printed at the end can be redirected.
+import { forTerminal } from './output.ts';
 import { paint } from './table.ts';
 
 export interface ProgressLine {
@@ -14,7 +15,7 @@ export function createProgressLine(quiet: boolean): ProgressLine {
   return {
     show(ms, text, key) {
       if (quiet) return;
-      const line = `${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${text}`;
+      const line = forTerminal(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${text}`);
       // One line that is written over; its width is the terminal's.
       if (rewrites) process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) + 9)}`);
       else if (key !== last) process.stderr.write(`${line}\n`);

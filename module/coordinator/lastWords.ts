@@ -1,6 +1,8 @@
 // What a process wrote before it ended: the reason why it did not come up. Heard on PM2's bus, because what an uncaught
 // exception prints does not always reach the log file before PM2 ends the process (lib/ProcessContainer.js).
+import { stripVTControlCharacters } from 'node:util';
 import type { PmId } from '../daemon/daemon.ts';
+import { redactLines } from '../text/redact.ts';
 
 /** Lines kept of each life of a process. */
 const LINES = 15;
@@ -38,9 +40,13 @@ export class LastWords {
     this.#ended.delete(pmId);
   }
 
-  /** @param died the process ended: what the one before said counts, not what its successor begins to say */
+  /**
+   * Without colours and without what looks like a secret: whoever deploys may see less than the app knows.
+   * @param died the process ended: what the one before said counts, not what its successor begins to say
+   */
   of(pmId: PmId, died: boolean): string[] {
     const lives = [this.#current.get(pmId), this.#ended.get(pmId)];
-    return (died ? lives.reverse() : lives).find((lines) => lines !== undefined) ?? [];
+    const lines = (died ? lives.reverse() : lives).find((each) => each !== undefined) ?? [];
+    return redactLines(lines.map(stripVTControlCharacters)).filter((line) => line.trim() !== '');
   }
 }

@@ -201,4 +201,25 @@ export const mutations: readonly Mutation[] = [
     replace: "failures.some((code) => code === 'E_PARAMS') ? 2 : 1",
     tests: [CLI],
   },
+  {
+    harm: 'whoever names a file after another process keeps that one without an agent',
+    file: 'module/daemon/state.ts',
+    find: 'return file?.startsWith(`${place}/`) === true && Number(PARTIAL.exec(basename(file))?.[1]) === pid;',
+    replace: 'return true;',
+    tests: ['test/module/daemon/state.test.ts'],
+  },
+  {
+    harm: 'an app writes to the terminal of whoever looks at it',
+    file: 'module/text/printable.ts',
+    find: 'return text.replace(UNPRINTABLE, escaped);',
+    replace: 'return text;',
+    tests: ['test/module/text/printable.test.ts'],
+  },
+  {
+    harm: 'the password of a database stands on the terminal of whoever deploys',
+    file: 'module/coordinator/lastWords.ts',
+    find: 'redactLines(lines.map(stripVTControlCharacters))',
+    replace: 'lines.map(stripVTControlCharacters)',
+    tests: ['test/module/coordinator/lastWords.test.ts'],
+  },
 ];

@@ -1,9 +1,11 @@
 // `pm2-ops doctor`: what is wrong, and what to type.
 import type { DoctorReply } from '../../commandProtocol.ts';
 import type { Finding, Severity } from '../../doctor/finding.ts';
+import { printableValue } from '../../text/printable.ts';
 import { VERSION } from '../../version.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
+import { say, sayJson } from '../output.ts';
 import { paint } from '../table.ts';
 
 export const doctor: Command = {
@@ -13,7 +15,8 @@ export const doctor: Command = {
   options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
   async run({ values }) {
     const reply = withVersions(await askModule<DoctorReply>('doctor'));
-    console.log(values.json === true ? JSON.stringify(reply, null, 2) : render(reply));
+    if (values.json === true) sayJson(reply, 2);
+    else say(render(printableValue(reply)));
     return reply.healthy ? 0 : 1;
   },
 };

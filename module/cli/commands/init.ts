@@ -4,6 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { shellWord } from '../../shell.ts';
 import { type Command, UsageError } from '../command.ts';
+import { say } from '../output.ts';
 import { createProgressLine } from '../progressLine.ts';
 import { copyTemplate, nameProblem, TEMPLATE_PORT } from '../template.ts';
 
@@ -23,10 +24,10 @@ export const init: Command = {
     const port = portFrom(values.port);
     refuseUnlessEmpty(folder);
     const files = await copyTemplate(folder, { name, port });
-    console.log(`${name}: ${files.length} files in ${folder}`);
+    say(`${name}: ${files.length} files in ${folder}`);
     const install = values['no-install'] !== true;
     if (install) for (const step of STEPS) await npm(step, folder);
-    console.log(next({ folder, name, port, install }));
+    say(next({ folder, name, port, install }));
     return 0;
   },
 };

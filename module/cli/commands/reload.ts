@@ -3,9 +3,11 @@
 import { DEFAULT_NAMESPACE } from '../../app.ts';
 import type { ReloadRefused, ReloadReply } from '../../commandProtocol.ts';
 import { shellLine } from '../../shell.ts';
+import { printable, printableValue } from '../../text/printable.ts';
 import { type AppOfFile, appsOfFile } from '../appsOfFile.ts';
 import { askModule, findPm2 } from '../askModule.ts';
 import { type Command, UsageError } from '../command.ts';
+import { complain, say, sayJson } from '../output.ts';
 import { paint } from '../table.ts';
 
 /** PM2 decides; this only spares the question. */
@@ -35,7 +37,7 @@ export const reload: Command = {
     const apps = MAY_BE_FILE.test(app) ? appsOfFile(app, findPm2()) : undefined;
     if (!apps) return (await reloadOne({ app, ...options, ...env }, json === true)) ? 0 : 1;
     if (apps.length === 0) throw new UsageError(`${app} names no app`);
-    if (json !== true) console.log(whatOfFile(app, apps));
+    if (json !== true) say(printable(whatOfFile(app, apps)));
     // One after the other: a bad deploy of one holds the others back.
     for (const each of apps) {
       const params = { app: each.target, ...options, env: { ...env.env, ...each.env } };
@@ -48,11 +50,11 @@ export const reload: Command = {
 /** @returns whether it went through */
 async function reloadOne(params: Record<string, unknown>, asJson: boolean): Promise<boolean> {
   const reply = await askModule<ReloadReply | ReloadRefused>('reload', params, ({ message, ms }) => {
-    if (!asJson) console.log(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${message}`);
+    if (!asJson) say(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${printable(message)}`);
   });
-  if (asJson) console.log(JSON.stringify(reply, null, 2));
-  else if (reply.ok) console.log(success(reply));
-  else console.error(failure(reply));
+  if (asJson) sayJson(reply, 2);
+  else if (reply.ok) say(success(printableValue(reply)));
+  else complain(failure(printableValue(reply)));
   return reply.ok;
 }
 

@@ -1,14 +1,19 @@
 // `pm2-ops repl web:0`: a REPL inside a process. The line is edited here, with its history; the app only evaluates.
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { ReplOpened, ReplQuestion } from '../../commandProtocol.ts';
 import { type Failure, NAME } from '../../protocol.ts';
 import { type ClientFrame, frameReader, type ServerFrame } from '../../repl/frames.ts';
+import { printable } from '../../text/printable.ts';
+import { connectToApp } from '../appSocket.ts';
 import { askModule } from '../askModule.ts';
 import { type Command, UsageError } from '../command.ts';
+import { failureText } from '../failureText.ts';
+import { complain, forTerminal, say } from '../output.ts';
+import { ESCAPE } from '../table.ts';
 
 export const repl: Command = {
   name: 'repl',
@@ -20,10 +25,14 @@ export const repl: Command = {
     const question: ReplQuestion = { target, user: userName(), uid: process.getuid?.() ?? -1 };
     const reply = await askModule<ReplOpened | Failure>('repl', question);
     if (reply.ok) return new Session(reply, process.stdin.isTTY === true && process.stdout.isTTY === true).run();
-    console.error(`pm2-ops: ${reply.message} (${reply.code})\n${reply.hint}`);
+    complain(failureText(reply));
     return 1;
   },
 };
+
+/** Colours and styles of Node's `inspect`, where they were asked for. */
+const INSPECTED = new RegExp(`(${ESCAPE}\\[(?:[1347]|2[2347]|3[0-79]|9[0-7])m)`);
+const NONE = /(?!)()/;
 
 const LONGEST_HISTORY = 1_000;
 const COMPLETES_WITHIN_MS = 1_000;
@@ -32,6 +41,7 @@ class Session {
   private readonly socket: Socket;
   private readonly lines: Interface;
   private readonly prompt: string;
+  private readonly colours: boolean;
   private readonly historyFile = join(process.env.PM2_HOME ?? join(homedir(), '.pm2'), NAME, 'repl_history');
   private history: string[] = [];
   /** Lines that came while another one runs. */
@@ -49,8 +59,9 @@ class Session {
     private readonly opened: ReplOpened,
     private readonly terminal: boolean,
   ) {
-    this.prompt = `${opened.name}:${opened.id}> `;
-    this.socket = connect(opened.socket);
+    this.prompt = printable(`${opened.name}:${opened.id}> `);
+    this.colours = terminal && !process.env.NO_COLOR;
+    this.socket = connectToApp(opened.socket, opened.uid);
     if (terminal) this.history = this.readHistory();
     this.lines = createInterface({
       input: process.stdin,
@@ -75,7 +86,7 @@ class Session {
     });
     this.socket.on('close', () => this.over?.());
     this.socket.on('connect', () => {
-      this.say({ hello: token, columns: this.columns(), colours: this.terminal && !process.env.NO_COLOR });
+      this.say({ hello: token, columns: this.columns(), colours: this.colours });
     });
     this.lines.on('line', (line) => this.line(line));
     this.lines.on('close', () => {
@@ -93,7 +104,7 @@ class Session {
     const left = this.inputEnded && (this.terminal || (!this.running && this.waiting.length === 0));
     if (this.terminal) this.writeHistory();
     this.lines.close();
-    if (!left) console.error(`${this.terminal ? '\n' : ''}pm2-ops: ${this.reason}`);
+    if (!left) complain(`${this.terminal ? '\n' : ''}pm2-ops: ${printable(this.reason)}`);
     return left && this.errors === 0 ? 0 : 1;
   }
 
@@ -101,7 +112,7 @@ class Session {
     if ('ready' in frame) this.greet(frame.ready);
     else if ('print' in frame) this.print(frame.print);
     else if ('done' in frame) this.done(frame.done);
-    else if ('completions' in frame) this.complete?.(...frame.completions);
+    else if ('completions' in frame) this.offer(...frame.completions);
     else this.reason = frame.end;
   }
 
@@ -109,7 +120,7 @@ class Session {
     const { name, id, pid } = this.opened;
     if (this.terminal) {
       const offers = names.length > 0 ? ` It offers: ${names.join(', ')}.` : '';
-      console.log(`${name} (id ${id}, pid ${pid}), Node ${node}.${offers} Ctrl-C interrupts, Ctrl-D leaves.`);
+      say(printable(`${name} (id ${id}, pid ${pid}), Node ${node}.${offers} Ctrl-C interrupts, Ctrl-D leaves.`));
     }
     this.running = false;
     this.next();
@@ -149,14 +160,15 @@ class Session {
     // What is still incomplete at the end of a script is an error in it.
     if (how === 'incomplete' && !this.terminal && this.inputEnded && this.waiting.length === 0) {
       this.errors++;
-      console.error('Uncaught SyntaxError: Unexpected end of input');
+      complain('Uncaught SyntaxError: Unexpected end of input');
     }
     this.begun = how === 'incomplete' ? `${this.begun}\n` : '';
     this.next();
   }
 
   /** Above the line that is being typed. */
-  private print(text: string): void {
+  private print(given: string): void {
+    const text = forTerminal(given, this.colours ? INSPECTED : NONE);
     if (!this.terminal || this.running) {
       process.stdout.write(text);
       return;
@@ -186,6 +198,14 @@ class Session {
     const late = setTimeout(settle, COMPLETES_WITHIN_MS, [], line);
     this.complete = settle;
     this.say({ complete: line });
+  }
+
+  /** What cannot be shown as it is cannot be typed either. */
+  private offer(names: string[], of: string): void {
+    this.complete?.(
+      names.filter((name) => printable(name) === name),
+      of,
+    );
   }
 
   private columns(): number {

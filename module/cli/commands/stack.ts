@@ -1,8 +1,12 @@
 // `pm2-ops stack 3`: where is a process right now, also when it does not answer any more.
 import type { StackReply } from '../../commandProtocol.ts';
 import type { Failure } from '../../protocol.ts';
+import { printableValue } from '../../text/printable.ts';
+import { padEnd, widthOf } from '../../text/width.ts';
 import { askModule } from '../askModule.ts';
 import { type Command, UsageError } from '../command.ts';
+import { failureText } from '../failureText.ts';
+import { complain, say, sayJson } from '../output.ts';
 import { paint } from '../table.ts';
 
 export const stack: Command = {
@@ -13,9 +17,9 @@ export const stack: Command = {
   async run({ values, positionals: [target] }) {
     if (!target) throw new UsageError('which process? for example: pm2-ops stack 3');
     const reply = await askModule<StackReply | Failure>('stack', target);
-    if (values.json === true) console.log(JSON.stringify(reply, null, 2));
-    else if (reply.ok) console.log(render(reply));
-    else console.error(`pm2-ops: ${reply.message} (${reply.code})\n${reply.hint}`);
+    if (values.json === true) sayJson(reply, 2);
+    else if (reply.ok) say(render(printableValue(reply)));
+    else complain(failureText(reply));
     return reply.ok ? 0 : 1;
   },
 };
@@ -30,9 +34,9 @@ function render(reply: StackReply): string {
   for (const { count, frames } of stacks.slice(0, SHOWN)) {
     lines.push('', `${count} of ${samples} samples:`);
     if (frames.length === 0) lines.push('    (between two events)');
-    const width = Math.max(...frames.map((frame) => frame.function.length));
+    const width = Math.max(...frames.map((frame) => widthOf(frame.function)));
     for (const { function: called, file, line, column } of frames) {
-      const text = `    ${called.padEnd(width)}  ${file}${[line, column].map((at) => (at > 0 ? `:${at}` : '')).join('')}`;
+      const text = `    ${padEnd(called, width)}  ${file}${[line, column].map((at) => (at > 0 ? `:${at}` : '')).join('')}`;
       lines.push(/^(node:|<anonymous>|native)/.test(file) ? paint('grey', text) : text);
     }
   }

@@ -1,8 +1,10 @@
 // `pm2-ops status`: which processes are attached, which are not and why.
 import { DEFAULT_NAMESPACE } from '../../app.ts';
 import type { ProcessStatus, StatusReply } from '../../commandProtocol.ts';
+import { printableValue } from '../../text/printable.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
+import { say, sayJson } from '../output.ts';
 import { paint, table } from '../table.ts';
 
 export const status: Command = {
@@ -12,7 +14,8 @@ export const status: Command = {
   options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
   async run({ values }) {
     const reply = await askModule<StatusReply>('status');
-    console.log(values.json === true ? JSON.stringify(reply, null, 2) : render(reply));
+    if (values.json === true) sayJson(reply, 2);
+    else say(render(printableValue(reply)));
     return 0;
   },
 };
