@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { AGENT_MESSAGE, type AgentMessage, MODULE_TOPIC, type Verdict } from '../../../module/protocol.ts';
+import { AGENT_MESSAGE, type AgentMessage, MODULE_CMD, MODULE_TOPIC, type Verdict } from '../../../module/protocol.ts';
 import { type AgentProcess, startAgentProcess } from '../../support/agentProcess.ts';
 import { app, releaseFolder, tempFolder } from '../../support/folders.ts';
 import { freePort } from '../../support/wait-for.ts';
@@ -21,7 +21,7 @@ describe('a dump that somebody else has compressed', () => {
   before(async () => {
     target = await startAgentProcess(app('http.cjs'), { stateDir, env: { PORT: String(await freePort()) } });
     const tell = (id: string, verdict: Verdict) =>
-      target.child.send({ topic: MODULE_TOPIC, data: { kind: 'verdict', id, verdict } });
+      target.child.send({ cmd: MODULE_CMD, topic: MODULE_TOPIC, data: { kind: 'verdict', id, verdict } });
     const files = { from: '', to: '' };
     target.child.on('message', ({ type, data }: { type: string; data: AgentMessage }) => {
       if (type !== AGENT_MESSAGE) return;
