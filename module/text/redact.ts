@@ -57,7 +57,17 @@ export function redactLines(lines: readonly string[]): string[] {
 }
 
 /** Fields of replies that are texts for a person; others are what a script goes by. */
-const TEXTS: ReadonlySet<string> = new Set(['message', 'hint', 'reason', 'note', 'what', 'fix', 'notes', 'logs', 'detail']);
+const TEXTS: ReadonlySet<string> = new Set([
+  'message',
+  'hint',
+  'reason',
+  'real',
+  'what',
+  'fix',
+  'notes',
+  'logs',
+  'detail',
+]);
 
 /** A copy of a reply whose texts are without secrets. */
 export function redactTexts<T>(reply: T): T {
