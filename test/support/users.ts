@@ -1,6 +1,7 @@
 // Real users of this host for a test: made by root with `useradd`, gone with the test process.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
 export interface User {
   name: string;
@@ -15,14 +16,20 @@ export function noOtherUsers(): string | false {
   return false;
 }
 
+const COMMENT = 'of a pm2-ops test since ';
 const made = new Set<User>();
 /** What goes on as one of them, by uid. */
 const going = new Map<number, ChildProcess>();
 
+/** Of a test that was killed, users stay: whoever comes so much later removes them, in milliseconds. */
+const FORGOTTEN_MS = 15 * 60_000;
+
 /** Makes a user without a home and without a password. */
 export function addUser(): User {
+  removeForgotten();
   const name = `po${randomBytes(4).toString('hex')}`;
-  retried('useradd', ['--no-create-home', '--user-group', '--shell', '/bin/sh', name]);
+  const comment = `${COMMENT}${Date.now()}`;
+  retried('useradd', ['--no-create-home', '--user-group', '--shell', '/bin/sh', '--comment', comment, name]);
   const id = (flag: string) => Number(spawnSync('id', [flag, name], { encoding: 'utf8' }).stdout);
   const user = { name, uid: id('-u'), gid: id('-g') };
   made.add(user);
@@ -69,6 +76,15 @@ export function goOnAs(
       return ended;
     },
   };
+}
+
+function removeForgotten(): void {
+  for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
+    const [name = '', , , , comment = ''] = line.split(':');
+    if (!comment.startsWith(COMMENT) || Date.now() - Number(comment.slice(COMMENT.length)) < FORGOTTEN_MS) continue;
+    // Another test may be doing the same.
+    spawnSync('userdel', ['--force', name]);
+  }
 }
 
 /** Another test may be changing /etc/passwd just now. */
