@@ -9,6 +9,7 @@ import {
   activeHandles,
   connectionsList,
   type HttpSocket,
+  hadSession,
   isServer,
   type ResponseInternals,
   type ServerInternals,
@@ -105,10 +106,7 @@ function activityOf(socket: HttpSocket, server: ServerInternals, started: boolea
     return { is: 'idle', started };
   }
   const session = sessionOf(socket);
-  if (session !== undefined) {
-    spokeHttp2.add(socket);
-    return { is: 'http2', session, streams: streamsOf(session).length };
-  }
+  if (session !== undefined) return { is: 'http2', session, streams: streamsOf(session).length };
   const kind = kindOf(server);
   if (kind === 'net' || kind === 'tls') return { is: 'raw' };
   if (isSecure(server)) {
@@ -116,13 +114,11 @@ function activityOf(socket: HttpSocket, server: ServerInternals, started: boolea
     if (socket.encrypted !== true) return { is: 'raw' };
     if (socket._secureEstablished !== true) return { is: 'idle', started: false };
   }
-  if (spokeHttp2.has(socket) || (kind === 'http2' && socket.writableEnded)) return { is: 'idle', started: false };
+  // When the session has ended, what is left is an end that the client has to answer.
+  if (hadSession(socket)) return { is: 'idle', started: false };
   const websocket = websocketOf(socket);
   return websocket === undefined ? { is: 'tunnel' } : { is: 'websocket', websocket };
 }
-
-/** Connections that carried an HTTP/2 session. When it has ended, what is left is an end that the client has to answer. */
-const spokeHttp2 = new WeakSet<HttpSocket>();
 
 const secureSockets = new WeakMap<object, HttpSocket>();
 

@@ -23,7 +23,7 @@ import {
   streamsOf,
   websocketOf,
 } from './internals.ts';
-import { NAMED_REQUESTS, opaqueLine, requestLine, Tally, unfinishedOn } from './tally.ts';
+import { halfRequestLine, NAMED_REQUESTS, opaqueLine, requestLine, Tally, unfinishedOn } from './tally.ts';
 import { onUnanswered } from './unanswered.ts';
 
 /** What a drain did, as its clients saw it: each request, stream and connection is counted once. */
@@ -124,7 +124,7 @@ export class Drain {
   /** Responses whose header has not been sent, and how many bytes had been by then. */
   readonly #unanswered = new WeakMap<ResponseInternals, number>();
   /** HTTP/1 connections with requests that were cut, and what is known of the first of these. */
-  readonly #cutting = new Map<HttpSocket, { request: object | undefined; counted: boolean }>();
+  readonly #cutting = new Map<HttpSocket, { response: ResponseInternals | undefined; counted: boolean }>();
   #budgetIsOver = false;
   readonly #undo: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -367,7 +367,9 @@ export class Drain {
       this.#tally.cutOpaque(socket, opaqueLine(connection));
     } else if (activity.is === 'busy') {
       this.#cutWith(socket, activity.response);
-    } else if (hasHalfRequest(connection) || socket.writableLength > 0) {
+    } else if (hasHalfRequest(connection)) {
+      this.#tally.cut(socket, halfRequestLine(socket));
+    } else if (socket.writableLength > 0) {
       this.#tally.cut(socket);
     } else if (!this.#endedStreams.has(socket)) {
       this.#tally.close(socket);
@@ -385,7 +387,7 @@ export class Drain {
   /** Counts the requests that have no answer when this connection closes: this one, and those behind it. */
   #cutWith(socket: HttpSocket, response: ResponseInternals | undefined): void {
     if (this.#cutting.has(socket)) return;
-    const entry = { request: response?.req, counted: false };
+    const entry = { response, counted: false };
     this.#cutting.set(socket, entry);
     onUnanswered(socket, (request) => {
       if (this.#over) return;
@@ -396,8 +398,8 @@ export class Drain {
 
   /** What closes too late to be looked at has lost one request at least. */
   #countUnclosed(): void {
-    for (const { request, counted } of this.#cutting.values())
-      if (!counted && request !== undefined) this.#tally.cut(request, requestLine(request));
+    for (const { response, counted } of this.#cutting.values())
+      if (!counted && response !== undefined) this.#tally.cut(response.req, requestLine(response.req));
     this.#cutting.clear();
   }
 

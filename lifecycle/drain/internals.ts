@@ -147,6 +147,11 @@ export function sessionOf(socket: object): ServerHttp2Session | undefined {
   return undefined;
 }
 
+/** Did this socket carry an HTTP/2 session that has ended? The key stays, without a value (lib/internal/http2/core.js). */
+export function hadSession(socket: object): boolean {
+  return Object.hasOwn(socket, 'undefined') && sessionOf(socket) === undefined;
+}
+
 /** The WebSocket object of the ws library that ends this connection in this process. It knows what is queued and where a
  * frame ends, which nobody else does. */
 export function websocketOf(socket: object): WebSocketInternals | undefined {
@@ -155,6 +160,8 @@ export function websocketOf(socket: object): WebSocketInternals | undefined {
     | null
     | undefined;
   if (typeof found?.close !== 'function' || found._socket !== socket || found._isServer === false) return undefined;
+  // An app may leave only the handshake to ws and write to the connection past it.
+  if ((socket as HttpSocket).listenerCount('unpipe') > 0) return undefined;
   return found as WebSocketInternals;
 }
 

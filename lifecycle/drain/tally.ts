@@ -94,6 +94,11 @@ export function opaqueLine({ socket, activity }: Connection): RequestLine {
   return { method: activity.is === 'raw' ? 'TCP' : 'CONNECT or upgrade', path: `from ${peerOf(socket)}` };
 }
 
+/** A request whose head has not come whole has no name yet. */
+export function halfRequestLine(socket: HttpSocket): RequestLine {
+  return { method: 'half a request', path: `from ${peerOf(socket)}` };
+}
+
 function peerOf({ remoteAddress, remotePort }: HttpSocket): string {
   if (remoteAddress === undefined) return 'a Unix socket';
   const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');

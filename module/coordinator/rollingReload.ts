@@ -521,7 +521,7 @@ class Roll {
     const { pid } = member.process;
     this.#successors.push(successor);
     this.#replaced.push({ id: pmId, from: old.pid, to: pid, drained: drain?.ok === true });
-    const requests = drain?.ok ? `, ${drain.finished} request(s) finished, ${drain.cut} cut` : '';
+    const requests = drain?.ok ? `, ${drain.finished} finished, ${drain.cut} cut` : '';
     this.#progress('replaced', `id ${pmId}: pid ${old.pid} → ${pid}${requests}`);
   }
 

@@ -186,8 +186,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a tunnel through a secure server of HTTP/2 is ended as an idle connection',
     file: 'lifecycle/drain/connections.ts',
-    find: "if (spokeHttp2.has(socket) || (kind === 'http2' && socket.writableEnded))",
-    replace: "if (spokeHttp2.has(socket) || kind === 'http2')",
+    find: 'if (hadSession(socket)) return',
+    replace: "if (hadSession(socket) || kind === 'http2') return",
     tests: [TUNNELS],
   },
   {

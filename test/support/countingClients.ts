@@ -190,7 +190,8 @@ export async function startCounting(t: Pick<TestContext, 'after'>, ports: Ports,
   const tunnel = await to(port);
   const mine = await to(port);
   const raw = await to(ports.raw, false);
-  aborter.socket.write(requestOf('GET', '/?ms=60000'));
+  // The app answers when it has gone, or would have been cut.
+  aborter.socket.write(requestOf('GET', `/?ms=${ms}`));
   single.socket.write(requestOf('GET', `/?ms=${ms}`));
   many.socket.write(requestOf('GET', `/?ms=${ms}`) + requestOf('GET', '/').repeat(2) + requestOf('GET', `/?ms=${ms}`));
   upload.socket.write(requestOf('POST', '/upload', 'Content-Length: 10\r\n'));

@@ -108,7 +108,12 @@ onEveryNode('requests', (node) => {
     await new Promise((done) => setTimeout(done, 300)); // Past the grace: this is the time in which it must survive.
     slow.socket.write('st: x\r\n\r\n');
     await slow.until((text) => count(text, 'hello') === 2);
-    assert.deepEqual(await draining, { finished: 1, closed: 0, cut: 1 });
+    assert.deepEqual(await draining, {
+      finished: 1,
+      closed: 0,
+      cut: 1,
+      cutRequests: [{ method: 'half a request', path: `from 127.0.0.1:${stuck.localPort}` }],
+    });
   });
 
   test('the budget is kept even if a response never comes, and its client is told', async (t) => {

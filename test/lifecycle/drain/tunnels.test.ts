@@ -269,6 +269,39 @@ onEveryNode('tunnels', (node) => {
     assert.deepEqual({ closed, cut }, { closed: 0, cut: 2 });
   });
 
+  test('a WebSocket of which ws has made only the handshake is a tunnel', async (t) => {
+    const app = await start(
+      t,
+      node,
+      async ({ require, vars, listening }: Inside) => {
+        const { WebSocketServer } = require('ws') as typeof import('ws');
+        const { PassThrough } = require('node:stream') as typeof import('node:stream');
+        vars.server = (require('node:http') as typeof http).createServer();
+        new WebSocketServer({ server: vars.server }).on('connection', (websocket) => {
+          const { _socket: socket } = websocket as unknown as { _socket: net.Socket };
+          socket.removeAllListeners('data');
+          const far = new PassThrough();
+          socket.pipe(far).pipe(socket);
+          const dots = setInterval(() => far.write('.'), 20);
+          socket.on('close', () => clearInterval(dots));
+        });
+        vars.server.listen(0, '127.0.0.1');
+        await listening(vars.server);
+      },
+      [],
+    );
+    const wire = await connect({ host, port: await portOf(app) });
+    const headers = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+    wire.socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+    await wire.until((text) => text.endsWith('\r\n\r\n.'));
+    await app.load();
+    await connections(app, 1);
+    const { closed, cut } = await drain(app, { budgetMs: 400 });
+    await wire.closed;
+    assert.match(bytesOf(wire), /^\.+$/);
+    assert.deepEqual({ closed, cut }, { closed: 0, cut: 1 });
+  });
+
   test('an upgrade whose body has not come is a tunnel, too', async (t) => {
     const app = await start(t, node, tunnelApp, ['http', null]);
     const wire = await tunnelThrough(
