@@ -78,7 +78,8 @@ const AFTER_STREAM_MS = 1_000;
 /** How often we look, in milliseconds; less often where looking takes long. */
 const LOOK_EVERY_MS = 15;
 const LOOK_SHARE = 10;
-/** How long connections that were cut may take to be closed, so that what was on them can be counted, in milliseconds. */
+/** How long connections that were destroyed may take to be closed, so that what was on them can be counted, in
+ * milliseconds. */
 const CLOSED_WITHIN_MS = 50;
 
 /** Idle connections get all the time that the budget allows, up to 6 s: after that nobody has reason to use them. */
@@ -126,6 +127,7 @@ export class Drain {
   /** HTTP/1 connections with requests that were cut, and what is known of the first of these. */
   readonly #cutting = new Map<HttpSocket, { response: ResponseInternals | undefined; counted: boolean }>();
   #budgetIsOver = false;
+  #waitsForCloses = false;
   readonly #undo: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #over = false;
@@ -182,6 +184,13 @@ export class Drain {
     }
     const started = now();
     const left = attempt(() => this.#step(this.#look()), 1);
+    const waited = this.#waitsForCloses;
+    this.#waitsForCloses = left === 0 && this.#open.size > 0;
+    if (this.#waitsForCloses && !waited) {
+      // The last ones are being closed: how they ended is not known before they are.
+      this.#lookAgainIn(CLOSED_WITHIN_MS);
+      return;
+    }
     if (left === 0 || (this.leftMs <= 0 && this.#leave)) {
       if (left > 0) attempt(() => this.#noteLeft(), undefined);
       this.stop();

@@ -9,7 +9,7 @@ import { onEveryNode, ServiceProcess } from './helper.ts';
 
 onEveryNode('a service that SIGTERM ends', (node) => {
   for (const [what, ms, killTimeoutMs] of [
-    ['everything is finished in time', 500, 3_000],
+    ['everything is finished in time', 1_500, 4_000],
     ['nothing ends by itself', 60_000, 1_500],
   ] as const) {
     it(`says of its drain what its clients saw, when ${what}`, async (t) => {

@@ -38,7 +38,7 @@ const portsOf = (app: App): Promise<{ http: number; h2c: number; raw: number }> 
 
 onEveryNode('the figures of a drain', (node) => {
   for (const [what, ms, budgetMs] of [
-    ['everything is finished in time', 500, 2_000],
+    ['everything is finished in time', 1_500, 3_000],
     ['nothing ends by itself', 60_000, 1_000],
   ] as const) {
     test(`are those that its clients counted, when ${what}`, async (t) => {
@@ -61,7 +61,7 @@ onEveryNode('the figures of a drain', (node) => {
 
   test('of a dump are those, too: what is not finished is left and never cut', async (t) => {
     const app = await start(t, node, everyStream, []);
-    const counting = await startCounting(t, { ...(await portsOf(app)), ...(await startFarEnd(t)) }, 3_000);
+    const counting = await startCounting(t, { ...(await portsOf(app)), ...(await startFarEnd(t)) }, 4_000);
     await app.load();
     const draining = app.engine<Result>('drain', [{ budgetMs: 2_000, unfinished: 'leave' }]);
     await until('it drains', async () => (await app.engine('state')) === 'draining');
