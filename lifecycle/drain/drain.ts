@@ -375,7 +375,9 @@ export class Drain {
     } else if (isOpaque(activity)) {
       this.#tally.cutOpaque(socket, opaqueLine(connection));
     } else if (activity.is === 'busy') {
-      this.#cutWith(socket, activity.response);
+      const { response } = activity;
+      if (response !== undefined && this.#endedStreams.has(response)) this.#tally.cutIfClosed(response);
+      else this.#cutWith(socket, response);
     } else if (hasHalfRequest(connection)) {
       this.#tally.cut(socket, halfRequestLine(socket));
     } else if (socket.writableLength > 0) {

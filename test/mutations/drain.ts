@@ -66,7 +66,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a request that was cut is not counted',
     file: 'lifecycle/drain/drain.ts',
-    find: '      this.#cutWith(socket, activity.response);\n',
+    find: '      else this.#cutWith(socket, response);\n',
     replace: '',
     tests: [FIGURES],
   },
