@@ -336,6 +336,10 @@ describe('pm2-ops reload', () => {
     assert.equal(code, 1, stdout);
     assert.match(stderr, /did not stay up/);
     assert.deepEqual(await assertSameInstances(app), app.pids);
+    for (const id of app.ids) {
+      const { state } = await pm2.triggerOne<{ state: string }>(id, 'ops-status');
+      assert.equal(state, 'serving', `id ${id} was drained for the reload, and serves again`);
+    }
     await pm2.ok('delete', 'poisoned');
   });
 
