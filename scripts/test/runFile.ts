@@ -127,7 +127,7 @@ function ended(file: string, ranFile: string, options: FileRunOptions): Promise<
       resolve({ code, said, ...(killed === undefined ? {} : { killed }) });
     };
     if (pid !== undefined) running.add(pid);
-    timers.push(setTimeout(() => stop(`still running after ${timeoutMs / 1000} s, ended`), timeoutMs));
+    timers.push(setTimeout(() => stop(`still running after ${Math.round(timeoutMs / 1000)} s, ended`), timeoutMs));
     child.once('error', (error) => settle(error.message));
     // A daemon that it left behind may hold its output open.
     child.once('exit', (code, endedBy) => {

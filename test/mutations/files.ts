@@ -2,9 +2,9 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
-const REGULAR = 'test/module/regularFileKinds.test.ts';
+const REGULAR = 'test/module/regularFile.test.ts';
 const OTHER_USERS = 'test/module/daemon/otherUsers.test.ts';
-const STATE = 'test/module/daemon/stateLinks.test.ts';
+const STATE = 'test/module/daemon/state.test.ts';
 const SESSION = 'test/module/repl/session.test.ts';
 
 export const mutations: readonly Mutation[] = [

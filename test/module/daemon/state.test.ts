@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, linkSync, lstatSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { openState } from '../../../module/daemon/state.ts';
@@ -12,6 +23,22 @@ describe("the module's folder", () => {
   const lease = join(folder, 'lease');
   const own = process.geteuid!();
   after(() => releaseFolder(home));
+
+  it('can be entered by its user only, also when it was there before', () => {
+    const home = tempFolder();
+    mkdirSync(join(home, 'pm2-ops'), { mode: 0o755 });
+    const { folder, leaseFor } = openState(home);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+    assert.equal(statSync(leaseFor(process.geteuid?.() ?? 0)).mode & 0o777, 0o600);
+  });
+
+  it('is not what a link leads to', () => {
+    const home = tempFolder();
+    mkdirSync(join(home, 'elsewhere'), { mode: 0o755 });
+    symlinkSync(join(home, 'elsewhere'), join(home, 'pm2-ops'));
+    assert.throws(() => openState(home), /ENOTDIR|ELOOP|pm2-ops/);
+    assert.equal(statSync(join(home, 'elsewhere')).mode & 0o777, 0o755);
+  });
 
   it('has a lease that is renewed whatever somebody has put in its place', () => {
     const state = openState(home);
