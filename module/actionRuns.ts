@@ -154,7 +154,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
       action,
       'E_STATE',
       `pid ${process.pid} of ${titleOf(process)} (id ${process.pmId}) ended in the middle of ${action} (${last}); nothing half written stays behind; ${after}`,
-      `why it ended: pm2 logs ${process.name}, ~/.pm2/pm2.log (max_memory_restart?), dmesg (out of memory?)`,
+      `why it ended: pm2 logs ${process.pmId} --nostream, ~/.pm2/pm2.log (max_memory_restart?), dmesg (out of memory?)`,
     );
   }
 }

@@ -45,6 +45,8 @@ export interface ProcessStatus {
   wrapper?: true;
   /** Which process does the work instead, in words; of a wrapper, or of an app that forks workers of its own. */
   real?: string;
+  /** A server of it listens there, outside of the main thread: it cannot be drained. */
+  listensElsewhere?: string;
 }
 
 export interface StatusReply {

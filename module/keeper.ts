@@ -169,7 +169,8 @@ export function createKeeper({
     // An agent of a predecessor of this module, or one that the app loaded itself, needs no inspector.
     if (tries === 1 && process.actions.some(({ ours }) => ours)) {
       const hello = await welcome(member).catch(() => undefined);
-      if (hello) return null;
+      // Or one that announced itself meanwhile has answered another welcome.
+      if (hello || isAttached(member)) return null;
     }
     if (settings.attach === 'off') {
       const reason = process.actions.some(({ ours }) => ours)

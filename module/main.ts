@@ -15,6 +15,7 @@ import { createRollingReload } from './coordinator/rollingReload.ts';
 import { createStandIns } from './coordinator/standIns.ts';
 import { becomeActive } from './daemon/active.ts';
 import { createAgentCalls } from './daemon/agentCalls.ts';
+import { keepAgentFile } from './daemon/agentFile.ts';
 import { connectDaemon, type PmId } from './daemon/daemon.ts';
 import { loadPm2 } from './daemon/pm2Client.ts';
 import { readSettings } from './daemon/settings.ts';
@@ -121,6 +122,7 @@ async function main(): Promise<void> {
   writeFileSync(join(state.folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
     mode: 0o600,
   });
+  const agentFile = keepAgentFile(state.folder, beside('agent-preload.cjs'));
   await attacher.recover();
   state.sweep();
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
@@ -146,6 +148,8 @@ async function main(): Promise<void> {
         settings,
         refused,
         folder: state.folder,
+        agentFile,
+        settingsFile: join(pm2Home, 'module_conf.json'),
         pm2: pm2Version(pm2File),
         node: process.version,
         calls,

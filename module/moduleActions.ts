@@ -31,6 +31,7 @@ import type { Daemon } from './daemon/daemon.ts';
 import type { Settings } from './daemon/settings.ts';
 import type { Fleet, Member } from './fleet.ts';
 import type { Keeper } from './keeper.ts';
+import { listensElsewhere } from './listensElsewhere.ts';
 import { type Failure, NAME, REPLY_AFTER_MS } from './protocol.ts';
 import { realProcessOfMember } from './realProcess.ts';
 import type { Responsiveness } from './responsiveness.ts';
@@ -196,6 +197,7 @@ function row(member: Member, leaves: Fleet['leaves'], blockedMs?: number): Proce
   const { process, attachment, state, graceful, kept } = member;
   const lastExit = leaves.get(appOf(process));
   const real = realProcessOfMember(member);
+  const elsewhere = state === 'no-server' && !real ? listensElsewhere(process.pid) : undefined;
   return {
     id: process.pmId,
     name: process.name,
@@ -215,6 +217,7 @@ function row(member: Member, leaves: Fleet['leaves'], blockedMs?: number): Proce
     ...(kept.length > 0 ? { kept } : {}),
     ...(real?.is === 'wrapper' ? { wrapper: true as const } : {}),
     ...(real ? { real: noteOn(real) } : {}),
+    ...(elsewhere === undefined ? {} : { listensElsewhere: elsewhere }),
   };
 }
 

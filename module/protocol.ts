@@ -1,5 +1,5 @@
 // The vocabulary that the agent (inside every managed process) and the module share: action names, parameters,
-// replies, failure codes and the messages that travel over PM2's own bus. The only file both rooms import.
+// replies, failure codes and the messages that travel over PM2's own bus. Beside shell.ts and listensElsewhere.ts the only file both rooms import.
 
 /** npm package, PM2 module and prefix of every message of ours. */
 export const NAME = 'pm2-ops';

@@ -71,7 +71,7 @@ export async function openRepl(parts: ReplParts, { target, user, uid }: ReplQues
   if (!reply.ok) {
     if (reply.code !== 'E_TIMEOUT') return reply;
     const message = `${name} (id ${pmId}) does not answer: its event loop is blocked`;
-    return refuse('E_TIMEOUT', message, `where it is: ${NAME} stack ${pmId}`);
+    return refuse('E_TIMEOUT', message, `where it is: pm2 trigger ${NAME} stack id=${pmId}`);
   }
   return { ok: true, action: 'repl', id: pmId, name, pid, uid: appUid, socket, token };
 }

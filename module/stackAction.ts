@@ -20,7 +20,7 @@ export async function lookInto(fleet: Fleet, attacher: Attacher, target: string)
     action: 'stack',
     code: 'E_STATE',
     message,
-    hint: `look with: pm2 ls, and pm2 logs ${name}`,
+    hint: `look with: pm2 ls, and pm2 logs ${pmId} --nostream`,
   });
   if (pid <= 0) return gone(`${name} (id ${pmId}) does not run: PM2 says ${status}`);
   const real = realProcessOfMember(member);

@@ -3,6 +3,7 @@ import { type App, appOf, titleOf } from './app.ts';
 import type { ManagedProcess } from './daemon/daemon.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { type Failure, NAME } from './protocol.ts';
+import { shellLine } from './shell.ts';
 
 /**
  * What a target may be, the first that fits: digits are a pm_id first. Nothing is taken apart, since a name may hold any
@@ -37,7 +38,7 @@ export function processesOf(fleet: Fleet, target: string): Member[] {
  */
 export function oneProcess(fleet: Fleet, target: string, action: string): Member | Failure {
   if (target === 'all')
-    return wrong(action, `${action} is about one process: which?`, `for example: ${NAME} ${action} 3`);
+    return wrong(action, `${action} is about one process: which?`, `for example: ${lineOf(action, 'id=3')}`);
   const meant = processesOf(fleet, target);
   const [first] = meant;
   if (!first) return wrong(action, ...nobody(fleet, target));
@@ -46,7 +47,7 @@ export function oneProcess(fleet: Fleet, target: string, action: string): Member
   return wrong(
     action,
     `${each.length === 1 && each[0] ? each[0] : `"${target}" is the name of several apps: ${each.join('; ')}`}: name one of them`,
-    `for example: ${NAME} ${action} ${first.process.pmId}`,
+    `for example: ${lineOf(action, `id=${first.process.pmId}`)}`,
   );
 }
 
@@ -66,7 +67,7 @@ export interface MeantApp {
 export function oneApp(fleet: Fleet, target: string, action: string): MeantApp | Failure {
   const example = fleet.members()[0];
   if (target === 'all') {
-    const hint = `for example: ${NAME} ${action} ${example ? titleOf(example.process) : 'web'}`;
+    const hint = `for example: ${lineOf(action, `app=${example ? titleOf(example.process) : 'web'}`)}`;
     return wrong(action, `${action} is about one app: which?`, hint);
   }
   const meant = processesOf(fleet, target);
@@ -85,7 +86,7 @@ export function oneApp(fleet: Fleet, target: string, action: string): MeantApp |
   return wrong(
     action,
     `"${target}" is the name of ${apps.length} apps, in different namespaces: ${each.map(({ is, ids }) => `${is} (id ${ids})`).join(', ')}`,
-    `name one of them: ${each.map(({ is }) => `${NAME} ${action} ${is}`).join(', or ')}`,
+    `name one of them: ${each.map(({ is }) => lineOf(action, `app=${is}`)).join(', or ')}`,
   );
 }
 
@@ -111,6 +112,11 @@ export function nobody(fleet: Fleet, target: string): [message: string, hint: st
   const named = name === undefined ? [] : processesOf(fleet, name);
   if (named.length > 0) return [`${name} has no instance with that id`, `it has ${idsOf(named)}`];
   return [`PM2 manages no process "${target}"`, 'look with: pm2 ls'];
+}
+
+/** What to type; `pm2-ops` translates it for whoever asks by the command. */
+function lineOf(action: string, target: string): string {
+  return shellLine('pm2', 'trigger', NAME, action, target);
 }
 
 function wrong(action: string, message: string, hint: string): Failure {

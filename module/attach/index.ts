@@ -52,7 +52,16 @@ export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
 export { mainLoopFd } from './memory.ts';
 export { openInspectorOf } from './openInspector.ts';
-export { ageMs, childrenOf, listeners, ownerOf, read as readText, readStat, wasToldToInspect } from './proc.ts';
+export {
+  ageMs,
+  childrenOf,
+  listeners,
+  ownerOf,
+  read as readText,
+  readLink,
+  readStat,
+  wasToldToInspect,
+} from './proc.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';

@@ -9,6 +9,7 @@ import { connectDaemon, type Daemon } from '../daemon/daemon.ts';
 import { loadPm2 } from '../daemon/pm2Client.ts';
 import { MODULE_FILE } from '../daemon/state.ts';
 import { NAME } from '../protocol.ts';
+import { inWordsOfTheCommand } from './asCommand.ts';
 
 /** How long the module may take, in milliseconds. */
 const ANSWERS_WITHIN_MS = 10_000;
@@ -39,7 +40,7 @@ export async function askModule<T, P extends Progress = Progress>(
   process.env.PM2_HOME = pm2Home;
   const daemon = await connectDaemon(loadPm2(findPm2(pm2Home)));
   try {
-    return await exchange<T, P>(daemon, action, params, onProgress);
+    return inWordsOfTheCommand(await exchange<T, P>(daemon, action, params, onProgress));
   } finally {
     daemon.disconnect();
   }

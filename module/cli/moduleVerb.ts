@@ -24,7 +24,8 @@ export function moduleVerb(name: string, summary: string): Command {
         complain(`pm2-ops: ${printable(String(message))}\n${printable(String(hint))}`);
         return 1;
       }
-      say(`${name}: ${processes.length} processes; look with: pm2-ops status`);
+      const count = `${processes.length} process${processes.length === 1 ? '' : 'es'}`;
+      say(`${name}: ${count}; look with: pm2-ops status`);
       return 0;
     },
   };

@@ -49,6 +49,12 @@ export interface ManagedProcess {
   inspected?: true;
   /** When it was started, in milliseconds of Date.now(). */
   startedAt: number;
+  /** PM2 ends its children at the same moment as itself. */
+  treekill?: boolean;
+  /** When PM2 restarts it, as in a crontab. */
+  cronRestart?: string;
+  /** Node's options that PM2 starts it with. */
+  nodeArgs?: string[];
 }
 
 /** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
@@ -212,6 +218,11 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
     ...(/--inspect(?!-port)/.test(String(pm2_env.node_args)) ? { inspected: true as const } : {}),
     ...(isVersion(pm2_env.node_version) ? { nodeVersion: pm2_env.node_version } : {}),
     startedAt: Number(pm2_env.pm_uptime) || 0,
+    treekill: pm2_env.treekill === true,
+    ...(pm2_env.cron_restart && String(pm2_env.cron_restart) !== '0'
+      ? { cronRestart: String(pm2_env.cron_restart) }
+      : {}),
+    nodeArgs: [pm2_env.node_args ?? []].flat(),
     ...(typeof standIn === 'string' ? { standIn } : {}),
   };
 }

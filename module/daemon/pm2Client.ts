@@ -18,9 +18,11 @@ export interface Pm2Process {
     max_memory_restart?: number;
     kill_timeout?: number;
     wait_ready?: boolean;
+    treekill?: boolean;
+    cron_restart?: string | number;
+    node_args?: string[] | string;
     restart_time?: number;
     node_version?: unknown;
-    node_args?: unknown;
     /** When it was started, in milliseconds of Date.now(). */
     pm_uptime?: number;
     created_at?: number;

@@ -10,14 +10,43 @@ export interface Finding {
   severity: Severity;
   /** Name of the check, for scripts. */
   check: string;
-  /** What it is about, `web (id 3)`; nothing when it is the host or the module. */
+  /** What it is about, `web (id 3)`, the first few of several; nothing when it is the host or the module. */
   about?: string;
+  /** All that it is about. */
+  subjects: string[];
   what: string;
-  /** The line to type, or what to change. */
+  /** What to do, a line each: the commands, then what they do not do. */
   fix: string;
+  /** Lines for a shell, in this order. */
+  commands: string[];
+  /** What is to stand in the ecosystem file: with the commands it holds until PM2 reads that file again. */
+  ecosystem?: Record<string, unknown>;
 }
 
-export type Found = Omit<Finding, 'check'>;
+/** What to do about it; tests follow it to the letter, and then it is gone. */
+export interface Remedy {
+  /** Lines for a shell. */
+  type?: string[];
+  /** A line for each app or process that it is about. */
+  each?: Each;
+  ecosystem?: Record<string, unknown>;
+  /** What no command does, or what to know before. */
+  say?: string;
+}
+
+export interface Each {
+  /** As PM2's commands take it; several where they take the app by no name, but by its ids. */
+  words: string[];
+  /** @param word ready for a shell */
+  line(word: string): string;
+}
+
+/** Findings of one check that differ in `about` alone are told as one. */
+export interface Found extends Remedy {
+  severity: Severity;
+  about?: string;
+  what: string;
+}
 
 /** What the checks look at, gathered once. */
 export interface Host {
@@ -28,6 +57,10 @@ export interface Host {
   refused: string[];
   /** `$PM2_HOME/pm2-ops`. */
   folder: string;
+  /** The file by which an app loads the agent itself; it stays where it is when the module is upgraded or uninstalled. */
+  agentFile: string;
+  /** The file in which PM2 keeps the settings. */
+  settingsFile: string;
   /** Versions of PM2 and of the Node that runs this module. */
   pm2: string;
   node: string;
@@ -65,9 +98,8 @@ export interface AppInstances {
   app: App;
   /** For a person to read. */
   title: string;
-  /** As PM2's own commands want it. */
   name: string;
-  instances: Member[];
+  instances: [Member, ...Member[]];
 }
 
 /** Processes by their app. */
@@ -75,9 +107,9 @@ export function byApp(members: readonly Member[]): AppInstances[] {
   const apps = new Map<App, AppInstances>();
   for (const member of members) {
     const app = appOf(member.process);
-    const known = apps.get(app) ?? { app, title: titleOf(member.process), name: member.process.name, instances: [] };
-    known.instances.push(member);
-    apps.set(app, known);
+    const known = apps.get(app);
+    if (known) known.instances.push(member);
+    else apps.set(app, { app, title: titleOf(member.process), name: member.process.name, instances: [member] });
   }
   return [...apps.values()];
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, listeners, openInspectorOf, ownerOf, readText, wasToldToInspect } from '../attach/index.ts';
 import { about, type Found, type Host } from './finding.ts';
+import { forProcess } from './lines.ts';
 
 const INSPECTOR_PORT = 9229;
 /** An attach that is under way just now has closed its inspector after so many milliseconds. */
@@ -24,9 +25,14 @@ export async function lookForInspectors({ settings, members }: Host): Promise<Fo
         severity: told ? 'warning' : 'error',
         about: about(member),
         what: `${who} is open on port ${open.port}${told ? ', as it was started' : ''}: every user of this host can run code as that process${meanwhile}`,
-        fix: told
-          ? 'end the debugging session, or start it without --inspect'
-          : `end the debugging session; if nobody has one: pm2 restart ${member.process.pmId}`,
+        ...(told
+          ? {
+              say: 'end the debugging session, or start it without --inspect: PM2 forgets an option of Node only with the app (pm2 delete it, then pm2 start ecosystem.config.js)',
+            }
+          : {
+              each: forProcess(member, (word) => `pm2 restart ${word}`),
+              say: 'unless it is a debugging session: end that',
+            }),
       });
     }
   }
@@ -38,7 +44,8 @@ export async function lookForInspectors({ settings, members }: Host): Promise<Fo
   found.push({
     severity: 'warning',
     what: `${owner} listens on port ${INSPECTOR_PORT}, which a live attach needs`,
-    fix: 'let it use another port, or let apps load the agent themselves: node_args: "--import pm2-ops/agent"',
+    type: [`ps -o pid,user,args -p ${/\(pid (\d+)\)$/.exec(owner)?.[1] ?? 'PID'}`],
+    say: 'end it, or have it use another port (node --inspect=0 takes a free one)',
   });
   return found;
 }

@@ -1,40 +1,47 @@
 // Checks of single processes.
 import { ageMs, readStat } from '../attach/index.ts';
 import { findUnlisted } from '../daemon/unlisted.ts';
+import type { Member } from '../fleet.ts';
+import { listensElsewhere } from '../listensElsewhere.ts';
 import { NAME } from '../protocol.ts';
 import { realProcessOfMember } from '../realProcess.ts';
+import { shellWord } from '../shell.ts';
 import { insteadOf, whyNot } from '../wrapperAdvice.ts';
-import { about, byApp, type Check, type Found } from './finding.ts';
+import { about, byApp, type Check, type Found, type Host, type Remedy } from './finding.ts';
+import { isOld, unset } from './host.ts';
+import { forProcess, loadAgent, newerNode, reloadWith, wordsOf } from './lines.ts';
 
-/** The outgoing processes of a reload are gone after this many milliseconds. */
-const RELOAD_MS = 60_000;
-/** Said about a process that has just started, it would be said too early. */
-const SETTLED_MS = 30_000;
+/** A process is in PM2's list within this many milliseconds of its start, the outgoing ones of a reload all the time. */
+const STARTED_MS = 10_000;
+/** PM2 calls an app with wait_ready online when it is ready, or listen_timeout is over: what it says then is heard in these milliseconds. */
+const SETTLED_MS = 2_000;
 /** Memory that a dump needs for each byte of used heap (as the agent reckons). */
 const MEMORY_PER_HEAP_BYTE = 12;
 
-const TRIED_AGAIN = { severity: 'info', fix: 'nothing: it is tried again' } as const;
-
-/** Why a process is not attached, and what to do about it, by code. */
-const UNATTACHED: Record<string, Pick<Found, 'severity' | 'fix'>> = {
-  'not-running': { severity: 'info', fix: 'pm2 start {id}' },
-  'not-node': { severity: 'info', fix: 'nothing: it is left alone' },
-  excluded: { severity: 'info', fix: `pm2 unset ${NAME}:exclude` },
-  'not-included': { severity: 'info', fix: `pm2 unset ${NAME}:include` },
-  detached: { severity: 'info', fix: `pm2 trigger ${NAME} attach id={id}` },
-  'attach-off': {
+/** A process that is not attached, for now or for good: what it means, by code; without an entry it can load the agent itself. */
+const UNATTACHED: Record<string, (host: Host, member: Member) => Pick<Found, 'severity'> & Remedy> = {
+  'not-node': () => ({ severity: 'info', say: 'nothing: it is left alone' }),
+  excluded: () => ({ severity: 'info', type: unset(`${NAME}:exclude`), say: 'if that was not meant' }),
+  'not-included': () => ({ severity: 'info', type: unset(`${NAME}:include`), say: 'if that was not meant' }),
+  detached: (_host, member) => ({
     severity: 'info',
-    fix: `pm2 set ${NAME}:attach live, or in its ecosystem file: node_args: "--import pm2-ops/agent"`,
-  },
-  blocked: { severity: 'error', fix: `${NAME} stack {id}` },
-  stopped: { severity: 'error', fix: 'kill -CONT {pid}' },
-  paused: { severity: 'warning', fix: 'end the debugging session' },
-  busy: TRIED_AGAIN,
-  new: TRIED_AGAIN,
-  booting: TRIED_AGAIN,
-  reloading: TRIED_AGAIN,
-  dumping: TRIED_AGAIN,
+    each: forProcess(member, (word) => `pm2 trigger ${NAME} attach id=${word}`),
+  }),
+  'attach-off': (host, member) => ({ severity: 'info', ...loadAgent(host, member) }),
+  blocked: (_host, member) => ({ severity: 'error', ...unblock(member) }),
+  stopped: (_host, { process }) => ({ severity: 'error', type: [`kill -CONT ${process.pid}`] }),
+  'old-node': (_host, member) => ({ severity: 'warning', ...newerNode(member) }),
+  paused: () => ({ severity: 'warning', say: 'end the debugging session' }),
 };
+
+/** It will be attached, or gone, by itself. */
+const TRIED_AGAIN = new Set([
+  ...['busy', 'new', 'booting', 'reloading', 'dumping', 'left', 'gone', 'unwanted', 'closing', 'connection'],
+  ...['wrong-peer', 'lock-held', 'internal'],
+]);
+
+/** What is wrong is with the module: its log says more. */
+const IN_THE_LOG = new Set(['script-failed', 'no-guard', 'no-journal']);
 
 export const PROCESS_CHECKS: Check[] = [
   {
@@ -43,42 +50,44 @@ export const PROCESS_CHECKS: Check[] = [
       members.flatMap((member): Found[] => {
         const ms = blocked.get(member.process.pid);
         if (ms === undefined) return [];
-        return [
-          {
-            severity: 'error',
-            about: about(member),
-            what: `its event loop has not answered for ${(ms / 1000).toFixed(1)} s`,
-            fix: `${NAME} stack ${member.process.pmId}`,
-          },
-        ];
+        const what = `its event loop has not answered for ${(ms / 1000).toFixed(1)} s`;
+        return [{ severity: 'error', about: about(member), what, ...unblock(member) }];
       }),
   },
   {
     name: 'errored',
-    look: ({ members }) =>
-      members
-        .filter(({ process }) => process.status === 'errored')
-        .map((member) => ({
-          severity: 'error' as const,
-          about: about(member),
+    look: (host) =>
+      byApp(host.members.filter(({ process }) => process.status === 'errored')).map((app): Found => {
+        const words = wordsOf(host, app).map(shellWord);
+        return {
+          severity: 'error',
+          about: app.title,
           what: 'PM2 has given up starting it',
-          fix: `pm2 logs ${member.process.name} --err --lines 50`,
-        })),
+          type: words.flatMap((word) => [`pm2 logs ${word} --err --lines 50 --nostream`, `pm2 restart ${word}`]),
+          say: 'between the two: repair what its log says',
+        };
+      }),
   },
   {
     name: 'attached',
-    look: ({ members, blocked }) =>
-      members.flatMap((member): Found[] => {
+    look: (host) =>
+      host.members.flatMap((member): Found[] => {
         const { attachment, process } = member;
-        if (attachment.is === 'attached' || process.status === 'errored' || blocked.has(process.pid)) return [];
+        // What does not run has nothing to be attached to, whatever PM2 calls it.
+        if (attachment.is === 'attached' || process.status !== 'online' || host.blocked.has(process.pid)) return [];
         // What to do about a wrapper of the app is said below; an agent in it would help nobody.
         if (realProcessOfMember(member)?.is === 'wrapper') return [];
-        const { severity, fix } = UNATTACHED[attachment.code] ?? {
-          severity: 'warning',
-          fix: 'in its ecosystem file: node_args: "--import pm2-ops/agent", then pm2 reload {id}',
-        };
-        const words = fix.replace('{id}', String(process.pmId)).replace('{pid}', String(process.pid));
-        return [{ severity, about: about(member), what: `is not attached: ${attachment.reason}`, fix: words }];
+        const { code, reason } = attachment;
+        // `versions` says it.
+        if (code === 'old-node' && isOld(process.nodeVersion)) return [];
+        const remedy: Pick<Found, 'severity'> & Remedy = TRIED_AGAIN.has(code)
+          ? { severity: 'info', say: 'nothing: it is tried again' }
+          : IN_THE_LOG.has(code)
+            ? { severity: 'warning', type: [`pm2 logs ${NAME} --lines 50 --nostream`] }
+            : isConfined(process)
+              ? { severity: 'info', say: 'nothing: what is started with --permission is left alone' }
+              : (UNATTACHED[code]?.(host, member) ?? { severity: 'warning', ...loadAgent(host, member) });
+        return [{ about: about(member), what: `is not attached: ${reason}`, ...remedy }];
       }),
   },
   {
@@ -89,44 +98,71 @@ export const PROCESS_CHECKS: Check[] = [
         if (!real) return [];
         const severity = real.is === 'primary' ? 'info' : 'warning';
         const what = whyNot(real.is === 'primary' ? 'a drain' : 'whatever pm2-ops does', real);
-        return [{ severity, about: about(member), what, fix: insteadOf(real, member.process.name) }];
+        return [{ severity, about: about(member), what, say: insteadOf(real, member.process.name) }];
       }),
   },
   {
-    name: 'ready',
-    look: ({ members, readyAt }) =>
+    name: 'worker-thread',
+    look: ({ members, statuses }) =>
       members.flatMap((member): Found[] => {
-        const { waitReady, status, pmId, startedAt } = member.process;
-        const startedMs = startedAt - performance.timeOrigin;
-        const ageMs = Date.now() - startedAt;
-        // Before this module it may have said it without our hearing it.
-        if (!waitReady || status !== 'online' || startedMs <= 0 || ageMs < SETTLED_MS) return [];
-        if ((readyAt(pmId) ?? Number.NEGATIVE_INFINITY) >= startedMs) return [];
+        const { pid } = member.process;
+        if (realProcessOfMember(member) || statuses.get(pid)?.serves !== false || member.state !== 'no-server')
+          return [];
+        const address = listensElsewhere(pid);
+        if (address === undefined) return [];
         return [
           {
             severity: 'warning',
             about: about(member),
+            what: `a server of it listens on ${address} outside of its main thread (in a worker thread or native code), where it cannot be drained: its requests are cut when PM2 ends the process`,
+            say: 'listen in the main thread and hand the work to the worker threads, or let PM2 start the file that listens as an app of its own',
+          },
+        ];
+      }),
+  },
+  {
+    name: 'ready',
+    look: (host) =>
+      byApp(host.members).flatMap((app): Found[] => {
+        const silent = app.instances.some(({ process: { waitReady, status, pmId, startedAt } }) => {
+          const startedMs = startedAt - performance.timeOrigin;
+          const ageMs = Date.now() - startedAt;
+          // Before this module it may have said it without our hearing it.
+          if (!waitReady || status !== 'online' || startedMs <= 0 || ageMs < SETTLED_MS) return false;
+          return (host.readyAt(pmId) ?? Number.NEGATIVE_INFINITY) < startedMs;
+        });
+        if (!silent) return [];
+        return [
+          {
+            severity: 'warning',
+            about: app.title,
             what: 'wait_ready is on, and it never says ready: each start and reload waits for all of listen_timeout',
-            fix: `in the app, once it listens: process.send('ready'); or take wait_ready out`,
+            each: reloadWith(host, app),
+            say: "before: in the app, once it listens, process.send?.('ready'); or wait_ready: false in the ecosystem file, and then pm2 reload ecosystem.config.js",
           },
         ];
       }),
   },
   {
     name: 'memory-limit',
-    look: ({ members, statuses }) =>
-      members.flatMap((member): Found[] => {
-        const { maxMemoryRestart, pid } = member.process;
-        const status = statuses.get(pid);
-        if (!status || maxMemoryRestart === 0) return [];
-        const peak = status.rss + status.heapUsed * MEMORY_PER_HEAP_BYTE;
-        if (peak <= maxMemoryRestart) return [];
+    look: (host) =>
+      byApp(host.members).flatMap((app): Found[] => {
+        const [{ process }] = app.instances;
+        const peaks = app.instances.flatMap((member) => {
+          const status = host.statuses.get(member.process.pid);
+          return status ? [status.rss + status.heapUsed * MEMORY_PER_HEAP_BYTE] : [];
+        });
+        const peak = Math.max(0, ...peaks);
+        if (process.maxMemoryRestart === 0 || peak <= process.maxMemoryRestart) return [];
+        const enough = `${Math.ceil((peak * 1.2) / 2 ** 20)}M`;
         return [
           {
             severity: 'warning',
-            about: about(member),
-            what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(maxMemoryRestart)}): heapdump refuses`,
-            fix: `max_memory_restart: '${Math.ceil(peak / 2 ** 20)}M' for the time of the dump; or a leak-report, which needs no such room`,
+            about: app.title,
+            what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(process.maxMemoryRestart)}): heapdump refuses`,
+            each: reloadWith(host, app, '--max-memory-restart', enough),
+            ecosystem: { max_memory_restart: enough },
+            say: 'for the time of the dump; or ask for a leak-report, which needs no such room',
           },
         ];
       }),
@@ -137,17 +173,29 @@ export const PROCESS_CHECKS: Check[] = [
       const listed = new Set(members.map(({ process }) => process.pid));
       return byApp(members).flatMap(({ app, title }) =>
         findUnlisted(app, listed)
-          .filter((pid) => ageOf(pid) > RELOAD_MS)
-          .map((pid) => ({
-            severity: 'error' as const,
-            about: title,
-            what: `process ${pid} is one of its instances, and PM2 does not list it: it serves old code for ever`,
-            fix: `kill ${pid}`,
-          })),
+          .filter((pid) => ageOf(pid) > STARTED_MS)
+          .map((pid): Found => {
+            const what = `process ${pid} is one of its instances, and PM2 does not list it: it serves old code for ever`;
+            return { severity: 'error', about: title, what, type: [`kill ${pid}`] };
+          }),
       );
     },
   },
 ];
+
+/** Where it stands still, and what ends that. */
+function unblock(member: Member): Remedy {
+  const { pmId } = member.process;
+  return {
+    type: [`pm2 trigger ${NAME} stack id=${pmId}`, `pm2 restart ${pmId}`],
+    say: 'the second, should it not come back by itself',
+  };
+}
+
+/** Node with fewer rights: it may not read the agent's file either. */
+function isConfined({ nodeArgs = [] }: Member['process']): boolean {
+  return nodeArgs.some((option) => /^--(experimental-)?permission$/.test(option));
+}
 
 function mb(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MB`;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { takeAdvice } from '../support/advice.ts';
 import { command, replies } from '../support/command.ts';
 import { app } from '../support/folders.ts';
 import { startWithModule } from '../support/installed.ts';
@@ -70,6 +71,23 @@ describe('an app of any name', () => {
         );
       }
     }
+  });
+
+  it('is in a line of doctor that can be pasted, one for all of them', async () => {
+    const advice = takeAdvice(pm2);
+    const finding = await advice.finding('kill-timeout');
+    assert.deepEqual(finding.subjects, NAMES);
+    assert.equal(finding.about, `${NAMES.slice(0, 3).join(', ')} and ${NAMES.length - 3} more`);
+    const dash = (await pm2.process('-x')).pm_id;
+    assert.deepEqual(finding.commands, [
+      `for app in 'my app' my_app '订单' '用户' $'line\\nbreak' 'it'\\''s "q" $(x)' ${dash} a__b team/api app=web; do pm2 reload "$app" --kill-timeout 6000; done`,
+    ]);
+    const { findings } = await advice.examine();
+    assert.equal(findings.filter(({ check }) => check === 'kill-timeout').length, 1);
+    await advice.follow(finding);
+    for (const name of NAMES) assert.equal((await pm2.process(name)).pm2_env.kill_timeout, 6000);
+    for (const name of NAMES) await untilAttached(pm2, name);
+    await advice.gone('kill-timeout');
   });
 
   it('can be excluded, and then it alone', async () => {

@@ -49,7 +49,10 @@ describe('what somebody types for processes', () => {
       both.message,
       /"api" is the name of 2 apps, in different namespaces: blue:api \(id 2\), green:api \(id 3\)/,
     );
-    assert.equal(both.hint, 'name one of them: pm2-ops reload blue:api, or pm2-ops reload green:api');
+    assert.equal(
+      both.hint,
+      'name one of them: pm2 trigger pm2-ops reload app=blue:api, or pm2 trigger pm2-ops reload app=green:api',
+    );
     for (const nobody of ['all', 'nobody', '99']) {
       const refused = app(nobody);
       assert.ok('code' in refused && refused.code === 'E_PARAMS', nobody);

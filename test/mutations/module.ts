@@ -9,6 +9,7 @@ const MESSAGES = 'test/module/daemon/agentMessages.test.ts';
 const SESSION = 'test/module/repl/session.test.ts';
 const GROWTH = 'test/module/agent/profiling/growth.test.ts';
 const CLI = 'test/module/cli/cli.test.ts';
+const COMMAND_LINE = 'test/module/cli/commandLine.test.ts';
 const DOCTOR = 'test/module/doctor.test.ts';
 
 export const mutations: readonly Mutation[] = [
@@ -178,7 +179,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/cli/index.ts',
     find: 'process.exit(error instanceof UsageError ? 2 : 1);',
     replace: 'process.exit(1);',
-    tests: [CLI],
+    tests: [COMMAND_LINE],
   },
   {
     harm: 'doctor exits with 0 although something is wrong',
@@ -221,5 +222,40 @@ export const mutations: readonly Mutation[] = [
     find: 'redactLines(lines.map(stripVTControlCharacters))',
     replace: 'lines.map(stripVTControlCharacters)',
     tests: ['test/module/coordinator/lastWords.test.ts'],
+  },
+  {
+    harm: 'an app whose name holds a space cannot be excluded',
+    file: 'module/daemon/settings.ts',
+    find: ".split(',')",
+    replace: '.split(/[\\s,]+/)',
+    tests: [SETTINGS],
+  },
+  {
+    harm: "two apps prune each other's dumps",
+    file: 'module/agent/fileNameOf.ts',
+    find: 'return `${readable}~${hash}`;',
+    replace: 'return readable;',
+    tests: ['test/module/agent/fileNameOf.test.ts'],
+  },
+  {
+    harm: 'doctor complains of an app that somebody has stopped',
+    file: 'module/doctor/processes.ts',
+    find: " || process.status !== 'online' || host.blocked",
+    replace: ' || host.blocked',
+    tests: [DOCTOR],
+  },
+  {
+    harm: 'a setting that doctor has somebody unset stays in force',
+    file: 'module/doctor/host.ts',
+    find: 'return [`pm2 unset ${key}`, `pm2 restart ${NAME}`];',
+    replace: 'return [`pm2 unset ${key}`];',
+    tests: [DOCTOR],
+  },
+  {
+    harm: 'an app loses its own options when it is to load the agent',
+    file: 'module/doctor/lines.ts',
+    find: '...withoutAgent(member.process.nodeArgs ?? []), ',
+    replace: '',
+    tests: [DOCTOR],
   },
 ];

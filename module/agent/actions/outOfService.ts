@@ -4,6 +4,7 @@ import type { DrainEngine, DrainOptions, DrainResult } from '../../../lifecycle/
 import type { Context } from '../context.ts';
 import type { Grant } from '../permission.ts';
 import { Refusal } from '../refusal.ts';
+import { whyNoServer } from './server.ts';
 
 /** How often it is told what the drain still waits for, in milliseconds. */
 const TELL_EVERY_MS = 1_000;
@@ -42,7 +43,7 @@ export async function outOfService<T extends object>(
     return { ...(await work(async () => {}, true)), drained: true, reason: 'it was drained before, and stays so' };
   }
   if (before === 'no-server') {
-    return { ...(await work(async () => {}, false)), drained: false, reason: `it listens on nothing; ${inPlace}` };
+    return { ...(await work(async () => {}, false)), drained: false, reason: `${whyNoServer()}; ${inPlace}` };
   }
   if (!mayDrain.may) {
     return { ...(await work(async () => {}, false)), drained: false, reason: `${mayDrain.reason}; ${inPlace}` };

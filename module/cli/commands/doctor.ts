@@ -10,7 +10,7 @@ import { paint } from '../table.ts';
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'Says what is wrong and the line to type; exit code 1 when something is.',
+  summary: 'Says what is wrong and the line to type; exit code 1 when there are errors.',
   arguments: [],
   options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
   async run({ values }) {
@@ -28,9 +28,13 @@ function withVersions(reply: DoctorReply): DoctorReply {
     severity: 'warning',
     check: 'command-version',
     what: `this command is of version ${VERSION}, the module of ${reply.version}`,
-    fix: `npm install -g pm2-ops@${reply.version}, or: pm2 install pm2-ops@${VERSION}`,
+    subjects: [],
+    fix: `npm install -g pm2-ops@${reply.version}\nor the other way round: pm2 install pm2-ops@${VERSION}`,
+    commands: [`npm install -g pm2-ops@${reply.version}`],
   };
-  return { ...reply, findings: [finding, ...reply.findings], checks: [...reply.checks, finding.check] };
+  const worse = reply.findings.filter(({ severity }) => severity === 'error');
+  const findings = [...worse, finding, ...reply.findings.slice(worse.length)];
+  return { ...reply, findings, checks: [...reply.checks, finding.check] };
 }
 
 const SIGNS: Record<Severity, string> = {
@@ -42,7 +46,7 @@ const SIGNS: Record<Severity, string> = {
 function render({ findings, checks }: DoctorReply): string {
   const lines = findings.map(
     ({ severity, about, what, fix }) =>
-      `${SIGNS[severity]} ${about === undefined ? '' : `${about}: `}${what}\n    ${fix}`,
+      `${SIGNS[severity]} ${about === undefined ? '' : `${about}: `}${what}\n    ${fix.replaceAll('\n', '\n    ')}`,
   );
   const count = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
   const sum = `${checks.length} checks: ${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}`;

@@ -31,7 +31,10 @@ export const reload: Command = {
     json: { type: 'boolean', help: 'print the reply as JSON, for scripts' },
   },
   async run({ values, positionals: [app] }) {
-    if (app === undefined) throw new UsageError('which app? for example: pm2-ops reload web');
+    if (!app) throw new UsageError('which app? for example: pm2-ops reload web');
+    for (const name of ['timeout', 'settle', 'drain', 'patient'])
+      if (values[name] !== undefined && !/^\d+$/.test(String(values[name])))
+        throw new UsageError(`--${name} must be a whole number of milliseconds, not ${JSON.stringify(values[name])}`);
     const { json, 'update-env': updateEnv, ...options } = values;
     const env = updateEnv === true ? { env: { ...process.env } } : {};
     const apps = MAY_BE_FILE.test(app) ? appsOfFile(app, findPm2()) : undefined;

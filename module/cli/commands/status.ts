@@ -50,7 +50,16 @@ function coloured({ attachment }: ProcessStatus): string {
   return paint(colours[attachment], attachment);
 }
 
-function note({ id, blockedMs, dumping, reason, kept, real, badMessages }: ProcessStatus): string {
+function note({
+  id,
+  blockedMs,
+  dumping,
+  reason,
+  kept,
+  real,
+  badMessages,
+  listensElsewhere: elsewhere,
+}: ProcessStatus): string {
   return [
     dumping && 'it writes a heap dump',
     blockedMs !== undefined &&
@@ -60,6 +69,7 @@ function note({ id, blockedMs, dumping, reason, kept, real, badMessages }: Proce
     kept && `the app's own: ${kept.join(', ')}`,
     badMessages !== undefined && `${badMessages} messages dropped that no agent sends: pm2 logs pm2-ops`,
     real,
+    elsewhere && `listens on ${elsewhere} in a worker thread or native code: cannot be drained`,
   ]
     .filter(Boolean)
     .join('; ');

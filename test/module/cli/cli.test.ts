@@ -59,6 +59,15 @@ describe('the pm2-ops command', () => {
     assert.match(stderr, /PM2 manages no process "wbe"\nlook with: pm2 ls/);
   });
 
+  it('exit code 2 is for a parameter that nobody understood; where something else failed as well, it is 1', async () => {
+    const web = await command(pm2, 'drain', 'web', 'timeout=soon');
+    assert.match(web.stderr, /timeout must be a whole number of milliseconds .*, got "soon" \(E_PARAMS\)/);
+    assert.equal(web.code, 2);
+    const all = await command(pm2, 'drain', 'all', 'timeout=soon');
+    assert.match(all.stderr, /\(E_PARAMS\)(?:.|\n)*\(E_STATE\)/);
+    assert.equal(all.code, 1);
+  });
+
   it('settings that are refused are said in the log, with value, form and default', async () => {
     await pm2.ok('set', 'pm2-ops:port', 'http');
     await waitFor(

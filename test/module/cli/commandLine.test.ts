@@ -29,6 +29,11 @@ const WRONG: [args: string[], line: RegExp, next: RegExp][] = [
   [['heapdump'], /which process\? for example: pm2-ops heapdump web$/, /pm2-ops help heapdump$/],
   [['status', 'more'], /status takes no argument, and does not know what "more" is$/, /pm2-ops help status$/],
   [['stack', '1', '2'], /stack takes one argument, and does not know what "2" is$/, /pm2-ops help stack$/],
+  [
+    ['reload', 'web', '--timeout', 'soon'],
+    /--timeout must be a whole number of milliseconds, not "soon"$/,
+    /help reload$/,
+  ],
   [['reload'], /which app\?/, /^Usage: pm2-ops reload </],
 ];
 

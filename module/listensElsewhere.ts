@@ -1,0 +1,49 @@
+// A server that is not in the main thread of its process: the drain engine does not see it, the kernel does. The agent uses it, too.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+const TCP_LISTEN = '0A';
+/** Node's inspector listens in a thread of its own, on this port or the next free ones. */
+const INSPECTOR_PORTS = { first: 9229, last: 9328 };
+
+/**
+ * Where a process listens although its main thread has no server: in a worker thread, or in native code.
+ * @returns `127.0.0.1:3000`; undefined where it does not, or where that cannot be read
+ */
+export function listensElsewhere(pid: number | 'self'): string | undefined {
+  try {
+    const sockets = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`)));
+    for (const file of ['tcp', 'tcp6']) {
+      for (const row of readFileSync(`/proc/${pid}/net/${file}`, 'latin1').split('\n').slice(1)) {
+        const [, local = '', , state, , , , , , inode] = row.trim().split(/\s+/);
+        // The kernel lists the listening sockets first.
+        if (state !== TCP_LISTEN) break;
+        const address = sockets.has(`socket:[${inode}]`) ? addressOf(local) : undefined;
+        if (address && !isInspector(address)) return `${address.host}:${address.port}`;
+      }
+    }
+  } catch {
+    // No /proc, or another user's process.
+  }
+  return undefined;
+}
+
+function isInspector({ host, port }: { host: string; port: number }): boolean {
+  return host === '127.0.0.1' && port >= INSPECTOR_PORTS.first && port <= INSPECTOR_PORTS.last;
+}
+
+/** `0100007F:0BB8` is 127.0.0.1, port 3000: words of 32 bits, each in the byte order of the machine (little-endian). */
+function addressOf(text: string): { host: string; port: number } {
+  const [address = '', port = '0'] = text.split(':');
+  const bytes = Buffer.from(address, 'hex').swap32();
+  if (bytes.length === 4) return { host: bytes.join('.'), port: Number.parseInt(port, 16) };
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  return { host: `[${groups.join(':').replace(/^0(:0)*:0$/, '::')}]`, port: Number.parseInt(port, 16) };
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
