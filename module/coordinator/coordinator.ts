@@ -304,7 +304,7 @@ function whyNot(largest: Question, { member }: Question): string {
   const mb = Math.round(largest.ask.heapUsed / 2 ** 20);
   return (
     `instance ${largest.member.process.pmId} dumps, it has the largest heap (${mb} MB); ` +
-    `for this one: pm2 trigger ${member.process.pmId} heapdump; for all, one after the other: pm2 trigger ${member.process.name} heapdump all=true`
+    `for this one: pm2 trigger ${member.process.pmId} heapdump; for all, one after the other: ${shellLine('pm2', 'trigger', member.process.name, 'heapdump', 'all=true')}`
   );
 }
 
