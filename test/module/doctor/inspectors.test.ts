@@ -36,7 +36,7 @@ describe('doctor and inspectors', () => {
     assert.equal(found.length, 1);
     assert.equal(found[0]?.severity, 'error');
     assert.match(found[0]?.what ?? '', new RegExp(`its child, process ${helper} \\(.*helper\\), is open on port 9229`));
-    await pm2.ok(...(found[0]?.fix.split(': pm2 ')[1] ?? '').split(' '));
+    await pm2.ok(...(found[0]?.commands[0] ?? '').split(' ').slice(1));
     await waitFor(async () => (await pm2.process('parent')).pid !== pid, { what: `${pm_id} was restarted` });
     await waitFor(async () => (await openInspectors()).length === 0, { what: 'the inspector to be gone' });
     assert.deepEqual((await examine('parent')).found, []);
