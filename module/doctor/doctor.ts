@@ -1,6 +1,7 @@
 // `pm2-ops doctor`: what is wrong, and the line to type. Looks only at what can be known cheaply, and changes nothing.
 import type { DoctorReply } from '../commandProtocol.ts';
 import { shellWord } from '../shell.ts';
+import { printable } from '../text/printable.ts';
 import { VERSION } from '../version.ts';
 import { APP_CHECKS } from './apps.ts';
 import { CHILDREN_CHECK } from './children.ts';
@@ -68,7 +69,8 @@ function findingOf(check: string, group: Group): Finding {
     ...(subjects.length > 0 ? { about: few(subjects) } : {}),
     subjects,
     what,
-    fix: fix.join('\n'),
+    // A line break of an app's would look like a line of ours.
+    fix: fix.map(printable).join('\n'),
     commands,
     ...(ecosystem ? { ecosystem } : {}),
   };

@@ -1,7 +1,7 @@
 // `pm2-ops doctor`: what is wrong, and what to type.
 import type { DoctorReply } from '../../commandProtocol.ts';
 import type { Finding, Severity } from '../../doctor/finding.ts';
-import { printableValue } from '../../text/printable.ts';
+import { printable } from '../../text/printable.ts';
 import { VERSION } from '../../version.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
@@ -16,7 +16,7 @@ export const doctor: Command = {
   async run({ values }) {
     const reply = withVersions(await askModule<DoctorReply>('doctor'));
     if (values.json === true) sayJson(reply, 2);
-    else say(render(printableValue(reply)));
+    else say(render(reply));
     return reply.healthy ? 0 : 1;
   },
 };
@@ -46,11 +46,19 @@ const SIGNS: Record<Severity, string> = {
 function render({ findings, checks }: DoctorReply): string {
   const lines = findings.map(
     ({ severity, about, what, fix }) =>
-      `${SIGNS[severity]} ${about === undefined ? '' : `${about}: `}${what}\n    ${fix.replaceAll('\n', '\n    ')}`,
+      `${SIGNS[severity]} ${printable(`${about === undefined ? '' : `${about}: `}${what}`)}\n${linesOf(fix)}`,
   );
   const count = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;
   const sum = `${checks.length} checks: ${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}`;
   return [...lines, sum].join('\n');
+}
+
+/** One line for each thing to do. */
+function linesOf(fix: string): string {
+  return fix
+    .split('\n')
+    .map((line) => `    ${printable(line)}`)
+    .join('\n');
 }
 
 function plural(count: number, noun: string): string {
