@@ -4,7 +4,6 @@ import type { ActionName, AgentOptions } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { type Agent, startAgent } from './agent.ts';
 import type { Channel } from './channel.ts';
-import { isStartedByApp } from './inheritance.ts';
 import { knockAt, openRest } from './rest.ts';
 
 /** Shared by every copy and version of this script in the process; its shape is kept compatible. */
@@ -64,7 +63,7 @@ export function knock(): void {
   env[LOADED_IN] = String(pid);
   if (isChild) return;
   const seat = takeSeat();
-  if (seat.agent || seat.rest || isStartedByApp()) return;
+  if (seat.agent || seat.rest) return;
   leaveRest(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
   if (seat.rest) knockAt(seat.rest);
 }

@@ -62,13 +62,6 @@ export const mutations: readonly Mutation[] = [
     tests: [LOCK],
   },
   {
-    harm: 'the agent in a worker of an app sends messages to that app',
-    file: 'module/agent/index.ts',
-    find: '|| isStartedByApp()',
-    replace: '',
-    tests: [REAL],
-  },
-  {
     harm: 'an app with a helper that listens is taken for its wrapper',
     file: 'module/realProcess.ts',
     find: 'if (family.length === 0 || listens || serves(pid)) return null;',
