@@ -98,7 +98,7 @@ export function createAgentEars({
         if (!calls.heard(pmId, message)) bad.refuse(pmId, `a "${message.kind}" to somebody else's question`);
         break;
       case 'bye':
-        if (sender(pmId, message.pid)) keeper.left(pmId, message.reason);
+        if (sender(pmId, message.pid)) keeper.left(pmId, message.reason, message.forGood);
     }
   }
 

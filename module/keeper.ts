@@ -51,7 +51,7 @@ export interface Keeper {
   /** PM2 does not list these any more; those that still live are being replaced. */
   replaced(members: readonly Member[]): void;
   /** The agent of a process took itself out. */
-  left(pmId: PmId, reason: string): void;
+  left(pmId: PmId, reason: string, forGood?: boolean): void;
   /** Takes the agents out; the processes stay without until they are looked at again. */
   detach(members: readonly Member[]): Promise<void>;
   close(): Promise<void>;
@@ -316,11 +316,17 @@ export function createKeeper({
     else if (isOpen(member)) void effort(member);
   }
 
-  function left(pmId: PmId, reason: string): void {
+  function left(pmId: PmId, reason: string, forGood = false): void {
     const member = fleet.get(pmId);
     if (!member || !isAttached(member)) return;
     member.state = 'unknown';
     delete member.graceful;
+    if (forGood) {
+      forget(member.process.pid);
+      skip(member, 'left', reason);
+      say(member, { said: '' });
+      return;
+    }
     member.attachment = { is: 'waiting', code: 'left', reason: `its agent took itself out: ${reason}` };
     const { pid } = member.process;
     forget(pid);

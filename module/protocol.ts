@@ -289,7 +289,8 @@ export type AgentMessage =
   | { kind: 'echo'; id: string; pid: number }
   /** Answer to `run`. */
   | { kind: 'reply'; nonce: string; reply: Reply }
-  | { kind: 'bye'; pid: number; reason: string };
+  /** `forGood`: another agent in this process would fare no better. */
+  | { kind: 'bye'; pid: number; reason: string; forGood?: boolean };
 
 /** Module → agent, as `data` of a packet with MODULE_TOPIC. */
 export type ModuleMessage =

@@ -25,6 +25,48 @@ const common = {
   logLevel: 'warning',
 };
 
+/** What the agent has in place of Node's globals (module/agent/realm/globals.ts). */
+const OWN_GLOBALS = [
+  ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
+  ...['performance', 'process'],
+];
+/** What code of the agent that is compiled later is given: a realm has none of it by itself. */
+const WITHIN = ['Buffer', 'globalThis', ...OWN_GLOBALS];
+
+/** Modules whose promises are of the app's realm: the agent has its own in their place. */
+const promisesOfItsOwn = {
+  name: 'promises-of-its-own',
+  setup(agent) {
+    for (const [id, file] of Object.entries({ 'fs/promises': 'fsPromises.ts', 'stream/promises': 'streamPromises.ts' }))
+      agent.onResolve({ filter: new RegExp(`^node:${id}$`) }, () => ({
+        path: join(root, 'module', 'agent', 'realm', file),
+      }));
+  },
+};
+
+/** The agent as a text, for the realm that `module/agent/realm/enter.ts` makes. */
+const inARealmOfItsOwn = {
+  name: 'in-a-realm-of-its-own',
+  setup(door) {
+    door.onResolve({ filter: /^pm2-ops:agent-source$/ }, ({ path }) => ({ path, namespace: 'realm' }));
+    door.onLoad({ filter: /.*/, namespace: 'realm' }, async () => {
+      const { outputFiles, metafile } = await build({
+        ...common,
+        minifySyntax: true,
+        minifyWhitespace: true,
+        entryPoints: ['module/agent/index.ts'],
+        inject: ['module/agent/realm/globals.ts'],
+        format: 'cjs',
+        write: false,
+        plugins: [promisesOfItsOwn, compiledLater],
+      });
+      if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
+        throw new Error('the agent must have no dependency');
+      return { contents: outputFiles[0].text, loader: 'text' };
+    });
+  },
+};
+
 /**
  * Keeps what the agent loads later as a text in its bundle, compiled when it is first required: V8 takes a fraction of the time
  * to pass over a text that it takes to parse code. What both parts must share is handed over.
@@ -47,6 +89,7 @@ const compiledLater = {
         format: 'cjs',
         write: false,
         plugins: [
+          promisesOfItsOwn,
           {
             name: 'shared',
             setup: (part) =>
@@ -60,13 +103,10 @@ const compiledLater = {
         resolveDir: dirname(path),
         watchFiles: Object.keys(metafile.inputs),
         contents: `
-          const { Script } = require('node:vm');
           const code = ${JSON.stringify(outputFiles[0].text)};
-          const run = new Script('(function (module, exports, require, __filename) {' + code + '\\n})', {
-            filename: 'pm2-ops:agent',
-          }).runInThisContext();
+          const compiled = run('(function (module, exports, require, ${WITHIN.join(', ')}) {' + code + '\\n})', 'pm2-ops:agent');
           const load = (id) => (id === 'pm2-ops:refusal' ? require(${JSON.stringify(shared)}) : require(id));
-          run(module, module.exports, load, typeof __filename === 'string' ? __filename : undefined);
+          compiled(module, module.exports, load, ${WITHIN.join(', ')});
         `,
       };
     });
@@ -76,13 +116,14 @@ const compiledLater = {
 /** What is built: source, file in dist/, format. A room that does not exist yet is passed over. */
 const entries = [
   {
-    source: 'module/agent/index.ts',
+    source: 'module/agent/realm/injected.ts',
+    logOverride: { 'commonjs-variable-in-esm': 'silent' },
     file: 'agent.cjs',
     format: 'cjs',
     minifySyntax: true,
     minifyWhitespace: true,
     selfContained: true,
-    plugins: [compiledLater],
+    plugins: [inARealmOfItsOwn],
     // AGENT_URL of module/protocol.ts: it is evaluated without a file.
     footer: { js: '//# sourceURL=pm2-ops:agent' },
   },
@@ -91,7 +132,7 @@ const entries = [
     file: 'agent-preload.cjs',
     format: 'cjs',
     selfContained: true,
-    plugins: [compiledLater],
+    plugins: [inARealmOfItsOwn],
   },
   { source: 'module/repl/main.ts', file: 'repl.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
   { source: 'module/repl/worker.ts', file: 'repl-worker.cjs', format: 'cjs', minifySyntax: true, selfContained: true },

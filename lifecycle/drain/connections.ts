@@ -143,7 +143,7 @@ function secureSocket(tcp: HttpSocket): HttpSocket | undefined {
     },
   });
   try {
-    first.call(tcp);
+    Reflect.apply(first, tcp, []);
   } finally {
     if (own === undefined) delete (prototype as { destroy?: unknown }).destroy;
     else Object.defineProperty(prototype, 'destroy', own);

@@ -61,7 +61,7 @@ export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
           guarded(() => endPolitely(this)),
         );
     } catch {
-      original.call(this);
+      Reflect.apply(original, this, []);
     }
   };
 }

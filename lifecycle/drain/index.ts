@@ -5,5 +5,5 @@ export type { ServerInfo, ServingState } from '../../module/protocol.ts';
 export { marginMs, PM2_KILL_TIMEOUT_MS, suggestedKillTimeoutMs } from './budget.ts';
 export { type DrainOptions, type DrainResult, defaultGraceMs, type RequestLine } from './drain.ts';
 export { createDrainEngine, type DrainEngine } from './engine.ts';
-export { takeEngine } from './shared.ts';
+export { holderOf, takeEngine } from './shared.ts';
 export { requestLines, suggestionFor, summaryOf } from './summary.ts';

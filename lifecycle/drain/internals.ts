@@ -104,7 +104,7 @@ export interface SessionState {
 /** node::Process (lib/internal/bootstrap/node.js): owners of all referenced libuv handles. */
 export function activeHandles(): object[] {
   const list = (process as unknown as { _getActiveHandles?: () => object[] })._getActiveHandles;
-  return typeof list === 'function' ? list.call(process) : [];
+  return typeof list === 'function' ? Reflect.apply(list, process, []) : [];
 }
 
 /** An own property whose key is a symbol of that description, or undefined. */

@@ -93,8 +93,8 @@ function saysClose(response: ResponseInternals, headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return headers;
   if (isOutgoingHeaders(response, headers)) {
     const { setHeader, removeHeader } = http.OutgoingMessage.prototype;
-    removeHeader.call(response, 'Keep-Alive');
-    setHeader.call(response, 'Connection', 'close');
+    Reflect.apply(removeHeader, response, ['Keep-Alive']);
+    Reflect.apply(setHeader, response, ['Connection', 'close']);
     return headers;
   }
   if (Array.isArray(headers)) {

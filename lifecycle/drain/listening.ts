@@ -299,7 +299,7 @@ function silenced(server: ServerInternals): { outcome: Promise<Error | undefined
   const intercepted = function (this: ServerInternals, event: string | symbol, ...args: unknown[]): boolean {
     if (event === 'listening') {
       for (const listener of server.rawListeners('listening'))
-        if (!before.has(listener)) attempt(() => listener.apply(server, args), undefined);
+        if (!before.has(listener)) attempt(() => Reflect.apply(listener, server, args), undefined);
       settle(undefined);
       return true;
     }

@@ -12,9 +12,16 @@ interface Shared {
   shares: number;
 }
 
+/** Where what all copies of our code in a process share is found: `process`, where the app has frozen its global object. */
+export function holderOf(name: symbol): object {
+  return name in globalThis || Object.isExtensible(globalThis) ? globalThis : process;
+}
+
 /** The process's engine, made when nobody has one. `dispose` gives this share back. */
 export function takeEngine(): DrainEngine {
-  const holder = globalThis as { [SHARED]?: Shared };
+  const holder = holderOf(SHARED) as { [SHARED]?: Shared };
+  // One that nobody shares any more is there only where it could not be deleted.
+  if (holder[SHARED]?.shares === 0) holder[SHARED].engine = createDrainEngine();
   if (!holder[SHARED]) {
     const value: Shared = { engine: createDrainEngine(), shares: 0 };
     Object.defineProperty(holder, SHARED, { value, enumerable: false, configurable: true });
@@ -22,7 +29,7 @@ export function takeEngine(): DrainEngine {
   const shared = holder[SHARED] as Shared;
   shared.shares++;
   return shareOf(shared, () => {
-    if (holder[SHARED] === shared) delete holder[SHARED];
+    if (holder[SHARED] === shared) Reflect.deleteProperty(holder, SHARED);
   });
 }
 

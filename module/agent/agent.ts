@@ -34,6 +34,9 @@ import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
  */
 const LOOKS_MS = [500, 2_000, 10_000, 30_000];
 
+/** Within so many milliseconds Node has called back for what was sent first, in the same turn of the event loop. */
+const CALLED_BACK_MS = 100;
+
 export interface Agent {
   version: string;
   /** It hears the module where the app does not; those of 0.1 have the app listen in. */
@@ -57,6 +60,7 @@ export function startAgent(
 ): Agent | null {
   let options = initial;
   let disposed: Promise<void> | undefined;
+  let isDeaf = false;
   const engine = takeEngine();
   const wrapping = watchWrapping(engine);
   const answered = new Set<ActionName>(ACTION_NAMES);
@@ -90,6 +94,9 @@ export function startAgent(
   let stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   for (const name of answered) registerAction(channel, name);
   const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
+  // What is to be called back comes between two timers, if nothing else does.
+  const lookTwice = () => void looks.push(setTimeout(leaveIfDeaf, 1).unref());
+  looks.push(setTimeout(lookTwice, CALLED_BACK_MS).unref());
 
   const agent: Agent = { version: VERSION, unseen: true, hello, update, dispose };
   return agent;
@@ -152,6 +159,13 @@ export function startAgent(
     if (!isSame(standing(), told)) tellStanding();
   }
 
+  /** Nothing that the module or PM2 say would be heard. */
+  function leaveIfDeaf(): void {
+    if (channel?.calledBack() !== false) return;
+    isDeaf = true;
+    dispose('it has replaced process.nextTick (fake timers?), by which Node delivers messages').catch(() => {});
+  }
+
   function expire(): void {
     dispose('its module has been gone for longer than the lease').catch(() => {});
   }
@@ -170,7 +184,7 @@ export function startAgent(
     forgetState();
     forgetServer();
     for (const look of looks) clearTimeout(look);
-    tell({ kind: 'bye', pid: process.pid, reason });
+    tell({ kind: 'bye', pid: process.pid, reason, ...(isDeaf ? { forGood: true } : {}) });
     const why = new Refusal('E_STATE', `the agent left meanwhile: ${reason}`, 'nothing was written');
     for (const action of stops.keys()) endAction(action, why);
     channel?.close();

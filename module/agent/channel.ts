@@ -8,6 +8,8 @@ import { ours } from './listeners.ts';
 export interface Channel {
   /** Puts a message on PM2's bus. @returns false when the daemon is gone; never throws. */
   send(type: string, data: unknown): boolean;
+  /** Has Node called back after a send? It does that, as it delivers messages, by `process.nextTick`: it may be a fake. */
+  calledBack(): boolean;
   /** Stops listening and gives the channel's reference count back. */
   close(): void;
 }
@@ -41,6 +43,10 @@ interface Packet {
 export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel | null {
   const send = process.send;
   if (!send || !process.connected) return null;
+  let calledBack = false;
+  const onSent = () => {
+    calledBack = true;
+  };
 
   const heard = (message: unknown): boolean => {
     try {
@@ -76,12 +82,13 @@ export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel |
       try {
         if (!process.connected) return false;
         // Without a callback a failed send is an `error` event on process, which ends the app.
-        (send as (...args: unknown[]) => boolean).call(process, { type, data }, undefined, undefined, () => {});
+        Reflect.apply(send, process, [{ type, data }, undefined, undefined, onSent]);
         return true;
       } catch {
         return false;
       }
     },
+    calledBack: () => calledBack,
     close() {
       show();
       internal.removeListener('internalMessage', unseen);

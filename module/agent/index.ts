@@ -1,5 +1,6 @@
 // The agent's front door: what the module evaluates in a running process, and what an app that loads the agent itself
 // calls. However often and from wherever it is called, there is one agent in a process, and the newest wins.
+import { holderOf } from '../../lifecycle/drain/index.ts';
 import type { ActionName, AgentOptions } from '../protocol.ts';
 import { VERSION } from '../version.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -43,8 +44,8 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
     // Two engines must not hold one server: the successor starts when the old one has given it back.
     seat.agent = null;
     agent.dispose(`version ${VERSION} takes over`).then(
-      () => start(seat, load),
-      () => start(seat, load),
+      () => startLater(seat, load),
+      () => startLater(seat, load),
     );
     return { outcome: 'replaced', version: VERSION };
   }
@@ -81,9 +82,16 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
     seat.agent = agent;
     agent?.hello(nonce);
     return agent !== null;
-  } catch {
-    return false;
+  } catch (error) {
+    throw new Error(`the agent could not start: ${(error as Error).message}`);
   }
+}
+
+/** Nobody waits for it: that it failed shows by its not answering. */
+function startLater(...args: Parameters<typeof start>): void {
+  try {
+    start(...args);
+  } catch {}
 }
 
 function leaveRest(seat: Seat, answered: ReadonlySet<ActionName>, reason: string): void {
@@ -91,7 +99,7 @@ function leaveRest(seat: Seat, answered: ReadonlySet<ActionName>, reason: string
 }
 
 function takeSeat(): Seat {
-  const holder = globalThis as { [SEAT]?: Seat };
+  const holder = holderOf(SEAT) as { [SEAT]?: Seat };
   if (!holder[SEAT]) {
     Object.defineProperty(holder, SEAT, { value: { agent: null, rest: null }, enumerable: false, configurable: true });
   }

@@ -1,6 +1,6 @@
 // The agent lives on a lease: without a sign of its module it takes itself out again. The sign is a file's mtime, since
 // a message would wake every app every time.
-import { stat } from 'node:fs';
+import { stat } from 'node:fs/promises';
 
 /**
  * Watches the lease.
@@ -16,19 +16,21 @@ export function watchLease(
   onLook: () => void = () => {},
 ): () => void {
   let staleChecks = 0;
-  const check = () => {
+  const check = async () => {
     onLook();
-    stat(file, (error, stats) => {
-      const stale = error !== null || Date.now() - stats.mtimeMs > (leaseMs * 2) / 3;
-      staleChecks = stale ? staleChecks + 1 : 0;
-      // Twice, one check apart: a machine that slept wakes the app before the module has had its turn.
-      if (staleChecks >= 2) {
-        clearInterval(timer);
-        onExpired();
-      }
-    });
+    const renewedMs = await stat(file).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => Number.NEGATIVE_INFINITY,
+    );
+    const stale = Date.now() - renewedMs > (leaseMs * 2) / 3;
+    staleChecks = stale ? staleChecks + 1 : 0;
+    // Twice, one check apart: a machine that slept wakes the app before the module has had its turn.
+    if (staleChecks >= 2) {
+      clearInterval(timer);
+      onExpired();
+    }
   };
-  const timer = setInterval(check, leaseMs / 6);
+  const timer = setInterval(() => check().catch(() => {}), leaseMs / 6);
   timer.unref();
   return () => {
     staleChecks = Number.NEGATIVE_INFINITY;

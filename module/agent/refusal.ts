@@ -20,7 +20,9 @@ export function failureOf(action: string, thrown: unknown): Failure {
   if (thrown instanceof Refusal) {
     return { ok: false, action, code: thrown.code, message: redact(thrown.message), hint: redact(thrown.hint) };
   }
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  // Not `instanceof Error`: what Node throws is of the app's realm.
+  const { message: words } = (thrown ?? {}) as { message?: unknown };
+  const message = typeof words === 'string' ? words : String(thrown);
   return {
     ok: false,
     action,

@@ -1,7 +1,9 @@
 // The text that is evaluated inside an app: it proves who the peer is, finds out whether the app is in the middle of
 // something, loads the agent, and closes the inspector once nobody is connected to it. Written as text because a
-// function's own text would carry the helpers of whatever compiled it.
+// function's own text would carry the helpers of whatever compiled it. It runs in a realm of its own, because an app may have
+// replaced any built-in of its realm, timers included, and would notice our calls of those.
 
+import { AGENT_URL } from '../protocol.ts';
 import type { Endpoint } from './inspector.ts';
 
 /** What the process says about itself. */
@@ -27,47 +29,63 @@ export type LoadOutcome =
   | { opaque: true }
   | { pending: true };
 
-/** Nested calls of the evaluation itself where it counts: counter, wrapper, script. */
-const OWN_FRAMES = 3;
+/** Nested calls of the evaluation itself where it counts: counter, what runs in our realm, what made it, script. */
+const OWN_FRAMES = 4;
 
-// Counts the call stack's frames by a thrown error, whose formatting the app may have overridden or frozen.
+// Counts the call stack's frames by a thrown error. It is one of our realm, so nobody else formats it.
 const COUNT_FRAMES = `function countFrames() {
-  var limit = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit');
-  var prepare = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
-  var count = -1;
-  var restore = function (name, descriptor) {
-    try {
-      if (descriptor) Object.defineProperty(Error, name, descriptor);
-      else delete Error[name];
-    } catch (_) {}
-  };
-  try {
-    Error.stackTraceLimit = 10;
-    Error.prepareStackTrace = function (_, sites) { return sites; };
-    if (Error.stackTraceLimit >= 10) {
-      try { null.frames; } catch (error) {
-        var stack = error.stack;
-        if (Array.isArray(stack)) count = stack.length;
-        else if (typeof stack === 'string') count = stack.split(/\\n\\s+at /).length - 1;
-      }
-    }
-  } catch (_) {}
-  restore('stackTraceLimit', limit);
-  restore('prepareStackTrace', prepare);
-  if (count < ${OWN_FRAMES}) {
-    try { count = process.getBuiltinModule('util').getCallSites(10).length; } catch (_) {}
+  Error.stackTraceLimit = 10;
+  Error.prepareStackTrace = function (_, sites) { return sites.length; };
+  try { null.frames; } catch (error) {
+    var count = error.stack;
+    delete Error.prepareStackTrace;
+    return typeof count !== 'number' || count < ${OWN_FRAMES} ? -1 : count - ${OWN_FRAMES - 1};
   }
-  return count < ${OWN_FRAMES} ? -1 : count - ${OWN_FRAMES - 1};
 }`;
 
-// Node's own require, in CommonJS and ES modules alike.
-const PICK_REQUIRE = `function pickRequire(fromConsole) {
-  if (typeof process.getBuiltinModule === 'function') return process.getBuiltinModule('module').createRequire('/');
-  if (fromConsole) return fromConsole;
-  return function (id) { return process.mainModule.require(id); };
+/**
+ * Node's own timer, carrying whatever asynchronous context it is made in. Its class is had from the idle time of a socket,
+ * which is inside Node: `setTimeout` may be a fake, under which the time never comes.
+ */
+const OWN_TIMERS = `function newTimer(run, ms) {
+  try {
+    var socket = { _onTimeout: function () {} };
+    Reflect.apply(require('node:net').Socket.prototype.setTimeout, socket, [1e9]);
+    var timer = socket[Object.getOwnPropertySymbols(socket).find(function (symbol) { return symbol.description === 'timeout'; })];
+    timer.close();
+    return new timer.constructor(run, ms, undefined, false, true);
+  } catch (_) {
+    return require('node:timers').setTimeout(run, ms);
+  }
+}
+// It carries nothing over from what is running.
+function detach(timer) {
+  var detached = parseInt(process.versions.node, 10) < 24;
+  Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
+    if (symbol.description === 'kResourceStore') delete timer[symbol];
+    if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }
+  });
+  return detached;
 }`;
 
 const CONSOLE_REQUIRE = "typeof require === 'function' ? require : null";
+
+/**
+ * An expression that runs a function in a realm of its own, which is made for that, and returns what it returns.
+ * @param body of the function; it has `require` (of Node's modules), `process`, `Buffer` and `realm`, and what is passed to it
+ * @param passed one more argument, an expression in the app's realm, and its name
+ */
+function inOwnRealm(body: string, passed = { name: 'nothing', expression: 'undefined' }): string {
+  const code = `(function (require, process, Buffer, realm, ${passed.name}) {\n${body}\n})`;
+  return `(function (fromConsole) {
+  var load = process.getBuiltinModule;
+  if (typeof load !== 'function') load = fromConsole || function (id) { return process.mainModule.require(id); };
+  var vm = load('node:vm');
+  var realm = vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' });
+  var run = new vm.Script(${JSON.stringify(code)}, { __proto__: null, filename: '${AGENT_URL}' }).runInContext(realm);
+  return run(load, load('node:process'), load('node:buffer').Buffer, realm, ${passed.expression});
+})(${CONSOLE_REQUIRE})`;
+}
 
 /** Whether a socket table has a connection to a port: anything there but listening and what is only remembered. */
 const HAS_CONNECTION = `function hasConnection(table, port) {
@@ -86,18 +104,17 @@ const CLOSER_MS = 2000;
 // Closing the inspector blocks the app for as long as anybody is connected to it. So the app itself waits, without
 // blocking, until nobody is, and closes it then; timers and reads of this neither block nor keep the app alive.
 // With `reopens` it waits for one that is closed now and will open once more. Its timers leave the request's context behind
-// in whose middle they may be set.
-const ARM_CLOSER = `function armCloser(require, port, table, reopens) {
+// in whose middle they may be set. Files are read by promises, since the app may have wrapped what takes a callback.
+const ARM_CLOSER = `function armCloser(port, table, reopens) {
   ${HAS_CONNECTION}
+  ${OWN_TIMERS}
   var inspector = require('node:inspector');
-  var fs = require('node:fs');
-  function later(run, ms) {
-    var timer = require('node:timers').setTimeout(run, ms);
-    Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
-      if (symbol.description === 'kResourceStore') delete timer[symbol];
-      if (symbol.description === 'kAsyncContextFrame') timer[symbol] = undefined;
-    });
-    return timer;
+  var promises = require('node:fs').promises;
+  function then(promise, done, failed) {
+    Reflect.apply(Promise.prototype.then, promise, [
+      function (value) { try { done(value); } catch (_) {} },
+      failed || function () {},
+    ]);
   }
   var url = inspector.url();
   var waited = 0;
@@ -105,22 +122,26 @@ const ARM_CLOSER = `function armCloser(require, port, table, reopens) {
   function again() {
     if (waited >= ${CLOSER_MS}) return;
     waited += pause;
-    later(look, pause).unref();
+    var timer = newTimer(function () { try { look(); } catch (_) {} }, pause);
+    detach(timer);
+    timer.refresh().unref();
     pause = Math.min(pause * 2, 100);
   }
   function stillOurs() { return reopens ? inspector.url() !== undefined : url !== undefined && inspector.url() === url; }
   // The end of a table shows by a short piece; asking for more would take the kernel as long as the rest did.
   function readTable(done) {
-    fs.open('/proc/self/net/' + table, 'r', function (missing, fd) {
-      if (missing) return;
+    then(promises.open('/proc/self/net/' + table, 'r'), function (file) {
       var text = '';
       var bytes = Buffer.allocUnsafe(65536);
+      function end(read) {
+        then(file.close(), function () { if (read) done(text); });
+      }
       (function next() {
-        fs.read(fd, bytes, 0, bytes.length, null, function (failed, length) {
-          if (!failed) text += bytes.latin1Slice(0, length);
-          if (!failed && length >= 3800) return next();
-          fs.close(fd, function () { if (!failed) done(text); });
-        });
+        then(file.read(bytes, 0, bytes.length, null), function (piece) {
+          text += bytes.latin1Slice(0, piece.bytesRead);
+          if (piece.bytesRead >= 3800) return next();
+          end(true);
+        }, function () { end(false); });
       })();
     });
   }
@@ -130,11 +151,9 @@ const ARM_CLOSER = `function armCloser(require, port, table, reopens) {
       return;
     }
     readTable(function (text) {
-      try {
-        if (!stillOurs()) return;
-        if (hasConnection(text, port)) again();
-        else inspector.close();
-      } catch (_) {}
+      if (!stillOurs()) return;
+      if (hasConnection(text, port)) again();
+      else inspector.close();
     });
   }
   again();
@@ -152,28 +171,25 @@ const CARRIES = `function carries(timer) {
     return /^(kResourceStore|kAsyncContextFrame)$/.test(symbol.description) && timer[symbol] !== undefined;
   });
 }
-function inSomeonesContext(require) {
-  var timers = require('node:timers');
-  var timer = timers.setTimeout(function () {}, 1e6);
-  timers.clearTimeout(timer);
+function inSomeonesContext() {
+  var timer = newTimer(function () {}, 1e6);
+  timer.close();
   return carries(timer);
 }`;
 
 /** Where a turn of its own leaves its outcome until it is asked for. */
-const OUTCOME = "Symbol.for('pm2-ops.outcome')";
+const OUTCOME = "'pm2-ops.outcome'";
 
 // A server at its limit is hardly ever between two events when it is looked at. Then it is asked for a turn of its own:
 // a timer that carries nothing over from the request in whose middle it was set. Where that cannot be seen to be so, or
 // comes too late, nothing is loaded. Its outcome is asked for later: V8 may take a promise for collected.
-const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(require, timeoutMs, run) {
+const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(timeoutMs, run) {
   var hooks = require('node:async_hooks');
-  var began = process.hrtime();
+  var began = process.uptime();
   var turn = {};
   Object.defineProperty(process, ${OUTCOME}, { value: turn, configurable: true });
-  var detached = parseInt(process.versions.node, 10) < 24;
-  var timer = require('node:timers').setTimeout(function () {
-    var took = process.hrtime(began);
-    if (took[0] * 1e3 + took[1] / 1e6 > timeoutMs) {
+  var timer = newTimer(function () {
+    if ((process.uptime() - began) * 1e3 > timeoutMs) {
       if (process[${OUTCOME}] === turn) delete process[${OUTCOME}];
       return;
     }
@@ -184,10 +200,8 @@ const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(require, timeoutMs, run) {
       turn.outcome = JSON.stringify({ failed: String((error && error.stack) || error) });
     }
   }, 0);
-  Object.getOwnPropertySymbols(timer).forEach(function (symbol) {
-    if (symbol.description === 'kResourceStore') delete timer[symbol];
-    if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }
-  });
+  var detached = detach(timer);
+  timer.refresh();
   return '{"pending":true}';
 }`;
 
@@ -210,54 +224,44 @@ export function loadExpression(
   load: { source: string; argument: unknown },
   { closing, ownTurnMs }: LoadOptions,
 ): string {
-  return `(function (fromConsole) {
-  ${COUNT_FRAMES}
-  ${PICK_REQUIRE}
+  const body = `${COUNT_FRAMES}
+  ${OWN_TIMERS}
   ${ARM_CLOSER}
   ${CARRIES}
   ${IN_A_TURN_OF_ITS_OWN}
   var frames = countFrames();
-  var require = pickRequire(fromConsole);
   function load() {
-    var began = process.hrtime();
-    ${closing === null ? '' : `armCloser(require, ${closing.port}, ${JSON.stringify(tableOf(closing))});`}
+    var began = process.uptime();
+    ${closing === null ? '' : `armCloser(${closing.port}, ${JSON.stringify(tableOf(closing))});`}
     var module = { exports: {} };
-    (function (module, exports, require) {
-${load.source}
-    })(module, module.exports, require);
+    script(module, module.exports, require, realm);
     var value = module.exports.install(${JSON.stringify(load.argument) ?? 'undefined'});
-    var took = process.hrtime(began);
-    return JSON.stringify({ value: value === undefined ? null : value, heldMs: took[0] * 1e3 + took[1] / 1e6 });
+    return JSON.stringify({ value: value === undefined ? null : value, heldMs: (process.uptime() - began) * 1e3 });
   }
-  if (frames === 1 && !inSomeonesContext(require)) return load();
-  ${ownTurnMs === null ? '' : `return inOwnTurn(require, ${ownTurnMs}, load);`}
-  return frames < 0 ? '{"opaque":true}' : '{"busy":true}';
-})(${CONSOLE_REQUIRE})`;
+  if (frames === 1 && !inSomeonesContext()) return load();
+  ${ownTurnMs === null ? '' : `return inOwnTurn(${ownTurnMs}, load);`}
+  return frames < 0 ? '{"opaque":true}' : '{"busy":true}';`;
+  const script = `function (module, exports, require, realm) {\n${load.source}\n}`;
+  return inOwnRealm(body, { name: 'script', expression: script });
 }
 
 /** Makes the app close its inspector as soon as nobody is connected to it. */
 export function armCloserExpression(closing: Endpoint): string {
-  return `(function (fromConsole) {
-  ${PICK_REQUIRE}
-  ${ARM_CLOSER}
-  armCloser(pickRequire(fromConsole), ${closing.port}, ${JSON.stringify(tableOf(closing))});
-})(${CONSOLE_REQUIRE})`;
+  return inOwnRealm(`${ARM_CLOSER}
+  armCloser(${closing.port}, ${JSON.stringify(tableOf(closing))});`);
 }
 
 /** What Node's cluster hangs on a worker that had not come online when its primary was told to be debugged. */
 const HANDED_ON = 'process._debugProcess(this.process.pid)';
 
 /** Has a primary that forked in the very moment of the signal forget that it was to hand it on to its workers. */
-export const SPARE_WORKERS_EXPRESSION = `(function (fromConsole) {
-  ${PICK_REQUIRE}
-  var workers = pickRequire(fromConsole)('node:cluster').workers || {};
+export const SPARE_WORKERS_EXPRESSION = inOwnRealm(`var workers = require('node:cluster').workers || {};
   Object.keys(workers).forEach(function (id) {
     var worker = workers[id];
     worker.listeners('online').forEach(function (listener) {
       if (String(listener).indexOf('${HANDED_ON}') >= 0) worker.removeListener('online', listener);
     });
-  });
-})(${CONSOLE_REQUIRE})`;
+  });`);
 
 /** How long an app whose event loop does not turn may be held until the last connection is gone, in milliseconds. */
 const CLOSE_NOW_MS = 50;
@@ -266,25 +270,20 @@ const CLOSE_NOW_MS = 50;
  * waits for the last connection to be gone, for a moment and never longer. Node opens the inspector once more when the event
  * loop turns, because the signal was also announced to that; so the app closes that one, too. */
 export function closeNowExpression(closing: Endpoint): string {
-  return `(function (fromConsole) {
-  ${PICK_REQUIRE}
-  ${HAS_CONNECTION}
+  return inOwnRealm(`${HAS_CONNECTION}
   ${ARM_CLOSER}
-  var require = pickRequire(fromConsole);
   var inspector = require('node:inspector');
   var fs = require('node:fs');
-  var began = process.hrtime();
+  var began = process.uptime();
   for (;;) {
     var held = false;
     try {
       held = hasConnection(fs.readFileSync('/proc/self/net/${tableOf(closing)}', 'latin1'), ${closing.port});
     } catch (_) {}
     if (!held) {
-      armCloser(require, ${closing.port}, '${tableOf(closing)}', true);
+      armCloser(${closing.port}, '${tableOf(closing)}', true);
       return inspector.close();
     }
-    var took = process.hrtime(began);
-    if (took[0] > 0 || took[1] > ${CLOSE_NOW_MS * 1e6}) return;
-  }
-})(${CONSOLE_REQUIRE})`;
+    if ((process.uptime() - began) * 1e3 > ${CLOSE_NOW_MS}) return;
+  }`);
 }

@@ -134,7 +134,12 @@ const KINDS: { [Kind in AgentMessage['kind']]: z.ZodMiniType<Of<Kind>> } = {
   'compress-end': fields<Of<'compress-end'>>({ kind: z.literal('compress-end'), id: ids, pid: pids, bytes: count }),
   echo: fields<Of<'echo'>>({ kind: z.literal('echo'), id: ids, pid: pids }),
   reply: fields<Of<'reply'>>({ kind: z.literal('reply'), nonce: nonces, reply: replies }),
-  bye: fields<Of<'bye'>>({ kind: z.literal('bye'), pid: pids, reason: text(300) }),
+  bye: fields<Of<'bye'>>({
+    kind: z.literal('bye'),
+    pid: pids,
+    reason: text(300),
+    forGood: z.optional(z.boolean()),
+  }),
 };
 
 /** The name of the field that is wrong: one of ours, since only declared ones are looked at. */

@@ -25,6 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   installWorkspace('workspace', 'other Node and PM2 versions, a registry');
   if (files.some((file) => /frameworks/i.test(file))) installWorkspace('frameworks', 'Express, Fastify, Next.js, …');
+  if (files.some((file) => /replaced/i.test(file))) installWorkspace('replaced', 'zone.js, New Relic, Sentry, …');
   if (files.some((file) => file.startsWith(join('test', 'app-template')))) installTemplate();
 
   const began = performance.now();

@@ -7,9 +7,31 @@ const UNSEEN = 'test/module/agent/unseen.test.ts';
 const HARMLESS = 'test/module/agent/harmless.test.ts';
 const LEASE = 'test/module/agent/lease.test.ts';
 const PARAMS = 'test/module/agent/params.test.ts';
+const REPLACED = 'test/module/agent/replaced.test.ts';
 const GRACEFUL = 'test/module/agent/graceful.test.ts';
 
 export const mutations: readonly Mutation[] = [
+  {
+    harm: 'beside fake timers no deadline of the agent ever comes',
+    file: 'module/agent/realm/globals.ts',
+    find: '/^class Timeout\\b/.test(sourceOf(found))',
+    replace: 'false',
+    tests: [REPLACED],
+  },
+  {
+    harm: 'zone.js makes a task of each listener of the agent',
+    file: 'module/agent/realm/globals.ts',
+    find: 'methods[name] ?? (Reflect.get(target, name, target) as unknown)',
+    replace: 'Reflect.get(target, name, target) as unknown',
+    tests: [REPLACED],
+  },
+  {
+    harm: 'an app that hears no message is shown as attached',
+    file: 'module/agent/agent.ts',
+    find: 'if (channel?.calledBack() !== false) return;',
+    replace: 'return;',
+    tests: [REPLACED],
+  },
   {
     harm: 'a script that has done its work never ends, because the agent listens to messages',
     file: 'module/agent/channel.ts',

@@ -162,8 +162,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'the agent is loaded in the middle of a call of the app',
     file: 'module/attach/in-target.ts',
-    find: 'if (frames === 1 && !inSomeonesContext(require)) return load();',
-    replace: 'if (!inSomeonesContext(require)) return load();',
+    find: 'if (frames === 1 && !inSomeonesContext()) return load();',
+    replace: 'if (!inSomeonesContext()) return load();',
     tests: [BUSY],
   },
   {

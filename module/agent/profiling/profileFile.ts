@@ -1,8 +1,6 @@
 // A profile as a file of the kind that DevTools and speedscope open, written piece by piece: the app has its turn between
 // two pieces, and its text is never in memory as a whole.
-import { accessSync, constants, createWriteStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { accessSync, constants } from 'node:fs';
 import type { AgentOptions } from '../../protocol.ts';
 import { openRegular } from '../../regularFile.ts';
 import { createPartial, discard, folderOf, newFile, pruneOwn, publish } from '../files.ts';
@@ -65,14 +63,22 @@ export async function writeProfile(
   try {
     const file = newFile(stateDir, 'profiles', ending);
     partial = createPartial(file);
-    const fd = await openRegular(partial, constants.O_WRONLY);
-    await pipeline(Readable.from(text), createWriteStream('', { fd }));
+    await writePieces(partial, text);
     const bytes = await publish(partial, file);
     pruneOwn(stateDir, 'profiles', dumpKeep, dumpMaxBytes);
     return { file, bytes };
   } catch (error) {
     if (partial !== undefined) discard(partial);
     throw diskRefusal(stateDir, error);
+  }
+}
+
+async function writePieces(file: string, text: Iterable<string>): Promise<void> {
+  const handle = await openRegular(file, constants.O_WRONLY);
+  try {
+    for (const piece of text) await handle.appendFile(piece);
+  } finally {
+    await handle.close();
   }
 }
 

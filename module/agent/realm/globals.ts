@@ -1,0 +1,86 @@
+// What the agent has in place of the globals that are not the language's, but Node's: timers, clock and `process`. An app may have
+// put others there (fake timers, zone.js), under which a deadline never comes. The build gives these names to all of the
+// agent's code (esbuild's `inject`).
+import { Socket } from 'node:net';
+import * as replaceable from 'node:timers';
+import { methodsOf } from './emitter.ts';
+
+/** lib/internal/timers.js: what `setTimeout` makes; `refresh` starts it, `close` stops it. */
+type NodesTimeout = new (
+  callback: () => void,
+  ms: number,
+  args: undefined,
+  repeats: boolean,
+  keepsAlive: boolean,
+) => NodeJS.Timeout;
+
+const LONGEST_MS = 2 ** 31 - 1;
+/** Of this realm: the app's may be another. */
+const sourceOf = (fn: unknown): string => Reflect.apply(Function.prototype.toString, fn, []) as string;
+
+const Timeout = findTimeout();
+const immediately = replaceable.setImmediate;
+const hasImmediates = /\bnew Immediate\(/.test(sourceOf(immediately));
+
+/**
+ * Node's own class of timers. A socket has one for its idle time, made inside Node (lib/internal/stream_base_commons.js,
+ * setStreamTimeout), whatever has become of `setTimeout`.
+ */
+function findTimeout(): NodesTimeout | undefined {
+  try {
+    const socket: Record<string | symbol, unknown> = { _onTimeout() {} };
+    Reflect.apply(Socket.prototype.setTimeout, socket, [LONGEST_MS]);
+    const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'timeout');
+    const timer = symbol && (socket[symbol] as NodeJS.Timeout);
+    timer?.close();
+    const found = timer?.constructor;
+    return /^class Timeout\b/.test(sourceOf(found)) ? (found as unknown as NodesTimeout) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param ms as `setTimeout` and `setInterval` take it */
+function start(callback: () => void, ms: number, repeats: boolean): NodeJS.Timeout {
+  const safe = () => {
+    try {
+      callback();
+    } catch {
+      // Nothing of ours may throw into the app.
+    }
+  };
+  if (Timeout) return new Timeout(safe, ms, undefined, repeats, true).refresh();
+  return repeats ? replaceable.setInterval(safe, ms) : replaceable.setTimeout(safe, ms);
+}
+
+export function setTimeout<A extends unknown[]>(callback: (...args: A) => void, ms = 1, ...args: A): NodeJS.Timeout {
+  return start(() => callback(...args), ms, false);
+}
+
+export function setInterval(callback: () => void, ms: number): NodeJS.Timeout {
+  return start(callback, ms, true);
+}
+
+export function clearTimeout(timer: NodeJS.Timeout | undefined): void {
+  timer?.close();
+}
+
+export const clearInterval = clearTimeout;
+
+export function setImmediate<A extends unknown[]>(callback: (...args: A) => void, ...args: A): { unref(): unknown } {
+  return hasImmediates ? immediately(callback, ...args) : setTimeout(callback, 1, ...args);
+}
+
+// A function of Node's C++; that a date goes backwards is rarer than that `performance` is a fake.
+const uptime = /\[native code\]/.test(sourceOf(process.uptime)) ? process.uptime : undefined;
+const now = uptime ? () => uptime() * 1000 : () => Date.now();
+
+export const performance = { now, timeOrigin: Date.now() - now() };
+
+// The app's own in this file, to which nothing is given. What is written goes there, too.
+const methods = methodsOf(process, () => own);
+const own: NodeJS.Process = new Proxy(process, {
+  get: (target, name) => methods[name] ?? (Reflect.get(target, name, target) as unknown),
+});
+
+export { own as process };

@@ -1,0 +1,2 @@
+global.Promise = require('../../replaced/node_modules/bluebird');
+require('./serve.cjs').serve();

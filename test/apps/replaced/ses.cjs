@@ -1,0 +1,3 @@
+require('../../replaced/node_modules/ses');
+lockdown();
+require('./serve.cjs').serve();
