@@ -66,8 +66,8 @@ for (const node of nodes()) {
         assert.equal(holds.line, lineOf(script, 'function holdOn'));
         assert.ok(checkCpuProfile(readFileSync(cpu.file, 'utf8')).has('hotLoop'));
         assert.ok(checkHeapProfile(readFileSync(heap.file, 'utf8')).has('holdOn'));
-        assert.match(cpu.file, /\/profiles\/app-x-\d+-\d{8}T\d{9}Z\.cpuprofile$/);
-        assert.match(heap.file, /\/profiles\/app-x-\d+-\d{8}T\d{9}Z\.heapprofile$/);
+        assert.match(cpu.file, /\/profiles\/app-0-\d+-\d{8}T\d{9}Z\.cpuprofile$/);
+        assert.match(heap.file, /\/profiles\/app-0-\d+-\d{8}T\d{9}Z\.heapprofile$/);
         for (const { file, bytes } of [cpu, heap]) {
           assert.equal(statSync(file).mode & 0o777, 0o600);
           assert.equal(statSync(file).size, bytes);
@@ -193,13 +193,13 @@ for (const node of nodes()) {
       const folder = join(stateDir, 'profiles');
       mkdirSync(folder, { recursive: true });
       for (let day = 10; day < 17; day++) {
-        writeFileSync(join(folder, `app-x-99-202601${day}T000000000Z.heapprofile`), 'old');
+        writeFileSync(join(folder, `app-0-99-202601${day}T000000000Z.heapprofile`), 'old');
         writeFileSync(join(folder, `app-8-99-202601${day}T000000000Z.cpuprofile`), "another instance's");
       }
       const { file } = await agent.run<Profile>('cpu-profile', { seconds: 1 });
       const left = readdirSync(folder).map((name) => join(folder, name));
       assert.ok(left.includes(file));
-      assert.equal(left.filter((name) => name.includes('app-x-')).length, 5);
+      assert.equal(left.filter((name) => name.includes('app-0-')).length, 5);
       assert.equal(left.filter((name) => name.includes('app-8-')).length, 7);
     });
   });
