@@ -117,7 +117,7 @@ describe('heapdump', () => {
     const forced = await pm2.triggerOne<Dump>('limited', 'heapdump', 'force=true');
     assert.equal(forced.ok, true, JSON.stringify(forced));
     assert.equal(forced.drained, false);
-    assert.match(forced.reason, /limited runs in fork mode.*written in place/);
+    assert.match(forced.reason, /limited has one instance, which runs in fork mode.*written in place/);
   });
 
   it('keeps the newest five of an app, and never touches those of another', async () => {
