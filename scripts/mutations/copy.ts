@@ -6,7 +6,7 @@ import { basename, join, relative } from 'node:path';
 /** Built, downloaded or not ours: not copied. */
 const LEFT_OUT = new Set(['.git', '.cache', '.next', 'dist', 'node_modules']);
 /** Folders whose dependencies the copy shares. */
-const INSTALLED = ['.', 'test/workspace', 'test/frameworks', 'app-template'];
+const INSTALLED = ['.', 'test/workspace', 'test/frameworks', 'test/replaced', 'app-template'];
 
 /** Copies the sources of a checkout, uncommitted changes included, and links what is installed in it. */
 export function copyCheckout(root: string, to: string): void {
