@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createBadMessages } from '../../module/badMessages.ts';
 import { createAgentCalls } from '../../module/daemon/agentCalls.ts';
-import type { ManagedProcess, PmId } from '../../module/daemon/daemon.ts';
+import type { PmId } from '../../module/daemon/daemon.ts';
 import { createFleet } from '../../module/fleet.ts';
 import { createAgentEars } from '../../module/hearAgents.ts';
 import type { ModuleMessage } from '../../module/protocol.ts';
+import { listed } from '../support/listed.ts';
 
 describe('what an agent says', () => {
   it('is heard of the process that it is, also when PM2 has just renamed it', () => {
@@ -71,7 +72,8 @@ describe('what an agent says', () => {
 
 function ears() {
   const fleet = createFleet(() => true);
-  fleet.sync([listed(1, 'web'), listed(2, 'evil')]);
+  const inFork = { mode: 'fork' } as const;
+  fleet.sync([listed({ pmId: 1, name: 'web', ...inFork }), listed({ pmId: 2, name: 'evil', ...inFork })]);
   const heard: string[] = [];
   const log: string[] = [];
   const sent: ModuleMessage[] = [];
@@ -98,23 +100,4 @@ function ears() {
     onState: note('standing'),
   });
   return { fleet, heard, log, sent, calls, bad, say };
-}
-
-function listed(pmId: number, name: string): ManagedProcess {
-  return {
-    pmId,
-    pid: 1000 + pmId,
-    name,
-    namespace: 'default',
-    mode: 'fork',
-    status: 'online',
-    isModule: false,
-    actions: [],
-    maxMemoryRestart: 0,
-    killTimeoutMs: 1600,
-    restarts: 0,
-    createdMs: 0,
-    waitReady: false,
-    startedAt: 0,
-  };
 }

@@ -5,6 +5,7 @@ import { type Ask, createCoordinator } from '../../../module/coordinator/coordin
 import type { ManagedProcess, PmId } from '../../../module/daemon/daemon.ts';
 import { createFleet } from '../../../module/fleet.ts';
 import type { ActionName, ParamValues, ServingState, Verdict } from '../../../module/protocol.ts';
+import { listed } from '../../support/listed.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 describe('who may drain', () => {
@@ -303,20 +304,5 @@ function coordinate(name: string, instances: number) {
 }
 
 function instance(name: string, pmId: number, namespace = 'default'): ManagedProcess {
-  return {
-    pmId,
-    pid: 1000 + pmId,
-    name,
-    namespace,
-    mode: 'cluster',
-    status: 'online',
-    isModule: false,
-    actions: [],
-    maxMemoryRestart: 0,
-    killTimeoutMs: 1600,
-    restarts: 0,
-    createdMs: 0,
-    waitReady: false,
-    startedAt: 0,
-  };
+  return listed({ name, pmId, namespace });
 }

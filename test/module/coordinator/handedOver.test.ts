@@ -4,6 +4,7 @@ import { createRollingReload } from '../../../module/coordinator/rollingReload.t
 import type { Daemon, ManagedProcess } from '../../../module/daemon/daemon.ts';
 import { createFleet } from '../../../module/fleet.ts';
 import type { Reply } from '../../../module/protocol.ts';
+import { listed } from '../../support/listed.ts';
 
 // PM2 hands a connection over in the moment before it hears of the drain: no client can be told to come just then.
 it('an instance that a reload has drained answers once more before it is ended: what PM2 had handed over is given back', async () => {
@@ -62,21 +63,6 @@ it('an instance that a reload has drained answers once more before it is ended: 
 });
 
 function instance(pmId: number, pid: number): ManagedProcess {
-  return {
-    pmId,
-    // Living ones: a reload looks whether a process has ended meanwhile.
-    pid,
-    name: 'web',
-    namespace: 'default',
-    mode: 'cluster',
-    status: 'online',
-    isModule: false,
-    actions: [],
-    maxMemoryRestart: 0,
-    killTimeoutMs: 1600,
-    restarts: 0,
-    createdMs: 0,
-    waitReady: false,
-    startedAt: 0,
-  };
+  // Living ones: a reload looks whether a process has ended meanwhile.
+  return listed({ pmId, pid, name: 'web' });
 }
