@@ -3,10 +3,10 @@
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanEnvironment } from '../test/support/environment.ts';
-import { ROOT, tempFolder } from '../test/support/folders.ts';
-import { packModule } from '../test/support/package.ts';
-import { runOk } from '../test/support/run.ts';
+import { cleanEnvironment } from '../testkit/environment.ts';
+import { ROOT, tempFolder } from '../testkit/folders.ts';
+import { packModule } from '../testkit/package.ts';
+import { runOk } from '../testkit/run.ts';
 import { type Cost, costs } from './support/cost.ts';
 import { startIdleFleet } from './support/fleet.ts';
 import { machine } from './support/machine.ts';

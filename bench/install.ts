@@ -4,10 +4,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mark, size } from '../scripts/demo/terminal.ts';
-import { writeNpmrc } from '../test/support/environment.ts';
-import { tempFolder } from '../test/support/folders.ts';
-import { packModule } from '../test/support/package.ts';
-import { startPm2 } from '../test/support/pm2.ts';
+import { writeNpmrc } from '../testkit/environment.ts';
+import { tempFolder } from '../testkit/folders.ts';
+import { packModule } from '../testkit/package.ts';
+import { startPm2 } from '../testkit/pm2.ts';
 import { bytesUnder, filesUnder, packagesIn } from './support/disk.ts';
 import { machine } from './support/machine.ts';
 import { readOptions } from './support/options.ts';

@@ -4,12 +4,12 @@
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT, WORKSPACE } from '../test/support/folders.ts';
-import { get } from '../test/support/load.ts';
-import { packModule } from '../test/support/package.ts';
-import { type Pm2, startPm2 } from '../test/support/pm2.ts';
-import { untilAttached } from '../test/support/status.ts';
-import { freePort, waitFor } from '../test/support/wait-for.ts';
+import { ROOT, WORKSPACE } from '../testkit/folders.ts';
+import { get } from '../testkit/load.ts';
+import { packModule } from '../testkit/package.ts';
+import { type Pm2, startPm2 } from '../testkit/pm2.ts';
+import { untilAttached } from '../testkit/status.ts';
+import { freePort, waitFor } from '../testkit/wait-for.ts';
 import { type LoadProcess, pin, startLoadProcess } from './support/load.ts';
 import { machine } from './support/machine.ts';
 import { readOptions } from './support/options.ts';

@@ -2,11 +2,11 @@
 // beside the same load without one, in turns.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgentProcess } from '../test/support/agentProcess.ts';
-import { app, tempFolder } from '../test/support/folders.ts';
-import { startLoad, untilServing } from '../test/support/load.ts';
-import { ensureBuilt } from '../test/support/package.ts';
-import { freePort } from '../test/support/wait-for.ts';
+import { startAgentProcess } from '../testkit/agentProcess.ts';
+import { app, tempFolder } from '../testkit/folders.ts';
+import { startLoad, untilServing } from '../testkit/load.ts';
+import { ensureBuilt } from '../testkit/package.ts';
+import { freePort } from '../testkit/wait-for.ts';
 import { cpuMs } from './support/cost.ts';
 import { machine } from './support/machine.ts';
 import { readOptions } from './support/options.ts';

@@ -4,7 +4,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { manifest } from '../test/support/package.ts';
+import { manifest } from '../testkit/package.ts';
 import { type Candidate, candidates, DEFAULT_KILL_TIMEOUT_MS, PATIENT_KILL_TIMEOUT_MS } from './reload/candidates.ts';
 import { type Clients, startClients } from './reload/clients.ts';
 import { installPeers, nodeVersion } from './reload/peers.ts';

@@ -1,8 +1,8 @@
 // The life of a service from top to bottom: open, warm up, listen, ready; then drain, close, gone.
 
 import type { Server } from 'node:net';
+import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from '../drain/index.ts';
 import { LateError } from './deadline.ts';
-import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from './drain/index.ts';
 import { type Edges, listenToEdges } from './edges.ts';
 import type { Readiness, Service, ServiceLog, ServiceOptions, ServiceState } from './index.ts';
 import { untilWritten } from './lastLine.ts';

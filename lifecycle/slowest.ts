@@ -2,9 +2,9 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
-import { answersEventSource, isForEventSource } from './drain/eventStreams.ts';
-import type { ResponseInternals } from './drain/internals.ts';
-import { requestPath } from './drain/requestPath.ts';
+import { answersEventSource, isForEventSource } from '../drain/eventStreams.ts';
+import type { ResponseInternals } from '../drain/internals.ts';
+import { requestPath } from '../drain/requestPath.ts';
 
 /**
  * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. The stream of

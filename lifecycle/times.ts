@@ -1,6 +1,6 @@
 // How the time between the signal to leave and SIGKILL is shared out.
 
-import { marginMs, PM2_KILL_TIMEOUT_MS } from './drain/budget.ts';
+import { marginMs, PM2_KILL_TIMEOUT_MS } from '../drain/budget.ts';
 
 /** What `docker stop` gives a container, in milliseconds. systemd gives more. */
 const DOCKER_GRACE_MS = 10_000;

@@ -2,8 +2,8 @@
 // module all agents would go: so an operation that failed is written down and the rest goes on; of an exception, after which
 // nobody knows how things stand, the module starts anew, and never so soon that PM2 counts it.
 
-import { printableLines } from './text/printable.ts';
-import { redact } from './text/redact.ts';
+import { printableLines } from '../shared/text/printable.ts';
+import { redact } from '../shared/text/redact.ts';
 
 /** PM2's `min_uptime` is a second; the more, the less it costs the host if the next one ends in the same way. */
 const LIVES_AT_LEAST_MS = 5_000;

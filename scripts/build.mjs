@@ -25,7 +25,7 @@ const common = {
   logLevel: 'warning',
 };
 
-/** What the agent has in place of Node's globals (module/agent/realm/globals.ts). */
+/** What the agent has in place of Node's globals (agent/realm/globals.ts). */
 const OWN_GLOBALS = [
   ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
   ...['performance', 'process'],
@@ -39,12 +39,12 @@ const promisesOfItsOwn = {
   setup(agent) {
     for (const [id, file] of Object.entries({ 'fs/promises': 'fsPromises.ts', 'stream/promises': 'streamPromises.ts' }))
       agent.onResolve({ filter: new RegExp(`^node:${id}$`) }, () => ({
-        path: join(root, 'module', 'agent', 'realm', file),
+        path: join(root, 'agent', 'realm', file),
       }));
   },
 };
 
-/** The agent as a text, for the realm that `module/agent/realm/enter.ts` makes. */
+/** The agent as a text, for the realm that `agent/realm/enter.ts` makes. */
 const inARealmOfItsOwn = {
   name: 'in-a-realm-of-its-own',
   setup(door) {
@@ -54,8 +54,8 @@ const inARealmOfItsOwn = {
         ...common,
         minifySyntax: true,
         minifyWhitespace: true,
-        entryPoints: ['module/agent/index.ts'],
-        inject: ['module/agent/realm/globals.ts'],
+        entryPoints: ['agent/index.ts'],
+        inject: ['agent/realm/globals.ts'],
         format: 'cjs',
         write: false,
         plugins: [promisesOfItsOwn, compiledLater],
@@ -74,7 +74,7 @@ const inARealmOfItsOwn = {
 const compiledLater = {
   name: 'compiled-later',
   setup(agent) {
-    const shared = join(root, 'module', 'agent', 'refusal.ts');
+    const shared = join(root, 'contract', 'refusal.ts');
     agent.onResolve({ filter: /\/later\.ts$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path),
       namespace: 'later',
@@ -116,7 +116,7 @@ const compiledLater = {
 /** What is built: source, file in dist/, format. A room that does not exist yet is passed over. */
 const entries = [
   {
-    source: 'module/agent/realm/injected.ts',
+    source: 'agent/realm/injected.ts',
     logOverride: { 'commonjs-variable-in-esm': 'silent' },
     file: 'agent.cjs',
     format: 'cjs',
@@ -124,21 +124,21 @@ const entries = [
     minifyWhitespace: true,
     selfContained: true,
     plugins: [inARealmOfItsOwn],
-    // AGENT_URL of module/protocol.ts: it is evaluated without a file.
+    // AGENT_URL of contract/protocol.ts: it is evaluated without a file.
     footer: { js: '//# sourceURL=pm2-ops:agent' },
   },
   {
-    source: 'module/agent/preload.ts',
+    source: 'agent/preload.ts',
     file: 'agent-preload.cjs',
     format: 'cjs',
     selfContained: true,
     plugins: [inARealmOfItsOwn],
   },
-  { source: 'module/repl/main.ts', file: 'repl.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
-  { source: 'module/repl/worker.ts', file: 'repl-worker.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
+  { source: 'agent/repl/main.ts', file: 'repl.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
+  { source: 'agent/repl/worker.ts', file: 'repl-worker.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
   { source: 'module/attach/guard.ts', file: 'guard.cjs', format: 'cjs', minifySyntax: true },
   { source: 'module/main.ts', file: 'main.mjs', format: 'esm' },
-  { source: 'module/cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },
+  { source: 'cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },
   { source: 'lifecycle/index.ts', file: 'lifecycle.mjs', format: 'esm', selfContained: true },
   { source: 'lifecycle/index.ts', file: 'lifecycle.cjs', format: 'cjs', selfContained: true },
 ];

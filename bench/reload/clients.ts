@@ -3,8 +3,8 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { cleanEnvironment } from '../../test/support/environment.ts';
-import { ROOT } from '../../test/support/folders.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT } from '../../testkit/folders.ts';
 import type { Group, Order, Reply, Seen } from './seen.ts';
 
 export interface Clients {

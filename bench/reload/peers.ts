@@ -3,9 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanEnvironment } from '../../test/support/environment.ts';
-import { ROOT } from '../../test/support/folders.ts';
-import { runOk } from '../../test/support/run.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { runOk } from '../../testkit/run.ts';
 import { say } from '../support/report.ts';
 
 export const PEERS = join(ROOT, 'bench', 'workspace');

@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { ROOT } from '../../test/support/folders.ts';
+import { ROOT } from '../../testkit/folders.ts';
 import type { Machine } from '../support/machine.ts';
 import { machineLine } from '../support/machine.ts';
 import { type Goal, report } from '../support/report.ts';

@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cleanEnvironment } from '../../test/support/environment.ts';
-import { ROOT, tempFolder } from '../../test/support/folders.ts';
-import { install } from '../../test/support/installed.ts';
-import { untilServing } from '../../test/support/load.ts';
-import { type Pm2, startPm2 } from '../../test/support/pm2.ts';
-import { runOk } from '../../test/support/run.ts';
-import { freePort, waitFor } from '../../test/support/wait-for.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT, tempFolder } from '../../testkit/folders.ts';
+import { install } from '../../testkit/installed.ts';
+import { untilServing } from '../../testkit/load.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { runOk } from '../../testkit/run.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 import type { Candidate } from './candidates.ts';
 import { NODE, PEERS } from './peers.ts';
 

@@ -1,9 +1,9 @@
 // One reload of one candidate, measured: from the command until the old workers are gone and the new ones serve.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { get } from '../../test/support/load.ts';
-import { isAlive } from '../../test/support/pm2.ts';
-import { waitFor } from '../../test/support/wait-for.ts';
+import { get } from '../../testkit/load.ts';
+import { isAlive } from '../../testkit/pm2.ts';
+import { waitFor } from '../../testkit/wait-for.ts';
 import { monotonicMs } from '../support/fleet.ts';
 import type { Clients } from './clients.ts';
 import type { Seen } from './seen.ts';

@@ -3,10 +3,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT } from '../../test/support/folders.ts';
-import { get } from '../../test/support/load.ts';
-import { type Pm2, type Pm2Process, startPm2 } from '../../test/support/pm2.ts';
-import { freePort, waitFor } from '../../test/support/wait-for.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { get } from '../../testkit/load.ts';
+import { type Pm2, type Pm2Process, startPm2 } from '../../testkit/pm2.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 /** An idle app's boot is over this long after its first idle moment, lazy compilation and all, in milliseconds. */
 const SETTLE_MS = 1_500;

@@ -4,9 +4,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { cleanEnvironment } from '../../test/support/environment.ts';
-import { ROOT } from '../../test/support/folders.ts';
-import { run } from '../../test/support/run.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { run } from '../../testkit/run.ts';
 import type { Slice, SliceResult } from './loadProcess.ts';
 
 export interface LoadProcess {

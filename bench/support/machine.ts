@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../../test/support/folders.ts';
-import { manifest } from '../../test/support/package.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { manifest } from '../../testkit/package.ts';
 
 export interface Machine {
   date: string;

@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { mark, table } from '../../scripts/demo/terminal.ts';
-import { ROOT } from '../../test/support/folders.ts';
+import { ROOT } from '../../testkit/folders.ts';
 import { type Machine, machineLine } from './machine.ts';
 import { round } from './stats.ts';
 

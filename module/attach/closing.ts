@@ -2,10 +2,7 @@
 // successor does it for a module that died, and so does the guard: all of them by this file.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { idleness } from './idleness.ts';
-import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
-import { connect, InspectorError, type InspectorSession } from './inspector.ts';
-import type { Debt } from './journal.ts';
+import { idleness } from '../../shared/linux/idleness.ts';
 import {
   connectionsTo,
   expectedPort,
@@ -17,7 +14,10 @@ import {
   type OwnListener,
   ownSockets,
   readStatus,
-} from './proc.ts';
+} from '../../shared/linux/proc.ts';
+import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
+import { connect, InspectorError, type InspectorSession } from './inspector.ts';
+import type { Debt } from './journal.ts';
 
 const POLL_MS = 2;
 /** A healthy app closes within a few milliseconds; after this many its event loop is taken for blocked. */

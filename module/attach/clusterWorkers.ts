@@ -2,8 +2,8 @@
 // (lib/internal/cluster/primary.js, NODE_DEBUG_ENABLED): whoever signals it signals processes that PM2 does not manage, and
 // nobody closes the inspectors that they open.
 
+import { childrenOf, type ProcessId, read, readStat, wasToldToInspect } from '../../shared/linux/proc.ts';
 import type { Debt } from './journal.ts';
-import { childrenOf, type ProcessId, read, readStat, wasToldToInspect } from './proc.ts';
 
 /** By this variable `cluster.fork` tells a process that it is a worker. The worker takes it out for its own children, but
  * /proc shows what it was started with. */

@@ -3,8 +3,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { readLink } from '../../shared/linux/proc.ts';
 import type { Debt } from './journal.ts';
-import { readLink } from './proc.ts';
 
 const READY_MS = 3000;
 const IDLE_MS = 5000;

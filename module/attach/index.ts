@@ -4,24 +4,8 @@
 
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Closing, closeInspector, endpointOf, inspectorSockets, Pursuit, prove } from './closing.ts';
-import { clusterWorkersOf, workerDebts } from './clusterWorkers.ts';
-import { Guardian } from './guardian.ts';
-import { idleness } from './idleness.ts';
-import {
-  armCloserExpression,
-  closeNowExpression,
-  type LoadOutcome,
-  loadExpression,
-  OUTCOME_EXPRESSION,
-  type Proof,
-  SPARE_WORKERS_EXPRESSION,
-} from './in-target.ts';
-import { connect, type Endpoint, InspectorError, type InspectorSession } from './inspector.ts';
-import { type Debt, Journal, same } from './journal.ts';
-import { kernelView } from './kernelView.ts';
-import { acquireLock, holderOfLock } from './lock.ts';
-import { openInspectorOf } from './openInspector.ts';
+import { idleness } from '../../shared/linux/idleness.ts';
+import { kernelView } from '../../shared/linux/kernelView.ts';
 import {
   connectionsTo,
   expectedPort,
@@ -33,7 +17,23 @@ import {
   ownSockets,
   type ProcessId,
   readStat,
-} from './proc.ts';
+} from '../../shared/linux/proc.ts';
+import { type Closing, closeInspector, endpointOf, inspectorSockets, Pursuit, prove } from './closing.ts';
+import { clusterWorkersOf, workerDebts } from './clusterWorkers.ts';
+import { Guardian } from './guardian.ts';
+import {
+  armCloserExpression,
+  closeNowExpression,
+  type LoadOutcome,
+  loadExpression,
+  OUTCOME_EXPRESSION,
+  type Proof,
+  SPARE_WORKERS_EXPRESSION,
+} from './in-target.ts';
+import { connect, type Endpoint, InspectorError, type InspectorSession } from './inspector.ts';
+import { type Debt, Journal, same } from './journal.ts';
+import { acquireLock, holderOfLock } from './lock.ts';
+import { openInspectorOf } from './openInspector.ts';
 import { type Fit, qualify } from './qualify.ts';
 import { asWritten } from './sourceLines.ts';
 import {
@@ -47,11 +47,8 @@ import {
 } from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
 
-export { idleness } from './idleness.ts';
-export { connect, InspectorError, type InspectorSession } from './inspector.ts';
-export { type KernelView, kernelView, type ThreadView } from './kernelView.ts';
-export { mainLoopFd } from './memory.ts';
-export { openInspectorOf } from './openInspector.ts';
+export { idleness } from '../../shared/linux/idleness.ts';
+export { type KernelView, kernelView, type ThreadView } from '../../shared/linux/kernelView.ts';
 export {
   ageMs,
   childrenOf,
@@ -61,7 +58,10 @@ export {
   readLink,
   readStat,
   wasToldToInspect,
-} from './proc.ts';
+} from '../../shared/linux/proc.ts';
+export { mainLoopFd } from '../../shared/linux/processMemory.ts';
+export { connect, InspectorError, type InspectorSession } from './inspector.ts';
+export { openInspectorOf } from './openInspector.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';

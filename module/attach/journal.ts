@@ -4,7 +4,7 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootId, isAlive, type ProcessId } from './proc.ts';
+import { bootId, isAlive, type ProcessId } from '../../shared/linux/proc.ts';
 
 /** A process that was signalled (or is about to be) and whose inspector is to be closed. */
 export interface Debt extends ProcessId {

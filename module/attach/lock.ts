@@ -9,7 +9,7 @@ import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } fr
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, type ProcessId, read, readLink, readStat } from './proc.ts';
+import { isAlive, type ProcessId, read, readLink, readStat } from '../../shared/linux/proc.ts';
 
 /** The name fills the address to its last byte: older libuv pads shorter abstract names with NULs, newer does not. */
 const ABSTRACT_NAME_BYTES = 107;

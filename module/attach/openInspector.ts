@@ -1,9 +1,9 @@
 // The inspector that a process has open without us, if any.
 
+import { type Idleness, idleness } from '../../shared/linux/idleness.ts';
+import { expectedPort, type Listener, listeners, type OwnListener } from '../../shared/linux/proc.ts';
 import { endpointOf, inspectorSockets } from './closing.ts';
-import { type Idleness, idleness } from './idleness.ts';
 import { isInspector } from './inspector.ts';
-import { expectedPort, type Listener, listeners, type OwnListener } from './proc.ts';
 
 const ANSWER_MS = 1000;
 

@@ -3,9 +3,9 @@
 
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { inspectBinary } from './binary.ts';
-import { hasOwnHandler, mappedFile } from './memory.ts';
-import { ageMs, nodeOptions, type ProcessId, readLink, readStat, readStatus } from './proc.ts';
+import { inspectBinary } from '../../shared/linux/elf.ts';
+import { ageMs, nodeOptions, type ProcessId, readLink, readStat, readStatus } from '../../shared/linux/proc.ts';
+import { hasOwnHandler, mappedFile } from '../../shared/linux/processMemory.ts';
 import { type Unfit, unfit } from './verdict.ts';
 
 export interface Fit extends ProcessId {

@@ -1,7 +1,7 @@
 // Samples of compiled code by the lines that a person wrote, where the app has a source map.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { originalsOf } from '../sourceMaps.ts';
-import { readStatus } from './proc.ts';
+import { readStatus } from '../../shared/linux/proc.ts';
+import { originalsOf } from '../../shared/sourceMaps.ts';
 import type { Frame, Sampling } from './stack.ts';
 
 /** An incident does not wait for a map that takes longer, in milliseconds. */

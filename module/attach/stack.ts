@@ -2,9 +2,9 @@
 // never ends. Nothing is paused, and nothing is left behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { idleness } from './idleness.ts';
+import { idleness } from '../../shared/linux/idleness.ts';
+import { type KernelView, mainSyscall, mainThreadTimes } from '../../shared/linux/kernelView.ts';
 import { InspectorError, type InspectorSession } from './inspector.ts';
-import { type KernelView, mainSyscall, mainThreadTimes } from './kernelView.ts';
 
 export interface Frame {
   function: string;

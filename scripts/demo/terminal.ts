@@ -1,6 +1,6 @@
 // How the demo looks: a line that moves while something happens on a terminal, plain lines anywhere else.
 
-import type { Load } from '../../test/support/load.ts';
+import type { Load } from '../../testkit/load.ts';
 
 const live = Boolean(process.stdout.isTTY) && !process.env.CI;
 const coloured = live && !process.env.NO_COLOR;

@@ -3,9 +3,9 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import { type Pm2Version, startPm2 } from '../support/pm2.ts';
-import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
-import { freePort } from '../support/wait-for.ts';
+import { type Pm2Version, startPm2 } from '../../testkit/pm2.ts';
+import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
+import { freePort } from '../../testkit/wait-for.ts';
 
 interface App {
   instances: number;

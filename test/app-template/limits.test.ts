@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { runOk } from '../support/run.ts';
-import { TEMPLATE } from '../support/template.ts';
+import { runOk } from '../../testkit/run.ts';
+import { TEMPLATE } from '../../testkit/template.ts';
 
 interface Limits {
   usableCpus(read?: Read): number;

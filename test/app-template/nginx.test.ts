@@ -4,14 +4,14 @@ import type http from 'node:http';
 import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { certificate } from '../lifecycle/drain/certificate.ts';
-import { type Answer, ask, requests } from '../module/agent/gracefulClients.ts';
-import { tempFolder } from '../support/folders.ts';
-import { get, untilServing } from '../support/load.ts';
-import { type Nginx, nginxMissing, startNginx } from '../support/nginx.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { tempFolder } from '../../testkit/folders.ts';
+import { get, untilServing } from '../../testkit/load.ts';
+import { type Nginx, nginxMissing, startNginx } from '../../testkit/nginx.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { type Answer, ask, requests } from '../agent/gracefulClients.ts';
+import { certificate } from '../drain/certificate.ts';
 
 const CLIENTS = 32;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { get } from '../support/load.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { get } from '../../testkit/load.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 const OPS_TOKEN = 'a-token-for-the-tests-0123456789';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { before, describe, it } from 'node:test';
-import { cleanEnvironment } from '../support/environment.ts';
-import { nodes } from '../support/nodes.ts';
-import { run } from '../support/run.ts';
-import { ensureTemplateBuilt, TEMPLATE } from '../support/template.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { nodes } from '../../testkit/nodes.ts';
+import { run } from '../../testkit/run.ts';
+import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 
 describe('app-template', () => {
   before(() => ensureTemplateBuilt());

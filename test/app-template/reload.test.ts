@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { ROOT } from '../support/folders.ts';
-import { startLoad, untilServing } from '../support/load.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { ensureTemplateBuilt } from '../support/template.ts';
-import { freePort } from '../support/wait-for.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { startLoad, untilServing } from '../../testkit/load.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { ensureTemplateBuilt } from '../../testkit/template.ts';
+import { freePort } from '../../testkit/wait-for.ts';
 
 describe('app-template under PM2', () => {
   let pm2: Pm2;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { app } from '../support/folders.ts';
-import { manifest, packModule } from '../support/package.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { moduleStatus, untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { app } from '../../testkit/folders.ts';
+import { manifest, packModule } from '../../testkit/package.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { moduleStatus, untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('pm2 install of the packed file', () => {
   let pm2: Pm2;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { writeNpmrc } from '../support/environment.ts';
-import { app } from '../support/folders.ts';
-import { get } from '../support/load.ts';
-import { manifest, packModule } from '../support/package.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
-import { moduleStatus, untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { writeNpmrc } from '../../testkit/environment.ts';
+import { app } from '../../testkit/folders.ts';
+import { get } from '../../testkit/load.ts';
+import { manifest, packModule } from '../../testkit/package.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { type Registry, startRegistry } from '../../testkit/registry.ts';
+import { moduleStatus, untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('pm2 install pm2-ops, from a registry', () => {
   let registry: Registry;

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { app } from '../support/folders.ts';
-import { copyPackage } from '../support/package.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { app } from '../../testkit/folders.ts';
+import { copyPackage } from '../../testkit/package.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('pm2 install . in the checkout', () => {
   let pm2: Pm2;

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { cleanEnvironment, writeNpmrc } from '../support/environment.ts';
-import { tempFolder } from '../support/folders.ts';
-import { get, startLoad, untilServing } from '../support/load.ts';
-import { manifest, packModule } from '../support/package.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
-import { run } from '../support/run.ts';
-import { freePort } from '../support/wait-for.ts';
+import { cleanEnvironment, writeNpmrc } from '../../testkit/environment.ts';
+import { tempFolder } from '../../testkit/folders.ts';
+import { get, startLoad, untilServing } from '../../testkit/load.ts';
+import { manifest, packModule } from '../../testkit/package.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { type Registry, startRegistry } from '../../testkit/registry.ts';
+import { run } from '../../testkit/run.ts';
+import { freePort } from '../../testkit/wait-for.ts';
 
 describe('npx pm2-ops init, on a machine with nothing but Node and npm', () => {
   let registry: Registry;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
-import { cleanEnvironment } from '../support/environment.ts';
-import { ROOT, tempFolder, WORKSPACE } from '../support/folders.ts';
-import { isPacked, manifest, packModule } from '../support/package.ts';
-import { runOk } from '../support/run.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT, tempFolder, WORKSPACE } from '../../testkit/folders.ts';
+import { isPacked, manifest, packModule } from '../../testkit/package.ts';
+import { runOk } from '../../testkit/run.ts';
 
 const DOCS = ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'];
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { ROOT } from '../support/folders.ts';
-import { startLoad } from '../support/load.ts';
-import { packModule } from '../support/package.ts';
-import { type Pm2, type Pm2Version, startPm2 } from '../support/pm2.ts';
-import { untilAttached } from '../support/status.ts';
-import { ensureTemplateBuilt } from '../support/template.ts';
-import { freePort } from '../support/wait-for.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { startLoad } from '../../testkit/load.ts';
+import { packModule } from '../../testkit/package.ts';
+import { type Pm2, type Pm2Version, startPm2 } from '../../testkit/pm2.ts';
+import { untilAttached } from '../../testkit/status.ts';
+import { ensureTemplateBuilt } from '../../testkit/template.ts';
+import { freePort } from '../../testkit/wait-for.ts';
 
 for (const version of ['5', '6', '7'] satisfies Pm2Version[]) {
   describe(`under PM2 ${version}`, () => {

@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { app, ROOT } from '../support/folders.ts';
-import { get, untilServing } from '../support/load.ts';
-import { packModule } from '../support/package.ts';
-import { type Pm2, pm2Folder, startPm2 } from '../support/pm2.ts';
-import { untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { app, ROOT } from '../../testkit/folders.ts';
+import { get, untilServing } from '../../testkit/load.ts';
+import { packModule } from '../../testkit/package.ts';
+import { type Pm2, pm2Folder, startPm2 } from '../../testkit/pm2.ts';
+import { untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('a second start of the module', () => {
   let pm2: Pm2;

@@ -4,12 +4,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { app, ROOT } from '../support/folders.ts';
-import { get, startLoad, untilServing } from '../support/load.ts';
-import { packModule } from '../support/package.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { app, ROOT } from '../../testkit/folders.ts';
+import { get, startLoad, untilServing } from '../../testkit/load.ts';
+import { packModule } from '../../testkit/package.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 const LEASE_MS = 6_000;
 

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { cleanEnvironment } from '../support/environment.ts';
-import { nodes } from '../support/nodes.ts';
-import { waitFor, within } from '../support/wait-for.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { nodes } from '../../testkit/nodes.ts';
+import { waitFor, within } from '../../testkit/wait-for.ts';
 
 const SERVICE = join(fileURLToPath(new URL('.', import.meta.url)), 'service.mjs');
 

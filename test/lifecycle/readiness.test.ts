@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { get } from '../support/load.ts';
-import { connect, until } from './drain/helper.ts';
+import { get } from '../../testkit/load.ts';
+import { connect, until } from '../drain/helper.ts';
 import { onEveryNode, start } from './helper.ts';
 
 onEveryNode('readiness', (node) => {

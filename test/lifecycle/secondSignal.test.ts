@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { get } from '../support/load.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { get } from '../../testkit/load.ts';
+import { waitFor } from '../../testkit/wait-for.ts';
 import { onEveryNode, start } from './helper.ts';
 
 onEveryNode('a second signal', (node) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { get } from '../support/load.ts';
-import { freePort } from '../support/wait-for.ts';
+import { get } from '../../testkit/load.ts';
+import { freePort } from '../../testkit/wait-for.ts';
 import { onEveryNode, start } from './helper.ts';
 
 onEveryNode('a service that starts', (node) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { MODULE_CMD, MODULE_TOPIC } from '../../module/protocol.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { MODULE_CMD, MODULE_TOPIC } from '../../contract/protocol.ts';
+import { waitFor } from '../../testkit/wait-for.ts';
 import { onEveryNode, start } from './helper.ts';
 
 onEveryNode('a service whose successor PM2 starts', (node) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { get } from '../support/load.ts';
+import { get } from '../../testkit/load.ts';
 import { onEveryNode, start } from './helper.ts';
 
 onEveryNode('an error that nobody catches', (node) => {

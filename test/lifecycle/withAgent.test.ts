@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { ROOT } from '../support/folders.ts';
-import { startWithModule } from '../support/installed.ts';
-import { get, untilServing } from '../support/load.ts';
-import { isAlive, type Pm2 } from '../support/pm2.ts';
-import { moduleStatus, untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
-import { connect, until } from './drain/helper.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { startWithModule } from '../../testkit/installed.ts';
+import { get, untilServing } from '../../testkit/load.ts';
+import { isAlive, type Pm2 } from '../../testkit/pm2.ts';
+import { moduleStatus, untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { connect, until } from '../drain/helper.ts';
 
 describe('a service on the lifecycle that has the agent, too', { concurrency: 3 }, () => {
   let pm2: Pm2;

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { app } from '../support/folders.ts';
-import { install } from '../support/installed.ts';
-import { type Pm2, startPm2 } from '../support/pm2.ts';
-import { untilAttached } from '../support/status.ts';
-import { freePort, waitFor } from '../support/wait-for.ts';
+import { app } from '../../testkit/folders.ts';
+import { install } from '../../testkit/installed.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { untilAttached } from '../../testkit/status.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('a module that cannot start', () => {
   let pm2: Pm2;

@@ -9,7 +9,7 @@ const CLOSING = 'test/module/attach/closing.test.ts';
 const DEATH = 'test/module/attach/death.test.ts';
 const LOCK = 'test/module/attach/lock.test.ts';
 const WORKERS = 'test/module/attach/clusterWorkers.test.ts';
-const REAL = 'test/module/realProcess.test.ts';
+const REAL = 'test/shared/realProcess.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -63,21 +63,21 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'an app with a helper that listens is taken for its wrapper',
-    file: 'module/realProcess.ts',
+    file: 'shared/realProcess.ts',
     find: 'if (family.length === 0 || listens || serves(pid)) return null;',
     replace: 'if (family.length === 0) return null;',
     tests: [REAL],
   },
   {
     harm: 'an app with a helper that can be debugged is taken for its wrapper',
-    file: 'module/realProcess.ts',
+    file: 'shared/realProcess.ts',
     find: 'if (wasToldToInspect(pid) && mine.length === 1) return [];',
     replace: '',
     tests: [REAL],
   },
   {
     harm: 'a wrapper that listens for its own child counts as serving',
-    file: 'module/agent/wrapper.ts',
+    file: 'agent/wrapper.ts',
     find: 'listening && !isPrivate(address)',
     replace: 'listening',
     tests: [REAL],
@@ -105,7 +105,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a handler that hangs deep in the tree of signals is overlooked',
-    file: 'module/attach/memory.ts',
+    file: 'shared/linux/processMemory.ts',
     find: 'child(node, RIGHT, next.address);',
     replace: '',
     tests: [QUALIFY],

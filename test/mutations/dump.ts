@@ -2,128 +2,128 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
-const ROOM = 'test/module/agent/room.test.ts';
-const HEAPDUMP = 'test/module/agent/heapdump.test.ts';
-const DRAINED = 'test/module/agent/heapdumpDrained.test.ts';
-const FILES = 'test/module/agent/files.test.ts';
+const ROOM = 'test/diagnostics/headroom.test.ts';
+const HEAPDUMP = 'test/agent/heapdump.test.ts';
+const DRAINED = 'test/agent/heapdumpDrained.test.ts';
+const FILES = 'test/diagnostics/files.test.ts';
 export const mutations: readonly Mutation[] = [
   {
     harm: 'a dump for which memory is too small ends the app',
-    file: 'module/agent/room.ts',
+    file: 'diagnostics/headroom.ts',
     find: 'if (need > bytes) {',
     replace: 'if (need > bytes * 1e6) {',
     tests: [ROOM],
   },
   {
     harm: 'a dump goes over max_memory_restart: PM2 kills the app in the middle of it',
-    file: 'module/agent/room.ts',
+    file: 'diagnostics/headroom.ts',
     find: 'rss + need > maxMemoryRestart',
     replace: 'rss > maxMemoryRestart',
     tests: [HEAPDUMP],
   },
   {
     harm: 'a dump fills the disk for its neighbours',
-    file: 'module/agent/room.ts',
+    file: 'diagnostics/headroom.ts',
     find: 'if (need > bavail * bsize) {',
     replace: 'if (need > bavail * bsize * 1e6) {',
     tests: [ROOM],
   },
   {
     harm: 'memory and disk are not looked at again after the wait for the siblings’ dumps',
-    file: 'module/agent/actions/heapdump.ts',
+    file: 'agent/actions/heapdump.ts',
     find: '    checkRoom(context.options, params.force === true);\n    return',
     replace: '    return',
     tests: [ROOM],
   },
   {
     harm: 'the limit of a cgroup is not seen: the kernel ends the app',
-    file: 'module/agent/room.ts',
+    file: 'diagnostics/headroom.ts',
     find: 'if (limit > 0 && limit < 2 ** 60) {',
     replace: 'if (limit > 2 ** 60) {',
     tests: [ROOM],
   },
   {
     harm: 'a snapshot that was cut off is handed out as a dump',
-    file: 'module/agent/actions/heapdump.ts',
+    file: 'agent/actions/heapdump.ts',
     find: ".trimEnd().endsWith('}')",
     replace: ".trimEnd().endsWith('')",
-    tests: ['test/module/agent/heapdumpCut.test.ts'],
+    tests: ['test/agent/heapdumpCut.test.ts'],
   },
   {
     harm: 'a compressed twin of another size is handed out as the dump',
-    file: 'module/agent/actions/heapdump.ts',
+    file: 'agent/actions/heapdump.ts',
     find: '(await sizeInside(theirs)) === bytes % 2 ** 32',
     replace: '(await sizeInside(theirs)) > 0',
-    tests: ['test/module/agent/heapdumpTwin.test.ts'],
+    tests: ['test/agent/heapdumpTwin.test.ts'],
   },
   {
     harm: 'a dump that fails leaves its part behind',
-    file: 'module/agent/actions/heapdump.ts',
+    file: 'agent/actions/heapdump.ts',
     find: '    discard(partial);\n    packing?.discard();',
     replace: '    packing?.discard();',
     tests: [HEAPDUMP],
   },
   {
     harm: 'everybody on the host can read the secrets of a process in its dump',
-    file: 'module/agent/files.ts',
+    file: 'diagnostics/files.ts',
     find: 'fchmodSync(fd, 0o600);',
     replace: 'fchmodSync(fd, 0o644);',
     tests: [HEAPDUMP],
   },
   {
     harm: 'dumps pile up beyond dump_keep',
-    file: 'module/agent/files.ts',
+    file: 'diagnostics/files.ts',
     find: 'files.filter(isOwn).slice(Math.max(1, keep))',
     replace: 'files.filter(isOwn).slice(Math.max(1, keep) + 1)',
     tests: [FILES, HEAPDUMP],
   },
   {
     harm: 'pruning takes the newest dump too',
-    file: 'module/agent/files.ts',
+    file: 'diagnostics/files.ts',
     find: 'if (index > 0 && total > maxBytes)',
     replace: 'if (total > maxBytes)',
     tests: [FILES],
   },
   {
     harm: 'an instance that dumps its heap while siblings serve is not drained: its clients wait for seconds',
-    file: 'module/agent/actions/outOfService.ts',
+    file: 'agent/actions/outOfService.ts',
     find: 'if (!mayDrain.may) {',
     replace: 'if (mayDrain.may) {',
     tests: [DRAINED],
   },
   {
     harm: 'an instance that was drained for a dump does not serve again',
-    file: 'module/agent/actions/outOfService.ts',
+    file: 'agent/actions/outOfService.ts',
     find: '      await engine.resume();',
     replace: '',
     tests: [DRAINED],
   },
   {
     harm: 'requests that are not done when a dump begins are cut',
-    file: 'module/agent/actions/outOfService.ts',
+    file: 'agent/actions/outOfService.ts',
     find: "{ budgetMs: timeoutMs, unfinished: 'leave', except: alone }",
     replace: '{ budgetMs: timeoutMs, except: alone }',
     tests: [DRAINED],
   },
   {
     harm: 'a process keeps the low priority that it had while it dumped',
-    file: 'module/agent/yielding.ts',
+    file: 'diagnostics/lowPriority.ts',
     find: 'if (before !== undefined) setPriority(0, before);',
     replace: '',
-    tests: ['test/module/agent/yielding.test.ts'],
+    tests: ['test/diagnostics/lowPriority.test.ts'],
   },
   {
     harm: 'the module compresses any file that an app names',
-    file: 'module/compressor.ts',
+    file: 'module/operations/compressor.ts',
     find: 'if (from === to || !isPartialOf(pid, from, folder) || !isPartialOf(pid, to, folder)) return false;',
     replace: '',
-    tests: ['test/module/compressor.test.ts', 'test/module/hostileMessages.test.ts'],
+    tests: ['test/module/operations/compressor.test.ts', 'test/module/agents/hostileMessages.test.ts'],
   },
   {
     harm: 'a file that ends early counts as whole',
-    file: 'module/growingFile.ts',
+    file: 'shared/files/growingFile.ts',
     find: 'else if (ended) throw new Error(`${file} ends after ${at} of ${size} bytes`);',
     replace: 'else if (ended) return;',
-    tests: ['test/module/growingFile.test.ts'],
+    tests: ['test/shared/files/growingFile.test.ts'],
   },
 ];

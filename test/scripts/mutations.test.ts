@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readRooms } from '../../scripts/mutations/main.ts';
 import { staleness } from '../../scripts/mutations/mutation.ts';
-import { ROOT, tempFolder } from '../support/folders.ts';
-import { run } from '../support/run.ts';
+import { ROOT, tempFolder } from '../../testkit/folders.ts';
+import { run } from '../../testkit/run.ts';
 
 describe('the changes that tests have to notice', () => {
   it('can all be made in the code as it is', async () => {

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { canSeparate } from '../../scripts/test/lanes.ts';
-import { ROOT, tempFolder } from '../support/folders.ts';
-import { run } from '../support/run.ts';
+import { ROOT, tempFolder } from '../../testkit/folders.ts';
+import { run } from '../../testkit/run.ts';
 
 const PASSES = `import test from 'node:test'; test('passes', () => {});`;
 const FAILS = `import test from 'node:test'; test('the answer is right', () => { throw new Error('wrong answer'); });`;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clusterWorkersOf } from '../../../module/attach/clusterWorkers.ts';
 import type { Step } from '../../../module/attach/index.ts';
-import { noInspectorStaysOpen, openInspectors } from '../../support/inspectors.ts';
+import { noInspectorStaysOpen, openInspectors } from '../../../testkit/inspectors.ts';
 import {
   type App,
   app,

@@ -10,9 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { type Attacher, type AttacherOptions, createAttacher, type Step } from '../../../module/attach/index.ts';
-import { listeners, ownSockets } from '../../../module/attach/proc.ts';
-import { noInspectorStaysOpen } from '../../support/inspectors.ts';
-import { nodes } from '../../support/nodes.ts';
+import { listeners, ownSockets } from '../../../shared/linux/proc.ts';
+import { noInspectorStaysOpen } from '../../../testkit/inspectors.ts';
+import { nodes } from '../../../testkit/nodes.ts';
 
 /** The Node binaries to test against. */
 export const NODES = nodes().map(({ path }) => path);

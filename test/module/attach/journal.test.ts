@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Journal, readJournal } from '../../../module/attach/journal.ts';
-import { readStat } from '../../../module/attach/proc.ts';
-import { tempFolder } from '../../support/folders.ts';
+import { readStat } from '../../../shared/linux/proc.ts';
+import { tempFolder } from '../../../testkit/folders.ts';
 
 describe('the journal of what is owed to processes', () => {
   const debt = { pid: process.pid, startTime: readStat(process.pid)!.startTime, inodes: [], loopFd: null };

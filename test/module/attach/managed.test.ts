@@ -5,12 +5,12 @@ import { chmodSync, copyFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { app, ROOT, tempFolder } from '../../support/folders.ts';
-import { startWithModule } from '../../support/installed.ts';
-import { nodeOf } from '../../support/nodes.ts';
-import { isAlive, type Pm2 } from '../../support/pm2.ts';
-import { moduleStatus, untilAttached, untilSkipped } from '../../support/status.ts';
-import { freePort, waitFor } from '../../support/wait-for.ts';
+import { app, ROOT, tempFolder } from '../../../testkit/folders.ts';
+import { startWithModule } from '../../../testkit/installed.ts';
+import { nodeOf } from '../../../testkit/nodes.ts';
+import { isAlive, type Pm2 } from '../../../testkit/pm2.ts';
+import { moduleStatus, untilAttached, untilSkipped } from '../../../testkit/status.ts';
+import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 
 describe('every managed process is attached, or status says why not', () => {
   let pm2: Pm2;

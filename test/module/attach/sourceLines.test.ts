@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { asWritten } from '../../../module/attach/sourceLines.ts';
-import { app, tempFolder } from '../../support/folders.ts';
-import { compiled, lineOf } from '../../support/sources.ts';
+import { app, tempFolder } from '../../../testkit/folders.ts';
+import { compiled, lineOf } from '../../../testkit/sources.ts';
 
 const NOBODY = 65_534;
 const children: ChildProcess[] = [];

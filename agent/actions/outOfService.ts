@@ -1,0 +1,127 @@
+// Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
+// siblings, and puts it back whatever happens. Nothing is ever cut for it.
+
+import { Refusal } from '../../contract/refusal.ts';
+import type { DrainEngine, DrainOptions, DrainResult } from '../../drain/index.ts';
+import type { Context } from '../context.ts';
+import type { Grant } from '../permission.ts';
+import { whyNoServer } from './server.ts';
+
+/** How often it is told what the drain still waits for, in milliseconds. */
+const TELL_EVERY_MS = 1_000;
+
+/** What the reply says of it. */
+interface Standing {
+  /** Had nobody a connection to this instance when it stood still? */
+  drained: boolean;
+  /** Why not, or what else is to be said. */
+  reason?: string;
+  /** Responses completed, and idle or long-lived connections told goodbye. */
+  finished?: number;
+  closed?: number;
+}
+
+/**
+ * @param grant the coordinator's word on whether siblings serve meanwhile, and where they do not
+ * @param timeoutMs how long the drain may take; what is not finished then is left open and waits
+ * @param work stops the event loop; calls `serveAgain` once it no longer does, to serve again at that moment; with `unseen`
+ *   no client waits for it meanwhile
+ * @throws {Refusal} E_STATE when somebody undid the drain while it ran
+ */
+export async function outOfService<T extends object>(
+  { drain: mayDrain, alone }: Pick<Grant, 'drain' | 'alone'>,
+  timeoutMs: number,
+  context: Context,
+  work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,
+): Promise<Record<string, unknown>> {
+  const { engine, progress } = context;
+  refuseIfLeaving(context);
+  const before = engine.state();
+  const inPlace = 'written in place: this instance answered nothing while V8 took the snapshot';
+  if (before === 'drained' || before === 'draining') {
+    if (before === 'draining') await engine.drain({ budgetMs: timeoutMs, unfinished: 'leave' });
+    refuseIfLeaving(context);
+    return { ...(await work(async () => {}, true)), drained: true, reason: 'it was drained before, and stays so' };
+  }
+  if (before === 'no-server') {
+    return { ...(await work(async () => {}, false)), drained: false, reason: `${whyNoServer()}; ${inPlace}` };
+  }
+  if (!mayDrain.may) {
+    return { ...(await work(async () => {}, false)), drained: false, reason: `${mayDrain.reason}; ${inPlace}` };
+  }
+
+  let trouble: string | undefined;
+  let back = false;
+  const serveAgain = async () => {
+    if (back || context.isLeaving()) return;
+    back = true;
+    progress({ phase: 'resuming' });
+    try {
+      await engine.resume();
+    } catch (error) {
+      trouble = `${(error as Error).message}; send resume, or restart it`;
+    }
+  };
+  try {
+    const drain = await drainPatiently(engine, { budgetMs: timeoutMs, unfinished: 'leave', except: alone }, progress);
+    if (engine.state() !== 'drained') {
+      back = true;
+      throw new Refusal(
+        'E_STATE',
+        `the drain for the dump was undone while it ran; this instance is ${engine.state()}`,
+        'ask again: heapdump',
+      );
+    }
+    refuseIfLeaving(context);
+    // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
+    await context.permission.echo();
+    refuseIfLeaving(context);
+    const done = await work(serveAgain, (drain.left ?? 0) === 0 && alone.length === 0);
+    await serveAgain();
+    return {
+      ...done,
+      ...standing(drain, alone),
+      ...(trouble === undefined ? {} : { note: `it does not serve: ${trouble}` }),
+    };
+  } finally {
+    await serveAgain();
+  }
+}
+
+/** A process that was told to go must not be held by V8 until SIGKILL comes. */
+function refuseIfLeaving({ isLeaving }: Context): void {
+  if (isLeaving())
+    throw new Refusal('E_STATE', 'this instance was told to leave before the dump began', 'ask another: heapdump');
+}
+
+async function drainPatiently(
+  engine: DrainEngine,
+  options: DrainOptions,
+  progress: Context['progress'],
+): Promise<DrainResult> {
+  const tell = () => {
+    const { connections, inFlight } = engine.totals();
+    progress({ phase: 'draining', detail: `${connections} connections, ${inFlight} requests in flight` });
+  };
+  tell();
+  const telling = setInterval(tell, TELL_EVERY_MS);
+  telling.unref();
+  try {
+    return await engine.drain(options);
+  } finally {
+    clearInterval(telling);
+  }
+}
+
+function standing({ finished, closed, left = 0, leftRequests = [] }: DrainResult, alone: readonly string[]): Standing {
+  const waited = `no other instance listens on ${alone.join(', ')}: its clients there waited while V8 took the snapshot`;
+  if (left === 0) return { drained: true, finished, closed, ...(alone.length > 0 ? { reason: waited } : {}) };
+  const named = leftRequests.map(({ method, path }) => `${method} ${path}`).join(', ');
+  const which = named === '' ? '' : ` (${named})`;
+  return {
+    drained: false,
+    reason: `${left} connections were not done within timeout${which}: nothing was cut, they waited while V8 took the snapshot`,
+    finished,
+    closed,
+  };
+}

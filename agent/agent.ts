@@ -1,0 +1,330 @@
+// One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
+
+import { parseParams } from '../contract/params.ts';
+import {
+  ACTION_NAMES,
+  type ActionName,
+  type Addressed,
+  AGENT_MESSAGE,
+  type AgentMessage,
+  type AgentOptions,
+  deadlineMs,
+  type ModuleMessage,
+  type ParamValues,
+  type Reply,
+  type ServingState,
+  type Standing,
+} from '../contract/protocol.ts';
+import { failureOf, Refusal } from '../contract/refusal.ts';
+import { VERSION } from '../contract/version.ts';
+import { createTrendWatch } from '../diagnostics/memoryTrend.ts';
+import { takeEngine } from '../drain/index.ts';
+import { actions } from './actions/index.ts';
+import { openChannel } from './channel.ts';
+import type { Context } from './context.ts';
+import { createGraceful } from './graceful.ts';
+import { watchLease } from './lease.ts';
+import { createPermission } from './permission.ts';
+import { createRepls } from './repl/open.ts';
+import { readTrigger, registerAction, sendReply } from './trigger.ts';
+import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
+
+/**
+ * When to look again whether an app has a server and signal handlers now, in milliseconds after the agent came: it comes
+ * with the first idle moment, which may be before `listen`. After that, whoever wants to know asks.
+ */
+const LOOKS_MS = [500, 2_000, 10_000, 30_000];
+
+/** Within so many milliseconds Node has called back for what was sent first, in the same turn of the event loop. */
+const CALLED_BACK_MS = 100;
+
+export interface Agent {
+  version: string;
+  /** It hears the module where the app does not; those of 0.1 have the app listen in. */
+  unseen: true;
+  /** Answers a nonce: the proof that this process is attached. */
+  hello(nonce?: string): void;
+  /** Takes new options from a module that has come back. */
+  update(options: AgentOptions): void;
+  /** Takes everything out again: resumes, unsubscribes, stops timers. Settles when the servers are the app's own again. */
+  dispose(reason: string): Promise<void>;
+}
+
+/**
+ * Starts the agent.
+ * @param onGone it answers no more, for that reason; PM2 still lists the actions it answered
+ * @returns null in a process without an IPC channel to PM2
+ */
+export function startAgent(
+  initial: AgentOptions,
+  onGone: (answered: ReadonlySet<ActionName>, reason: string) => void,
+): Agent | null {
+  let options = initial;
+  let disposed: Promise<void> | undefined;
+  let isDeaf = false;
+  const engine = takeEngine();
+  const wrapping = watchWrapping(engine);
+  const answered = new Set<ActionName>(ACTION_NAMES);
+  const kept: ActionName[] = [];
+  stepBack();
+  const running = new Set<ActionName>();
+  /** Did whoever had it drained last insist? */
+  let insisted = false;
+  /** Ends early what runs for a while. */
+  const stops = new Map<ActionName, (why: Refusal) => void>();
+  const repls = createRepls();
+
+  const channel = openChannel({
+    onPacket: (data) => obey(data as ModuleMessage),
+    onMessage: receive,
+    isOurs: (message) => triggerOf(message) !== undefined,
+  });
+  if (!channel) {
+    void engine.dispose();
+    return null;
+  }
+  const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
+  const permission = createPermission(tell);
+  // npm and its like pass signals on to the app, which is their child.
+  const graceful = createGraceful(engine, () => (wrapping.real() ? { ...options, graceful: 'off' } : options), tell);
+  const memory = createTrendWatch();
+  let told = standing();
+  const forgetState = engine.onState(tellStanding);
+  // Not at once: some apps add their handlers when they listen.
+  const forgetServer = engine.onServer(() => void setImmediate(lookAgain).unref());
+  let stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
+  for (const name of answered) registerAction(channel, name);
+  const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
+  // What is to be called back comes between two timers, if nothing else does.
+  const lookTwice = () => void looks.push(setTimeout(leaveIfDeaf, 1).unref());
+  looks.push(setTimeout(lookTwice, CALLED_BACK_MS).unref());
+
+  const agent: Agent = { version: VERSION, unseen: true, hello, update, dispose };
+  return agent;
+
+  function hello(nonce?: string): void {
+    tell({
+      kind: 'hello',
+      ...(nonce === undefined ? {} : { nonce }),
+      version: VERSION,
+      pid: process.pid,
+      ...standing(),
+      kept,
+      wrapper: wrapping.real()?.is === 'wrapper',
+    });
+  }
+
+  function update(next: AgentOptions): void {
+    options = next;
+    stepBack();
+    graceful.update();
+    stopLease();
+    stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
+  }
+
+  /** An app that has an action of that name itself keeps its own. */
+  function stepBack(): void {
+    for (const name of answered) {
+      if (!options.takenActions.includes(name)) continue;
+      answered.delete(name);
+      kept.push(name);
+    }
+  }
+
+  /** How the process stands towards its clients and its signals. */
+  function standing(): Standing {
+    const state = servingState();
+    const stays = (state === 'draining' || state === 'drained') && (insisted || running.has('heapdump'));
+    return {
+      state,
+      graceful: graceful.by(),
+      addresses: engine.addresses(),
+      ...(stays || graceful.leaving() ? { stays: true } : {}),
+    };
+  }
+
+  /** One that listens only for its own children serves nobody. */
+  function servingState(): ServingState {
+    const state = engine.state();
+    return state === 'serving' && !wrapping.serves() ? 'no-server' : state;
+  }
+
+  function tellStanding(): void {
+    told = standing();
+    tell({ kind: 'state', pid: process.pid, ...told });
+  }
+
+  function lookAgain(): void {
+    // A child that has begun to serve meanwhile makes this process its wrapper.
+    graceful.update();
+    if (!isSame(standing(), told)) tellStanding();
+  }
+
+  /** Nothing that the module or PM2 say would be heard. */
+  function leaveIfDeaf(): void {
+    if (channel?.calledBack() !== false) return;
+    isDeaf = true;
+    dispose('it has replaced process.nextTick (fake timers?), by which Node delivers messages').catch(() => {});
+  }
+
+  function expire(): void {
+    dispose('its module has been gone for longer than the lease').catch(() => {});
+  }
+
+  function dispose(reason: string): Promise<void> {
+    // A process that is going stays drained; what we have put into it goes with it.
+    if (graceful.leaving()) return new Promise(() => {});
+    disposed ??= leave(reason);
+    return disposed;
+  }
+
+  async function leave(reason: string): Promise<void> {
+    stopLease();
+    repls.close(`pm2-ops leaves this process: ${reason}`);
+    graceful.dispose();
+    forgetState();
+    forgetServer();
+    for (const look of looks) clearTimeout(look);
+    tell({ kind: 'bye', pid: process.pid, reason, ...(isDeaf ? { forGood: true } : {}) });
+    const why = new Refusal('E_STATE', `the agent left meanwhile: ${reason}`, 'nothing was written');
+    for (const action of stops.keys()) endAction(action, why);
+    channel?.close();
+    onGone(answered, reason);
+    // An instance that was drained serves again: nobody would be left to resume it.
+    await engine.dispose();
+  }
+
+  function endAction(action: ActionName, why: Refusal): void {
+    try {
+      stops.get(action)?.(why);
+    } catch {
+      // What cannot be stopped must not keep the rest from it.
+    }
+  }
+
+  function triggerOf(message: unknown): ReturnType<typeof readTrigger> {
+    const trigger = readTrigger(message);
+    return trigger && answered.has(trigger.action) ? trigger : undefined;
+  }
+
+  /** @returns whether the message was for us */
+  function receive(message: unknown): boolean {
+    if (message === 'shutdown') return graceful.shutdown();
+    const trigger = triggerOf(message);
+    if (!trigger) return false;
+    const { action, raw, addressed } = trigger;
+    const receivedMs = performance.now();
+    void perform(action, raw, addressed).then((reply) => channel && sendReply(channel, action, reply, receivedMs));
+    return true;
+  }
+
+  function obey(message: ModuleMessage): void {
+    switch (message.kind) {
+      case 'welcome':
+        if (!message.options) break;
+        update(message.options);
+        hello(message.nonce);
+        break;
+      case 'verdict':
+        permission.settle(message.id, message.verdict);
+        break;
+      case 'echo':
+        permission.echoed(message.id);
+        break;
+      case 'successor':
+        // Connections that are idle now have until the signal to send the request that ends them.
+        if (graceful.by() === 'ours') engine.disableKeepAlive();
+        break;
+      case 'run': {
+        const { nonce } = message;
+        void perform(message.action, message.params, 'id', nonce).then((reply) =>
+          tell({ kind: 'reply', nonce, reply }),
+        );
+        break;
+      }
+      case 'repl': {
+        const { nonce } = message;
+        const real = wrapping.real();
+        const opened =
+          real?.is === 'wrapper'
+            ? Promise.resolve(failureOf('repl', wrapperRefusal('repl', real)))
+            : repls.open(message);
+        void opened.then((reply) => tell({ kind: 'reply', nonce, reply }));
+        break;
+      }
+      case 'detach':
+        dispose('it was told to detach').catch(() => {});
+    }
+  }
+
+  /** Always settles, and never later than the action's deadline. */
+  async function perform(action: ActionName, raw: unknown, addressed: Addressed, nonce?: string): Promise<Reply> {
+    const started = performance.now();
+    try {
+      const real = wrapping.real();
+      if (real && misses(action, real)) throw wrapperRefusal(action, real);
+      const params = parseParams(action, raw);
+      const fields = await inTime(action, params, {
+        options,
+        engine,
+        permission,
+        kept,
+        addressed,
+        state: servingState(),
+        graceful: graceful.by(),
+        memoryTrend: memory.trend,
+        isRunning: (other) => running.has(other),
+        isLeaving: () => graceful.leaving() || engine.leaving(),
+        progress: (progress) => {
+          tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
+        },
+        onEnd: (stop) => {
+          stops.set(action, stop);
+          return () => void stops.delete(action);
+        },
+      });
+      return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
+    } catch (error) {
+      return failureOf(action, error);
+    }
+  }
+
+  async function inTime(action: ActionName, params: ParamValues, context: Context): Promise<Record<string, unknown>> {
+    if (running.has(action)) {
+      throw new Refusal(
+        'E_BUSY',
+        `${action} is already running in this instance`,
+        'wait for its reply, then ask again',
+      );
+    }
+    running.add(action);
+    // Asked again of one that is drained, it changes nothing.
+    if (action === 'drain' && (params.force === true || engine.state() === 'serving')) insisted = params.force === true;
+    const work = actions[action](params, context).finally(() => running.delete(action));
+    const withinMs = deadlineMs(action, params);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const what = `${action} did not finish within ${withinMs} ms`;
+        const goesOn = stops.get(action) === undefined;
+        const hint = goesOn
+          ? 'it goes on; look with ops-status'
+          : 'it was stopped; look with ops-status, then ask again';
+        const why = new Refusal('E_TIMEOUT', what, hint);
+        reject(why);
+        endAction(action, why);
+      }, withinMs);
+      timer.unref();
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function isSame(a: Standing, b: Standing): boolean {
+  const where = ({ addresses }: Standing) => addresses.map(({ at, own }) => `${at} ${own}`).join('\n');
+  return a.state === b.state && a.graceful === b.graceful && a.stays === b.stays && where(a) === where(b);
+}

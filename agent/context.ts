@@ -1,0 +1,48 @@
+// What an action gets to work with.
+
+import type {
+  ActionName,
+  ActionProgress,
+  Addressed,
+  AgentOptions,
+  GracefulBy,
+  ParamValues,
+  ServingState,
+} from '../contract/protocol.ts';
+import type { Refusal } from '../contract/refusal.ts';
+import type { MemoryTrend } from '../diagnostics/memoryTrend.ts';
+import type { DrainEngine } from '../drain/index.ts';
+import type { Permission } from './permission.ts';
+
+export interface Context {
+  options: AgentOptions;
+  engine: DrainEngine;
+  permission: Permission;
+  /** Names of ours that the app had already given to actions of its own. */
+  kept: string[];
+  /** How this process stands towards its clients: one that listens only for its own children serves nobody. */
+  state: ServingState;
+  /** Who handles signals in this process. */
+  graceful: GracefulBy;
+  /** Was this process meant alone, or every instance of the app? */
+  addressed: Addressed;
+  /** Does its memory rise? null as long as it is too early to say. */
+  memoryTrend(): MemoryTrend | null;
+  /** Is that action running in this process? */
+  isRunning(action: ActionName): boolean;
+  /** Is the process on its way out, drained on a signal? Then nothing may make it listen again. */
+  isLeaving(): boolean;
+  /** Tells whoever watches how far the action is; costs one message on the bus, so not more than a few times a second. */
+  progress(progress: ActionProgress): void;
+  /**
+   * Calls `stop` when the action is to end early: the agent goes, or its time is up.
+   * @returns takes it back
+   */
+  onEnd(stop: (why: Refusal) => void): () => void;
+}
+
+/**
+ * Every action by its name: takes validated parameters, returns the fields of its reply beside `ok`, `action`, `pid`
+ * and `ms`, and throws a Refusal where it will not.
+ */
+export type Actions = Record<ActionName, (params: ParamValues, context: Context) => Promise<Record<string, unknown>>>;

@@ -1,0 +1,108 @@
+// The agent's front door: what the module evaluates in a running process, and what an app that loads the agent itself
+// calls. However often and from wherever it is called, there is one agent in a process, and the newest wins.
+
+import type { ActionName, AgentOptions } from '../contract/protocol.ts';
+import { VERSION } from '../contract/version.ts';
+import { holderOf } from '../drain/index.ts';
+import { type Agent, startAgent } from './agent.ts';
+import type { Channel } from './channel.ts';
+import { knockAt, openRest } from './stub.ts';
+
+/** Shared by every copy and version of this script in the process; its shape is kept compatible. */
+interface Seat {
+  agent: Agent | null;
+  /** What stays of an agent that has gone, or waits for a module (an app that loaded the agent itself). */
+  rest: Channel | null;
+}
+
+/**
+ * Tells children into whose parent the agent was loaded: Node loads it into workers and forks of the app as well, and what
+ * it said there would go to the app, which is their parent, and not to PM2.
+ */
+const LOADED_IN = 'PM2_OPS_LOADED_IN';
+
+const SEAT = Symbol.for('pm2-ops.agent');
+
+export interface Installed {
+  /** `kept`: this version was there already; `replaced`: another one was; `no-channel`: PM2 did not start this process. */
+  outcome: 'installed' | 'kept' | 'replaced' | 'no-channel';
+  version: string;
+}
+
+/**
+ * Puts the agent into this process.
+ * @param load its options, and the nonce that it answers on the bus once it is in
+ */
+export function install(load: { options: AgentOptions; nonce: string }): Installed {
+  const seat = takeSeat();
+  const { agent } = seat;
+  if (agent?.version === VERSION && agent.unseen) {
+    agent.update(load.options);
+    agent.hello(load.nonce);
+    return { outcome: 'kept', version: VERSION };
+  }
+  if (agent) {
+    // Two engines must not hold one server: the successor starts when the old one has given it back.
+    seat.agent = null;
+    agent.dispose(`version ${VERSION} takes over`).then(
+      () => startLater(seat, load),
+      () => startLater(seat, load),
+    );
+    return { outcome: 'replaced', version: VERSION };
+  }
+  return { outcome: start(seat, load) ? 'installed' : 'no-channel', version: VERSION };
+}
+
+/**
+ * For an app that loads the agent itself (`import 'pm2-ops/agent'`): makes it known to the module and waits, harmlessly,
+ * until there is one.
+ */
+export function knock(): void {
+  const { env, pid, ppid } = process;
+  // PM2 gives a process its number (fork mode) or all of its configuration (cluster mode): any other is not PM2's.
+  if (env.pm_id === undefined && env.pm2_env === undefined) return;
+  const isChild = env[LOADED_IN] === String(ppid);
+  env[LOADED_IN] = String(pid);
+  if (isChild) return;
+  const seat = takeSeat();
+  if (seat.agent || seat.rest) return;
+  leaveRest(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
+  if (seat.rest) knockAt(seat.rest);
+}
+
+function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: string }): boolean {
+  try {
+    seat.rest?.close();
+    seat.rest = null;
+    const agent = startAgent(options, (answered, reason) => {
+      // A successor has taken the seat already.
+      if (seat.agent !== agent) return;
+      seat.agent = null;
+      leaveRest(seat, answered, reason);
+    });
+    seat.agent = agent;
+    agent?.hello(nonce);
+    return agent !== null;
+  } catch (error) {
+    throw new Error(`the agent could not start: ${(error as Error).message}`);
+  }
+}
+
+/** Nobody waits for it: that it failed shows by its not answering. */
+function startLater(...args: Parameters<typeof start>): void {
+  try {
+    start(...args);
+  } catch {}
+}
+
+function leaveRest(seat: Seat, answered: ReadonlySet<ActionName>, reason: string): void {
+  seat.rest = openRest(answered, reason, (load) => void install(load));
+}
+
+function takeSeat(): Seat {
+  const holder = holderOf(SEAT) as { [SEAT]?: Seat };
+  if (!holder[SEAT]) {
+    Object.defineProperty(holder, SEAT, { value: { agent: null, rest: null }, enumerable: false, configurable: true });
+  }
+  return holder[SEAT] as Seat;
+}

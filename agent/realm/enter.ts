@@ -1,0 +1,37 @@
+// Gives the agent a realm of its own. An app may have replaced or frozen every built-in that code in its realm would use
+// (zone.js, bluebird, SES, `JSON.stringify = …`), and would notice that we use them; those of a new realm are as they come.
+// Here, nothing is used but syntax and Node's own modules.
+import SOURCE from 'pm2-ops:agent-source';
+import type { AgentOptions } from '../../contract/protocol.ts';
+import type { Installed } from '../index.ts';
+
+/** The realm of whoever evaluates this in an app, which is as good. */
+declare const realm: object | undefined;
+
+interface Agent {
+  install(load: { options: AgentOptions; nonce: string }): Installed;
+  knock(): void;
+}
+
+/** Makes a realm with the agent in it. */
+export function enter(): Agent {
+  const builtIn = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule;
+  // Not `require`, where it can be avoided: instrumentation that hooks it patches what is asked for.
+  const load = typeof builtIn === 'function' ? builtIn : require;
+  const vm = load('node:vm') as typeof import('node:vm');
+  // Without a prototype, or names that the app has put on Object.prototype would be globals.
+  const own =
+    typeof realm === 'object'
+      ? realm
+      : vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' } as object);
+  const run = (code: string, filename: string): unknown =>
+    new vm.Script(code, { __proto__: null, filename } as object).runInContext(own);
+  const module = { exports: {} as Agent };
+  const agent = run(
+    `(function (module, require, process, Buffer, globalThis, run) {${SOURCE}\n})`,
+    'pm2-ops:agent',
+  ) as (...args: unknown[]) => void;
+  const { Buffer } = load('node:buffer') as typeof import('node:buffer');
+  agent(module, load, load('node:process'), Buffer, globalThis, run);
+  return module.exports;
+}

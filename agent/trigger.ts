@@ -1,0 +1,42 @@
+// PM2's side of an action: how it is announced, how it comes in, how its reply goes out.
+import { ACTION_NAMES, type ActionName, type Addressed, REPLY_AFTER_MS, type Reply } from '../contract/protocol.ts';
+import { printableAsJson } from '../shared/text/printable.ts';
+import type { Channel } from './channel.ts';
+
+/**
+ * Announces an action to PM2 (lib/Daemon.js, `axm:action`). `opts.by` tells ours from one of the app's own of the same
+ * name.
+ */
+export function registerAction(channel: Channel, action: ActionName): void {
+  channel.send('axm:action', { action_name: action, action_type: 'custom', opts: { by: 'pm2-ops' }, arity: 2 });
+}
+
+/**
+ * Answers a trigger; `pm2 trigger` prints `return` and ends.
+ * @param receivedMs when the trigger came, in milliseconds of performance.now()
+ */
+export function sendReply(channel: Channel, action: ActionName, reply: Reply, receivedMs: number): void {
+  const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
+  // Looked at once more when the timer fires: it counts from when the event loop last turned, and so may fire early.
+  if (holdMs > 0) setTimeout(() => sendReply(channel, action, reply, receivedMs), Math.ceil(holdMs)).unref();
+  else channel.send('axm:reply', { action_name: action, return: printableAsJson(reply) });
+}
+
+/**
+ * Is this message a trigger of ours? PM2 sends a bare name where there are no parameters, and else its whole command,
+ * with the id or the name that it was addressed to (lib/God/ActionMethods.js, msgProcess).
+ */
+export function readTrigger(message: unknown): { action: ActionName; raw: unknown; addressed: Addressed } | undefined {
+  const command = typeof message === 'string' ? { msg: message } : (message as Command | null);
+  const action = ACTION_NAMES.find((known) => known === command?.msg);
+  if (!action || !command) return undefined;
+  const addressed = command.id !== undefined ? 'id' : command.name !== undefined ? 'name' : 'unknown';
+  return { action, raw: command.opts, addressed };
+}
+
+interface Command {
+  msg?: unknown;
+  id?: unknown;
+  name?: unknown;
+  opts?: unknown;
+}

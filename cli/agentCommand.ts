@@ -1,0 +1,96 @@
+// Makes a command of any action of managed processes: `pm2-ops ACTION TARGET [--flag | key=value]…`.
+import { RUN, type RunProgress, type RunReply, type RunResult } from '../contract/commandMessages.ts';
+import { type ActionName, type Failure, PARAMS, type Success } from '../contract/protocol.ts';
+import { printable, printableValue } from '../shared/text/printable.ts';
+import { AGENT_COMMANDS } from './agentCommands.ts';
+import { askModule } from './askModule.ts';
+import { type Command, UsageError } from './command.ts';
+import { failureText } from './failureText.ts';
+import { complain, say, sayJson } from './output.ts';
+import { createProgressLine } from './progressLine.ts';
+import { didYouMean } from './suggest.ts';
+
+/** The command for one action: its options are the action's parameters, and `--json`. */
+export function agentCommand(action: ActionName): Command {
+  const options: Command['options'] = {};
+  for (const [name, { type, default: standard, help }] of Object.entries(PARAMS[action])) {
+    const isFlag = type === 'boolean' && standard === false;
+    options[name] = isFlag ? { type: 'boolean', help } : { type: 'string', help: `${help} (${type}, ${standard})` };
+  }
+  return {
+    name: action,
+    summary: AGENT_COMMANDS[action].summary,
+    arguments: ['<app|id|app:id|all>', '[key=value…]'],
+    options: {
+      all: { type: 'boolean', help: 'every instance of the app' },
+      ...options,
+      json: { type: 'boolean', help: 'print each reply as one line of JSON, for scripts' },
+    },
+    async run({ values: { json, ...values }, positionals: [target, ...pairs] }) {
+      if (!target) throw new UsageError(`which process? for example: pm2-ops ${action} web`);
+      const params = { ...values, ...readPairs(action, values, pairs) };
+      const line = createProgressLine(json === true);
+      const onProgress = (progress: RunProgress) =>
+        line.show(progress.ms, printable(progress.message), keyOf(progress));
+      const reply = await askModule<RunReply | Failure, RunProgress>(RUN, { action, target, params }, onProgress);
+      line.end();
+      if (!('results' in reply)) {
+        if (json === true) sayJson(reply);
+        else complain(failureText(reply));
+        return 1;
+      }
+      for (const result of reply.results) {
+        if (json === true) sayJson({ id: result.id, name: result.name, ...result.reply });
+        else print(action, printableValue(result));
+      }
+      return exitCode(reply);
+    },
+  };
+}
+
+/** 0 when every process did it, 2 when an agent did not understand the parameters, else 1. */
+function exitCode({ results }: RunReply): number {
+  const failures = results.flatMap(({ reply }) => (reply.ok ? [] : [reply.code]));
+  if (failures.length === 0) return 0;
+  return failures.every((code) => code === 'E_PARAMS') ? 2 : 1;
+}
+
+function print(action: ActionName, { id, name, reply }: RunResult): void {
+  const who = `${name}:${id}`;
+  if (!reply.ok) complain(failureText(reply, `${who}  `));
+  else {
+    say(`${who}  ${tell(action, reply)}`);
+    for (const step of reply.skipped === true ? [] : (AGENT_COMMANDS[action].next?.(reply, id) ?? [])) say(`  ${step}`);
+  }
+}
+
+function tell(action: ActionName, reply: Success): string {
+  if (reply.skipped === true) return `skipped: ${reply.reason}`;
+  const { ok: _ok, action: _action, ...fields } = reply;
+  return AGENT_COMMANDS[action].tells?.(reply) ?? JSON.stringify(fields, null, 2);
+}
+
+/** `gzip=true` as PM2's trigger takes it. */
+function readPairs(action: ActionName, given: Record<string, unknown>, words: string[]): Record<string, string> {
+  const known = ['all', ...Object.keys(PARAMS[action])];
+  const pairs: Record<string, string> = {};
+  for (const word of words) {
+    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word) ?? [];
+    if (name === undefined || value === undefined)
+      throw new UsageError(
+        `one app or process at a time, and key=value behind it; not understood: ${JSON.stringify(word)}`,
+      );
+    if (!known.includes(name))
+      throw new UsageError(
+        `${action} has no parameter "${name}"${didYouMean(name, known, (right) => `${right}=${value}`)}`,
+      );
+    if (Object.hasOwn(pairs, name) || Object.hasOwn(given, name)) throw new UsageError(`"${name}" is given twice`);
+    pairs[name] = value;
+  }
+  return pairs;
+}
+
+/** Bytes count on within a phase. */
+function keyOf({ id, phase, detail }: RunProgress): string {
+  return `${id} ${phase} ${detail ?? ''}`;
+}

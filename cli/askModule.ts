@@ -1,0 +1,121 @@
+// Asks the module over PM2's bus and gets exactly its own answer, by a nonce (`pm2 trigger` takes any reply for its own).
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { COMMAND_REPLY, COMMAND_TOPIC, PROGRESS } from '../contract/commandMessages.ts';
+import { NAME } from '../contract/protocol.ts';
+import { connectDaemon, type Daemon } from '../module/pm2/daemon.ts';
+import { loadPm2 } from '../module/pm2/pm2Client.ts';
+import { MODULE_FILE } from '../module/state/state.ts';
+import { inWordsOfTheCommand } from './asCommand.ts';
+
+/** How long the module may take, in milliseconds. */
+const ANSWERS_WITHIN_MS = 10_000;
+
+/** What the module tells while it works. */
+export interface Progress {
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** Milliseconds from now within which the reply comes. */
+  deadlineMs?: number;
+}
+
+/**
+ * @param action an action of the module, such as `status`
+ * @param params its parameters
+ * @param onProgress what it tells of this call before it answers
+ * @throws with what to do when there is no daemon, no module, or no answer
+ */
+export async function askModule<T, P extends Progress = Progress>(
+  action: string,
+  params: unknown = {},
+  onProgress: (progress: P) => void = () => {},
+): Promise<T> {
+  const pm2Home = pm2HomeOf();
+  // Connecting where no daemon runs would start one.
+  if (!isDaemonUp(pm2Home)) throw new Error(`no PM2 daemon runs in ${pm2Home}; start an app first: pm2 start app.js`);
+  process.env.PM2_HOME = pm2Home;
+  const daemon = await connectDaemon(loadPm2(findPm2(pm2Home)));
+  try {
+    return inWordsOfTheCommand(await exchange<T, P>(daemon, action, params, onProgress));
+  } finally {
+    daemon.disconnect();
+  }
+}
+
+async function exchange<T, P extends Progress>(
+  daemon: Daemon,
+  action: string,
+  params: unknown,
+  onProgress: (progress: P) => void,
+): Promise<T> {
+  const module = (await daemon.list()).find(
+    ({ isModule, name, status }) => isModule && name === NAME && status === 'online',
+  );
+  if (!module) throw new Error(`the module does not run; install it: pm2 install ${NAME}`);
+  const nonce = randomUUID();
+  return await new Promise<T>((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const answersWithin = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        reject(new Error(`the module gave no answer within ${ms} ms; look at: pm2 logs ${NAME}`));
+      }, ms);
+    };
+    answersWithin(ANSWERS_WITHIN_MS);
+    daemon.onProcessEvent((event, pmId) => {
+      if (event !== 'exit' || pmId !== module.pmId) return;
+      clearTimeout(timer);
+      reject(
+        new Error(`the module ended in the middle; an action that a process has begun goes on there: ${NAME} status`),
+      );
+    });
+    // Any process can put an answer on the bus; its id is filled in by PM2.
+    const onWord = (type: string, listener: (data: { nonce?: unknown }) => void) =>
+      daemon.onBusEvent(type, (pmId, data) => {
+        const word = data as { nonce?: unknown } | null | undefined;
+        if (pmId === module.pmId && word?.nonce === nonce) listener(word);
+      });
+    onWord(PROGRESS, (data) => {
+      const progress = data as unknown as P;
+      if (progress.deadlineMs !== undefined) answersWithin(progress.deadlineMs + ANSWERS_WITHIN_MS);
+      onProgress(progress);
+    });
+    onWord(COMMAND_REPLY, (data) => {
+      clearTimeout(timer);
+      resolve((data as unknown as { reply: T }).reply);
+    });
+    daemon.sendPacket(module.pmId, COMMAND_TOPIC, { nonce, action, params }).catch(reject);
+  });
+}
+
+function pm2HomeOf(): string {
+  return process.env.PM2_HOME ?? join(homedir(), '.pm2');
+}
+
+function isDaemonUp(pm2Home: string): boolean {
+  try {
+    process.kill(Number(readFileSync(join(pm2Home, 'pm2.pid'), 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A file of the PM2 that runs the daemon: the module wrote down which; else the `pm2` on the PATH. */
+export function findPm2(pm2Home = pm2HomeOf()): string {
+  try {
+    const { pm2File } = JSON.parse(readFileSync(join(pm2Home, NAME, MODULE_FILE), 'utf8')) as { pm2File: string };
+    if (existsSync(pm2File)) return pm2File;
+  } catch {
+    // Never installed here, or of an older version.
+  }
+  try {
+    return realpathSync(execFileSync('sh', ['-c', 'command -v pm2'], { encoding: 'utf8' }).trim());
+  } catch {
+    throw new Error('pm2 was not found; is it on the PATH?');
+  }
+}

@@ -1,0 +1,76 @@
+// `pm2-ops status`: which processes are attached, which are not and why.
+import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
+import type { ProcessStatus, StatusReply } from '../../contract/commandMessages.ts';
+import { printableValue } from '../../shared/text/printable.ts';
+import { askModule } from '../askModule.ts';
+import type { Command } from '../command.ts';
+import { say, sayJson } from '../output.ts';
+import { paint, table } from '../table.ts';
+
+export const status: Command = {
+  name: 'status',
+  summary: 'Shows every managed process: attached, or why not.',
+  arguments: [],
+  options: { json: { type: 'boolean', help: 'print JSON for scripts' } },
+  async run({ values }) {
+    const reply = await askModule<StatusReply>('status');
+    if (values.json === true) sayJson(reply, 2);
+    else say(render(printableValue(reply)));
+    return 0;
+  },
+};
+
+function render({ version, processes }: StatusReply): string {
+  if (processes.length === 0) return `pm2-ops ${version}: PM2 manages no app yet. Start one: pm2 start app.js`;
+  const attached = processes.filter((each) => each.attached).length;
+  // Most hosts know no namespaces.
+  const namespaces = processes.some(({ namespace }) => namespace !== DEFAULT_NAMESPACE);
+  const inNamespace = <T>(cell: T) => (namespaces ? [cell] : []);
+  return [
+    table(
+      ['id', ...inNamespace('namespace'), 'name', 'pid', 'mode', 'pm2', 'pm2-ops', 'state', 'note'],
+      processes.map((each) => [
+        String(each.id),
+        ...inNamespace(each.namespace),
+        each.name,
+        String(each.pid || '-'),
+        each.mode,
+        each.status,
+        coloured(each),
+        each.state === 'unknown' ? '-' : each.state === 'blocked' ? paint('red', each.state) : each.state,
+        note(each),
+      ]),
+    ),
+    `pm2-ops ${version}: ${attached} of ${processes.length} attached`,
+  ].join('\n');
+}
+
+function coloured({ attachment }: ProcessStatus): string {
+  const colours = { attached: 'green', waiting: 'yellow', skipped: 'grey' } as const;
+  return paint(colours[attachment], attachment);
+}
+
+function note({
+  id,
+  blockedMs,
+  dumping,
+  reason,
+  kept,
+  real,
+  badMessages,
+  listensElsewhere: elsewhere,
+}: ProcessStatus): string {
+  return [
+    dumping && 'it writes a heap dump',
+    blockedMs !== undefined &&
+      !dumping &&
+      `no answer for ${(blockedMs / 1000).toFixed(1)} s; where it is: pm2-ops stack ${id}`,
+    reason,
+    kept && `the app's own: ${kept.join(', ')}`,
+    badMessages !== undefined && `${badMessages} messages dropped that no agent sends: pm2 logs pm2-ops`,
+    real,
+    elsewhere && `listens on ${elsewhere} in a worker thread or native code: cannot be drained`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}

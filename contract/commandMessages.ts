@@ -1,0 +1,189 @@
+// What the `pm2-ops` command and the module's process say to each other over PM2's bus.
+import type { StackView } from '../module/attach/index.ts';
+import type { Finding } from '../module/operations/doctor/finding.ts';
+import type { PmId } from '../module/pm2/daemon.ts';
+import type { Settings } from '../module/pm2/settings.ts';
+import type { Failure, GracefulBy, LeaveReport, Reply } from './protocol.ts';
+
+/** Topic under which the command asks, and type under which the answer goes on the bus. */
+export const COMMAND_TOPIC = 'pm2-ops:command';
+export const COMMAND_REPLY = 'pm2-ops:command-reply';
+/** Type under which a long action tells on the bus how far it is; `data` is a progress with the command's nonce. */
+export const PROGRESS = 'pm2-ops:progress';
+
+/** One row of `status`. */
+export interface ProcessStatus {
+  id: number | string;
+  name: string;
+  namespace: string;
+  pid: number;
+  mode: 'cluster' | 'fork';
+  status: string;
+  attached: boolean;
+  /** `attached`, `waiting` (tried again by itself) or `skipped`. */
+  attachment: 'attached' | 'waiting' | 'skipped';
+  code?: string;
+  /** Why it is not attached. */
+  reason?: string;
+  /** As its agent last said, or `blocked`. */
+  state: string;
+  /** Its event loop has not answered for so many milliseconds. */
+  blockedMs?: number;
+  /** It writes a heap dump, and answers nothing meanwhile. */
+  dumping?: true;
+  /** Who handles SIGINT there: we, the app itself, or nobody. */
+  graceful?: GracefulBy;
+  /** How the last process of this app that we drained on a signal left. */
+  lastExit?: LeaveReport;
+  /** Version of its agent. */
+  agent?: string;
+  /** Actions that the app had already, and keeps. */
+  kept?: string[];
+  /** Messages of this process that were none of an agent's, and were dropped. */
+  badMessages?: number;
+  /** PM2 runs a wrapper of the app here: a package manager, a loader, … */
+  wrapper?: true;
+  /** Which process does the work instead, in words; of a wrapper, or of an app that forks workers of its own. */
+  real?: string;
+  /** A server of it listens there, outside of the main thread: it cannot be drained. */
+  listensElsewhere?: string;
+}
+
+export interface StatusReply {
+  ok: true;
+  action: 'status';
+  version: string;
+  settings: Settings;
+  processes: ProcessStatus[];
+}
+
+/** Where a process is right now. */
+export interface StackReply extends StackView {
+  ok: true;
+  action: 'stack';
+  id: PmId;
+  name: string;
+  pid: number;
+  /** How long it took, in milliseconds. */
+  ms: number;
+}
+
+/** What is wrong. */
+export interface DoctorReply {
+  ok: true;
+  action: 'doctor';
+  version: string;
+  /** No error was found. */
+  healthy: boolean;
+  /** Names of all that was looked for. */
+  checks: string[];
+  findings: Finding[];
+}
+
+/** What the module is asked for under the name `REPL`. */
+export const REPL = 'repl';
+export interface ReplQuestion {
+  /** A pm_id, `name:id`, or the name of an app with one instance. */
+  target: string;
+  /** Who asks, as the command says. */
+  user: string;
+  uid: number;
+}
+
+/** A REPL that waits for whoever knows its token. */
+export interface ReplOpened {
+  ok: true;
+  action: 'repl';
+  id: PmId;
+  name: string;
+  pid: number;
+  /** The user as whom the process runs: only that one and root can connect. */
+  uid: number;
+  socket: string;
+  token: string;
+}
+
+/** What the module is asked for under the name `RUN`: an action of managed processes. */
+export const RUN = 'run';
+export interface RunRequest {
+  action: string;
+  /** A pm_id, an app's name, `name:id`, or `all`. */
+  target: string;
+  /** As a person gave them: texts or JSON values. The agent validates. */
+  params: Record<string, unknown>;
+}
+
+/** One word about an action that runs. */
+export interface RunProgress {
+  action: string;
+  /** The process it is about. */
+  id: PmId;
+  name: string;
+  phase: string;
+  detail?: string;
+  /** Size of the file that is being written. */
+  bytes?: number;
+  /** All of it as a line. */
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** The reply, or another word with a deadline, comes within this many milliseconds. */
+  deadlineMs?: number;
+}
+
+/** Exactly one process's reply. */
+export interface RunResult {
+  id: PmId;
+  name: string;
+  pid: number;
+  reply: Reply;
+}
+
+export interface RunReply {
+  /** Did every process do it? */
+  ok: boolean;
+  action: string;
+  target: string;
+  results: RunResult[];
+}
+
+/** One line about a reload that runs. */
+export interface ReloadProgress {
+  action: 'reload';
+  app: string;
+  step: 'begin' | 'canary' | 'patient' | 'replaced' | 'note' | 'finish' | 'failed' | 'undo';
+  message: string;
+  /** Milliseconds since it began. */
+  ms: number;
+  /** With `begin`: the reply comes within this many milliseconds. */
+  deadlineMs?: number;
+}
+
+/** An instance that was replaced. */
+export interface Replaced {
+  id: PmId;
+  /** Pids. */
+  from: number;
+  to: number;
+  /** By its agent, before PM2 touched it. */
+  drained: boolean;
+}
+
+export interface ReloadReply {
+  ok: true;
+  action: 'reload';
+  app: string;
+  instances: number;
+  replaced: Replaced[];
+  notes: string[];
+  ms: number;
+}
+
+/** A reload that did not go through. */
+export interface ReloadRefused extends Failure {
+  app?: string;
+  replaced?: Replaced[];
+  notes?: string[];
+  /** The last lines of the instance that did not come up. */
+  logs?: string[];
+}

@@ -1,0 +1,61 @@
+// Names the places in a profile as a person looks for them: the app's own code first, then its libraries, then Node.
+import { AGENT_URL } from '../contract/protocol.ts';
+import { pathOf } from '../shared/sourceMaps.ts';
+
+/** V8's own description of a function in a profile; lines and columns count from 0. */
+export interface CallFrame {
+  functionName: string;
+  scriptId: string;
+  url: string;
+  lineNumber: number;
+  columnNumber: number;
+}
+
+/** Whose code is it? */
+export type Owner = 'app' | 'library' | 'node' | 'native';
+
+/** Where in the sources something is. */
+export interface Place {
+  function: string;
+  /** A path, `node:…`, or `(native)`. */
+  file: string;
+  /** From 1; where the function begins, since V8 keeps no more. 0 where there is no file. */
+  line: number;
+}
+
+export function ownerOf(frame: CallFrame): Owner {
+  const { url } = frame;
+  if (url === '') return 'native';
+  if (url.startsWith('node:') || isOurs(frame)) return 'node';
+  return /[\\/]node_modules[\\/]/.test(url) ? 'library' : 'app';
+}
+
+/** Our own script: injected, or loaded by the app. */
+export function isOurs({ url }: CallFrame): boolean {
+  return url === AGENT_URL || (typeof __filename === 'string' && pathOf(url) === __filename);
+}
+
+/** Code from a string, such as `new Function` makes; in V8's heap profiles the injected agent looks the same. */
+export function isEvaluated({ url, scriptId }: CallFrame): boolean {
+  return url === '' && scriptId !== '0';
+}
+
+/** The place of a frame as it runs, with no source map applied. */
+export function placeOf(frame: CallFrame): Place {
+  const { functionName, url, lineNumber } = frame;
+  return {
+    function: functionName || '(anonymous)',
+    file: url === '' ? '(native)' : pathOf(url),
+    line: url === '' ? 0 : lineNumber + 1,
+  };
+}
+
+/** `handler (/srv/app/server.js:12)` */
+export function describe({ function: name, file, line }: Place): string {
+  return line > 0 ? `${name} (${file}:${line})` : `${name} ${file}`;
+}
+
+/** The same for the same function, whatever it was called from. */
+export function keyOf({ functionName, url, lineNumber, columnNumber }: CallFrame): string {
+  return `${functionName}\n${url}\n${lineNumber}\n${columnNumber}`;
+}

@@ -1,0 +1,340 @@
+// One engine per process: knows its servers and how it stands towards its clients.
+
+import type { ServerHttp2Session } from 'node:http2';
+import type { Server } from 'node:net';
+import type { ListenAddress, ServerInfo, ServingState } from '../contract/protocol.ts';
+import { type Connection, inFlightOn, openConnections } from './connections.ts';
+import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
+import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
+import { attempt, guarded } from './guard.ts';
+import { untilHandedOver } from './handover.ts';
+import type { ServerInternals } from './internals.ts';
+import { LastResponses } from './keepAlive.ts';
+import { acceptQueued, holdingOf, type StoppedServer, stopListening } from './listening.ts';
+import { addressOf, kindOf, ServerFinder } from './servers.ts';
+
+/** How a process stops and starts taking its clients' requests. None of it throws unless it says so. */
+export interface DrainEngine {
+  /** How the process stands towards its clients. */
+  state(): ServingState;
+  /** The app's servers that listen, are drained, or still have connections. */
+  servers(): ServerInfo[];
+  /** Where the app listens, also while that is drained. */
+  addresses(): ListenAddress[];
+  /** Open connections, and requests on them that are not answered yet, over all servers. */
+  totals(): { connections: number; inFlight: number };
+  /** Are connections kept open after a response? */
+  keepAlive(): boolean;
+  /** From now on every response ends its connection; HTTP/2 sessions are asked to leave. New connections are still
+   * taken. Returns the number of open connections. */
+  disableKeepAlive(): number;
+  /** Undoes that. Returns the number of open connections. */
+  enableKeepAlive(): number;
+  /** Stops listening, finishes what is in flight, ends what is idle. Afterwards the process stays up, not listening.
+   * Resolves when nothing is left, at the latest after `budgetMs` (milliseconds). While one runs, another call joins
+   * it, and the earlier end of the two wins. */
+  drain(options: DrainOptions): Promise<DrainResult>;
+  /** Listens again as before and resolves to the addresses; a drain that is running ends. Rejects if a server could not
+   * listen again: the others do, `state()` stays `drained`, and another call tries again. Rejects, too, after a drain that
+   * was the last. */
+  resume(): Promise<string[]>;
+  /** Is the process on its way out, after a drain that was asked for as its last? */
+  leaving(): boolean;
+  /** Takes everything out of the process again; a drained process listens again, unless that drain was its last. */
+  dispose(): Promise<void>;
+  /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
+  onState(listener: (state: ServingState) => void): () => void;
+  /** Calls back whenever a server of the app becomes known. Returns the undo. */
+  onServer(listener: () => void): () => void;
+}
+
+/** Makes an engine for this process. Costs a few subscriptions; the servers are looked up when first needed. */
+export function createDrainEngine(): DrainEngine {
+  return new Engine();
+}
+
+class Engine implements DrainEngine {
+  readonly #finder = new ServerFinder();
+  readonly #lastResponses = new LastResponses((server) => !this.#keepAlive || this.#drains(server));
+  readonly #listeners = new Set<(state: ServingState) => void>();
+  readonly #serverListeners = new Set<() => void>();
+  /** Servers that the drain is about, and what is needed to have them listen again. */
+  readonly #owned = new Set<Server>();
+  readonly #stopped = new Map<Server, StoppedServer>();
+  readonly #undo: (() => void)[] = [];
+  #sessionHooks: (() => void)[] = [];
+  #keepAlive = true;
+  #drained = false;
+  /** Addresses that a drain is not about. */
+  #except: ReadonlySet<string> = new Set();
+  #drain: Drain | undefined;
+  #resuming: Promise<string[]> | undefined;
+  #disposed = false;
+  #leaving = false;
+  /** Has the cluster's primary heard of every server that it stopped? */
+  #handedOver: Promise<void> | undefined;
+
+  constructor() {
+    this.#undo.push(
+      this.#finder.onLearnt((server, byConnection) => {
+        for (const listener of this.#serverListeners) listener();
+        if (!byConnection) return;
+        const drains = this.#drain !== undefined || this.#drained;
+        if (drains && !this.#except.has(addressOf(server))) this.#stop(server);
+        if (!this.#keepAlive) this.#hookSessions(server);
+      }),
+    );
+  }
+
+  state(): ServingState {
+    if (this.#drain !== undefined) return 'draining';
+    if (this.#drained) return 'drained';
+    return this.#finder.listening().length > 0 ? 'serving' : 'no-server';
+  }
+
+  servers(): ServerInfo[] {
+    const servers = this.#finder.all();
+    const connections = openConnections(servers);
+    for (const { server } of connections) if (!servers.includes(server)) servers.push(server);
+    return servers.flatMap((server) => {
+      const own = connections.filter((connection) => connection.server === server);
+      if (server._handle === null && own.length === 0) return [];
+      return {
+        kind: kindOf(server),
+        address: addressOf(server),
+        listening: server._handle !== null && !this.#isStopped(server),
+        connections: own.length,
+        inFlight: own.reduce((sum, connection) => sum + inFlightOn(connection), 0),
+        ...keepAliveOf(server),
+      };
+    });
+  }
+
+  addresses(): ListenAddress[] {
+    return this.#finder.listening().flatMap((server): ListenAddress[] => {
+      const at = addressOf(server);
+      const { _handle: handle, _connectionKey: key = '' } = server;
+      if (handle === null || at === '') return [];
+      const stopped = this.#isStopped(server) ? this.#stopped.get(server) : undefined;
+      const own = (stopped?.holding ?? attempt(() => holdingOf(handle), 'own')) === 'own';
+      return [{ at, ...(own ? { own } : {}), ...(key.endsWith(':0') ? { anyPort: true } : {}) }];
+    });
+  }
+
+  totals(): { connections: number; inFlight: number } {
+    const connections = openConnections(this.#finder.all());
+    return {
+      connections: connections.length,
+      inFlight: connections.reduce((sum, connection) => sum + inFlightOn(connection), 0),
+    };
+  }
+
+  keepAlive(): boolean {
+    return this.#keepAlive;
+  }
+
+  disableKeepAlive(): number {
+    const connections = openConnections(this.#finder.all());
+    if (this.#disposed) return connections.length;
+    if (this.#keepAlive) {
+      this.#keepAlive = false;
+      this.#lastResponses.start();
+      for (const server of this.#finder.all()) this.#hookSessions(server);
+    }
+    for (const { activity } of connections)
+      if (activity.is === 'http2') attempt(() => sayGoawayWhileAnswering(activity.session, GOAWAY_PATIENCE_MS), false);
+    return connections.length;
+  }
+
+  enableKeepAlive(): number {
+    this.#keepAlive = true;
+    for (const undo of this.#sessionHooks.splice(0)) attempt(undo, undefined);
+    this.#settle();
+    return openConnections(this.#finder.all()).length;
+  }
+
+  async drain(options: DrainOptions): Promise<DrainResult> {
+    const budgetMs = Math.max(0, options.budgetMs);
+    if (options.last !== true) return this.#drainOnce({ ...options, budgetMs });
+    this.#leaving = true;
+    const started = performance.now();
+    const result = await this.#drainOnce({ ...options, budgetMs });
+    // Asked already when the servers stopped, where that was for this drain.
+    this.#handedOver ??= untilHandedOver();
+    await unlessLate(this.#handedOver, budgetMs - (performance.now() - started));
+    return result;
+  }
+
+  async #drainOnce(options: DrainOptions): Promise<DrainResult> {
+    const { budgetMs } = options;
+    if (this.#drain !== undefined) {
+      this.#drain.shorten(options);
+      return this.#drain.done;
+    }
+    if (this.#resuming !== undefined) await this.#resuming.catch(() => {});
+    const meanwhile = this.#drain as Drain | undefined;
+    if (meanwhile !== undefined) return meanwhile.done;
+    const nothing = { finished: 0, closed: 0, cut: 0 };
+    this.#except = new Set(options.except ?? []);
+    const servers = this.#finder.listening().filter((server) => !this.#except.has(addressOf(server)));
+    if (this.#disposed) return nothing;
+    // One that left something open may be followed by one that finishes it.
+    const idle = this.#drained || (servers.length === 0 && !this.#finder.blind);
+    if (idle && this.#connections().length === 0) return nothing;
+
+    const drain = new Drain(
+      () => this.#connections(),
+      (server) => this.#drains(server),
+      options,
+    );
+    this.#drain = drain;
+    for (const server of servers) this.#owned.add(server);
+    this.#lastResponses.start();
+    this.#tell();
+    if (budgetMs > 0) await acceptQueued(() => this.#finder.accepted);
+    if (!drain.over) {
+      for (const server of servers) this.#stop(server);
+      if (this.#leaving) this.#handedOver ??= untilHandedOver();
+      drain.run();
+    }
+    const result = await drain.done;
+    if (this.#drain === drain) {
+      this.#drain = undefined;
+      this.#drained = true;
+      this.#tell();
+    }
+    return result;
+  }
+
+  resume(): Promise<string[]> {
+    if (this.#leaving) return Promise.reject(new Error('this process is on its way out'));
+    this.#resuming ??= this.#listenAgain().finally(() => {
+      this.#resuming = undefined;
+    });
+    return this.#resuming;
+  }
+
+  leaving(): boolean {
+    return this.#leaving;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    if (this.#drained || this.#drain !== undefined) await this.resume().catch(() => {});
+    this.enableKeepAlive();
+    for (const undo of this.#undo.splice(0)) attempt(undo, undefined);
+    this.#finder.dispose();
+    this.#listeners.clear();
+    this.#serverListeners.clear();
+  }
+
+  onState(listener: (state: ServingState) => void): () => void {
+    const safe = guarded(listener);
+    this.#listeners.add(safe);
+    return () => {
+      this.#listeners.delete(safe);
+    };
+  }
+
+  onServer(listener: () => void): () => void {
+    const safe = guarded(listener);
+    this.#serverListeners.add(safe);
+    return () => {
+      this.#serverListeners.delete(safe);
+    };
+  }
+
+  async #listenAgain(): Promise<string[]> {
+    const drain = this.#drain;
+    this.#drain = undefined;
+    drain?.stop();
+    const wasStopped = drain !== undefined || this.#drained;
+    const failures: Error[] = [];
+    for (const [server, stopped] of this.#stopped) {
+      try {
+        await stopped.resume();
+        this.#stopped.delete(server);
+        this.#owned.delete(server);
+      } catch (error) {
+        failures.push(error as Error);
+      }
+    }
+    if (failures.length === 0) this.#owned.clear();
+    this.#drained = failures.length > 0;
+    this.#settle();
+    if (wasStopped) this.#tell();
+    if (failures.length > 0)
+      throw new AggregateError(
+        failures,
+        `${failures.length} server(s) do not listen again: ${failures.map(({ message }) => message).join('; ')}`,
+      );
+    return this.#finder.listening().map(addressOf);
+  }
+
+  #stop(server: ServerInternals): void {
+    attempt(() => {
+      this.#owned.add(server);
+      const stopped = stopListening(server, this.#finder.optionsOf(server));
+      if (stopped === undefined) return;
+      this.#stopped.set(server, stopped);
+      this.#handedOver = undefined;
+    }, undefined);
+  }
+
+  #isStopped(server: ServerInternals): boolean {
+    return this.#stopped.get(server)?.taken() === false;
+  }
+
+  /** Is this server part of the drain? One that began to listen since is not; one that never listens is fed by hand. */
+  #drains(server: ServerInternals): boolean {
+    if (this.#drain === undefined && !this.#drained) return false;
+    if (server._handle === null) return true;
+    return this.#owned.has(server) && this.#stopped.get(server)?.taken() !== true;
+  }
+
+  #connections(): Connection[] {
+    return openConnections(this.#finder.all(), (server) => this.#drains(server));
+  }
+
+  /** HTTP/2 clients that come while connections are not kept are asked to leave after their first request. */
+  #hookSessions(server: ServerInternals): void {
+    if (kindOf(server) !== 'http2') return;
+    const onSession = guarded((session: ServerHttp2Session) => {
+      session.once(
+        'stream',
+        guarded(() => {
+          if (!this.#keepAlive) sayGoaway(session);
+        }),
+      );
+    });
+    server.on('session', onSession);
+    this.#sessionHooks.push(() => server.off('session', onSession));
+  }
+
+  /** Responses end their connections while that is asked for, and not longer. */
+  #settle(): void {
+    if (!this.#keepAlive || this.#drain !== undefined || this.#drained) this.#lastResponses.start();
+    else this.#lastResponses.stop();
+  }
+
+  #tell(): void {
+    const state = this.state();
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+/** Waits for it, but not longer than that many milliseconds. */
+async function unlessLate(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms));
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}
+
+/** Of HTTP/1: newer servers of HTTP/2 have the property, too, for clients that cannot do better. */
+function keepAliveOf(server: ServerInternals): { keepAliveTimeoutMs?: number } {
+  const speaksHttp1 = kindOf(server) === 'http' || kindOf(server) === 'https';
+  return speaksHttp1 && server.keepAliveTimeout !== undefined ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {};
+}

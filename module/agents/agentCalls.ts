@@ -1,0 +1,93 @@
+// Asks one agent to do something, and gets exactly its answer, by a nonce.
+import { randomUUID } from 'node:crypto';
+import type {
+  ActionName,
+  ActionProgress,
+  AgentMessage,
+  ErrorCode,
+  ModuleMessage,
+  ReplRequest,
+  Reply,
+} from '../../contract/protocol.ts';
+import { type Daemon, isSameSlot, type PmId } from '../pm2/daemon.ts';
+
+export interface AgentCalls {
+  /**
+   * Runs an action in one process. Settles in any case: without an answer within `withinMs` it is an E_TIMEOUT.
+   * @param params as a person gave them: the agent validates
+   * @param onProgress what the action tells before it answers
+   */
+  run(
+    pmId: PmId,
+    action: ActionName,
+    params: Record<string, unknown>,
+    withinMs: number,
+    onProgress?: (progress: ActionProgress) => void,
+  ): Promise<Reply>;
+  /** Has one process open a REPL; settles as above. */
+  repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
+  /** Delivers an answer, or a word before it. @returns false when it is to a question that somebody else was asked */
+  heard(pmId: PmId, message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): boolean;
+}
+
+interface Call {
+  /** Who was asked. */
+  pmId: PmId;
+  reply(reply: Reply): void;
+  progress(progress: ActionProgress): void;
+}
+
+export function createAgentCalls(send: Daemon['send']): AgentCalls {
+  const waiting = new Map<string, Call>();
+  return {
+    run: (pmId, action, params, withinMs, onProgress = () => {}) =>
+      ask(pmId, action, (nonce) => ({ kind: 'run', nonce, action, params }), withinMs, onProgress),
+    repl: (pmId, request, withinMs) =>
+      ask(
+        pmId,
+        'repl',
+        (nonce) => ({ kind: 'repl', nonce, ...request }),
+        withinMs,
+        () => {},
+      ),
+    heard(pmId, message) {
+      const call = waiting.get(message.nonce ?? '');
+      // It was asked by a trigger, or the answer comes too late.
+      if (!call) return true;
+      if (!isSameSlot(call.pmId, pmId)) return false;
+      if (message.kind === 'reply') call.reply(message.reply);
+      else call.progress(message.progress);
+      return true;
+    },
+  };
+
+  async function ask(
+    pmId: PmId,
+    action: string,
+    message: (nonce: string) => ModuleMessage,
+    withinMs: number,
+    progress: (progress: ActionProgress) => void,
+  ): Promise<Reply> {
+    const nonce = randomUUID();
+    const failure = (code: ErrorCode, text: string): Reply => {
+      return { ok: false, action, code, message: text, hint: 'look at: pm2-ops status' };
+    };
+    const answer = new Promise<Reply>((resolve) => {
+      waiting.set(nonce, { pmId, reply: resolve, progress });
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Reply>((resolve) => {
+      const reply = failure('E_TIMEOUT', `no answer within ${withinMs} ms`);
+      timer = setTimeout(resolve, withinMs, reply);
+    });
+    try {
+      await send(pmId, message(nonce));
+      return await Promise.race([answer, late]);
+    } catch (error) {
+      return failure('E_STATE', (error as Error).message);
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(nonce);
+    }
+  }
+}

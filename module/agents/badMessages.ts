@@ -1,0 +1,69 @@
+// Messages that a process should not have sent: dropped, counted for that process, and told in the log once for each reason.
+import { titleOf } from '../../contract/app.ts';
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import type { PmId } from '../pm2/daemon.ts';
+import { plain } from './agentMessages.ts';
+
+/** Reasons that are logged of one process, so that none can fill the log. */
+const MOST_REASONS = 5;
+/** A process may send so many messages at once, and so many a second after that; an agent sends a few for each action. */
+const BURST = 200;
+const PER_SECOND = 50;
+
+export interface BadMessages {
+  /** Has this process sent too many of late? Then the rest of them is not looked at. */
+  isFlooding(pmId: PmId): boolean;
+  refuse(pmId: PmId, reason: string): void;
+  /** How many there were in the life of a process. */
+  of(member: Member): number;
+}
+
+interface Record {
+  count: number;
+  told: Set<string>;
+  /** What it may send now, and when that was reckoned. */
+  allowance: number;
+  atMs: number;
+}
+
+export function createBadMessages(fleet: Pick<Fleet, 'get'>, log: (line: string) => void): BadMessages {
+  const records = new WeakMap<Member, Record>();
+  /** Of those that PM2 does not list yet, or that are no apps. */
+  const unknown = new Map<PmId, Record>();
+
+  return {
+    isFlooding(pmId) {
+      const record = recordOf(pmId);
+      const nowMs = performance.now();
+      record.allowance = Math.min(BURST, record.allowance + ((nowMs - record.atMs) / 1000) * PER_SECOND);
+      record.atMs = nowMs;
+      if (record.allowance < 1) return true;
+      record.allowance -= 1;
+      return false;
+    },
+    refuse(pmId, reason) {
+      const record = recordOf(pmId);
+      record.count += 1;
+      if (record.told.has(reason) || record.told.size >= MOST_REASONS) return;
+      record.told.add(reason);
+      const member = fleet.get(pmId);
+      const who = member
+        ? `${plain(titleOf(member.process), 100)} (id ${pmId}, pid ${member.process.pid})`
+        : `id ${pmId}`;
+      log(`dropped of ${who}: ${reason}`);
+    },
+    of: (member) => records.get(member)?.count ?? 0,
+  };
+
+  function recordOf(pmId: PmId): Record {
+    const member = fleet.get(pmId);
+    const known = member ? records.get(member) : unknown.get(pmId);
+    if (known) return known;
+    const record: Record = { count: 0, told: new Set(), allowance: BURST, atMs: performance.now() };
+    if (member) {
+      records.set(member, record);
+      unknown.delete(pmId);
+    } else unknown.set(pmId, record);
+    return record;
+  }
+}

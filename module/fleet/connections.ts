@@ -1,0 +1,35 @@
+// Does an instance without an agent take connections? In a cluster nothing shows where a worker listens; but when somebody
+// connects often enough, PM2 hands it one of the connections, and /proc shows who has it.
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectedToUs } from '../../shared/linux/proc.ts';
+import { reachable } from './health.ts';
+
+/** How long a connection may take to be made and handed over, in milliseconds. */
+const HANDED_OVER_MS = 300;
+
+/**
+ * Connects so many times, says nothing, and looks who has the other ends.
+ * @param at `127.0.0.1:3000`
+ * @returns false also for a socket's path, of which nothing can be seen
+ */
+export async function takesConnections(pid: number, at: string, times: number): Promise<boolean> {
+  const [, host, port] = /^(.*):(\d+)$/.exec(at) ?? [];
+  if (host === undefined || port === undefined) return false;
+  const sockets: Socket[] = [];
+  try {
+    for (let count = 0; count < times; count++) {
+      const socket = connect({ host: reachable(host), port: Number(port) });
+      socket.on('error', () => {});
+      sockets.push(socket);
+    }
+    const endsMs = performance.now() + HANDED_OVER_MS;
+    while (performance.now() < endsMs) {
+      if (isConnectedToUs(pid)) return true;
+      await sleep(20);
+    }
+    return false;
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}

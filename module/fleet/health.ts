@@ -1,0 +1,52 @@
+// Does an app say of itself that it is well? By its health URL, asked over its own port as a load balancer would.
+import { type RequestOptions, request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import type { ServerInfo } from '../../contract/protocol.ts';
+
+/** How long one answer may take, in milliseconds. */
+const ANSWERS_WITHIN_MS = 2_000;
+
+/**
+ * @param health a path on the app's port, or a whole URL
+ * @param servers where the app listens, as its agent says
+ * @returns what to ask, or undefined when the port is not known
+ */
+export function healthTarget(health: string, servers: readonly ServerInfo[]): HealthTarget | undefined {
+  if (/^https?:\/\//.test(health)) {
+    const { hostname, port, pathname, search, protocol } = new URL(health);
+    const options: RequestOptions = { host: hostname.replace(/^\[|\]$/g, ''), path: pathname + search };
+    return { tls: protocol === 'https:', options: port === '' ? options : { ...options, port } };
+  }
+  const server = servers.find(({ kind }) => kind === 'http') ?? servers.find(({ kind }) => kind === 'https');
+  if (!server) return undefined;
+  const [, host = '', port] = /^(.*):(\d+)$/.exec(server.address) ?? [];
+  const where = port === undefined ? { socketPath: server.address } : { host: reachable(host), port };
+  return { tls: server.kind === 'https', options: { ...where, path: health } };
+}
+
+export interface HealthTarget {
+  tls: boolean;
+  options: RequestOptions;
+}
+
+/** @returns undefined when it answers 2xx, else what it answered */
+export function probe({ tls, options }: HealthTarget): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const settings = { ...options, agent: false, headers: { connection: 'close' }, timeout: ANSWERS_WITHIN_MS };
+    const asked = (tls ? requestTls : request)({ ...settings, rejectUnauthorized: false }, (response) => {
+      response.resume();
+      const { statusCode = 0 } = response;
+      resolve(statusCode >= 200 && statusCode < 300 ? undefined : `${statusCode}`);
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`nothing within ${ANSWERS_WITHIN_MS} ms`)));
+    asked.on('error', ({ message }) => resolve(message));
+    asked.end();
+  });
+}
+
+/** Where to connect to for a server that listens there. */
+export function reachable(host: string): string {
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (bare === '0.0.0.0') return '127.0.0.1';
+  return bare === '::' || bare === '' ? 'localhost' : bare;
+}

@@ -1,0 +1,221 @@
+// When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { appOf } from '../../contract/app.ts';
+import type { ServerInfo } from '../../contract/protocol.ts';
+import { holdsClients } from '../../shared/linux/proc.ts';
+import type { AgentCalls } from '../agents/agentCalls.ts';
+import { readOpsStatus } from '../agents/opsStatusReply.ts';
+import { ReloadFailure } from '../operations/reload/reloadFailure.ts';
+import type { PmId } from '../pm2/daemon.ts';
+import { takesConnections } from './connections.ts';
+import { list, reaches } from './cover.ts';
+import type { Fleet, Member } from './fleet.ts';
+import { type HealthTarget, healthTarget, probe } from './health.ts';
+
+/** Pause between two looks, in milliseconds. */
+const LOOK_EVERY_MS = 150;
+/** One that never gets an agent and is still up after this many milliseconds is taken to serve. */
+const NO_AGENT_MS = 1_000;
+/** How long an agent may take to say where its app listens, in milliseconds. */
+const AGENT_ANSWERS_WITHIN_MS = 5_000;
+
+export interface Readiness {
+  /** Waits until it takes requests. @throws {ReloadFailure} when it dies, or is not ready in time */
+  untilReady(instance: Instance, expected: Expected): Promise<Member>;
+  /** Waits until its health URL answers 2xx. @throws {ReloadFailure} */
+  untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void>;
+  /** @throws {ReloadFailure} when it has died, or was started again */
+  requireUp(instance: Instance): Member;
+}
+
+/** One life of a process: the next one has another pid and a higher count of restarts. */
+export interface Instance {
+  pmId: PmId;
+  restarts: number;
+  /** When it was started, in milliseconds of performance.now(). */
+  startedMs: number;
+  /** 0 until PM2 has listed it. */
+  pid: number;
+  /** Of the life before it, if that had one. */
+  formerPid?: number;
+}
+
+export interface Expected {
+  /** The others listen, so it has to. */
+  serves: boolean;
+  /** Where they do: it has to as well. */
+  at?: readonly string[];
+  /** When to give up, in milliseconds of performance.now(). */
+  endsMs: number;
+}
+
+interface Parts {
+  fleet: Fleet;
+  calls: AgentCalls;
+  refresh(): Promise<void>;
+  askState(member: Member): Promise<void>;
+  /** When an instance last said `ready`, in milliseconds of performance.now(). */
+  readyAt(pmId: PmId): number | undefined;
+  /** Throws when the reload is to end. */
+  checkpoint(): void;
+  /** The line to type to do the same with `force`. */
+  forced?(): string;
+}
+
+export function createReadiness({ fleet, calls, refresh, askState, readyAt, checkpoint, forced }: Parts): Readiness {
+  return { untilReady, untilHealthy, requireUp };
+
+  async function untilReady(instance: Instance, expected: Expected): Promise<Member> {
+    const { serves, at = [], endsMs } = expected;
+    for (;;) {
+      checkpoint();
+      await refresh();
+      const member = fleet.get(instance.pmId);
+      if (member && hasStarted(member, instance)) {
+        instance.pid ||= member.process.pid;
+        requireUp(instance);
+        const isReady = member.process.waitReady ? hasSaidReady(instance) : await isServing(member, instance, serves);
+        // One that says ready may not listen yet, or not at all, or somewhere else.
+        if (isReady && (await listensAt(member, at))) return member;
+      }
+      if (performance.now() > endsMs) throw notReady(instance, member, expected);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /**
+   * Before, PM2 lists the one that goes, or was stopped. PM2's list is torn: it takes the pids first, then measures every
+   * process, and only then reads restarts and status, so that an old pid may stand beside a new count.
+   */
+  function hasStarted({ process }: Member, { restarts, pid, formerPid }: Instance): boolean {
+    if (pid === 0 && formerPid !== undefined && process.pid === formerPid) return false;
+    return pid !== 0 || process.restarts > restarts || (process.restarts === restarts && process.pid > 0);
+  }
+
+  function hasSaidReady({ pmId, startedMs }: Instance): boolean {
+    return (readyAt(pmId) ?? -1) >= startedMs && fleet.get(pmId)?.process.status === 'online';
+  }
+
+  async function isServing(member: Member, { startedMs }: Instance, serves: boolean): Promise<boolean> {
+    const { process, attachment } = member;
+    if (process.status !== 'online') return false;
+    if (attachment.is === 'skipped') return performance.now() - startedMs > NO_AGENT_MS;
+    // Never idle when it is looked at: in the middle of requests, if it has clients; else it boots, on a slow machine.
+    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
+    if (member.state === 'no-server' && serves) await askState(member);
+    return member.state === 'serving' || (member.state === 'no-server' && !serves);
+  }
+
+  /** Does it take the connections that the others take? */
+  async function listensAt(member: Member, at: readonly string[]): Promise<boolean> {
+    if (at.length === 0) return true;
+    const { process, attachment } = member;
+    const hasAll = () => member.state === 'serving' && at.every((each) => reaches(each, member.addresses ?? []));
+    if (attachment.is === 'attached') {
+      if (!hasAll()) await askState(member);
+      return hasAll();
+    }
+    // Its agent comes when it has a moment; its clients are there already.
+    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
+    const instances = fleet.instancesOf(appOf(process)).length;
+    for (const each of at) {
+      if (await takesConnections(process.pid, each, 3 * instances)) continue;
+      // Other instances have had all of them: not too often.
+      await sleep(NO_AGENT_MS);
+      return false;
+    }
+    return true;
+  }
+
+  function notReady(instance: Instance, member: Member | undefined, { serves, at = [] }: Expected): ReloadFailure {
+    const ms = Math.round(performance.now() - instance.startedMs);
+    const fail = (why: string, hint = 'look at its log lines; if it only needs longer: timeout=60000') =>
+      new ReloadFailure('E_TIMEOUT', `instance ${instance.pmId} was not ready after ${ms} ms: ${why}`, hint);
+    if (!member) return fail('PM2 does not list it');
+    if (member.process.waitReady && !hasSaidReady(instance)) {
+      return fail("it has wait_ready and did not call process.send('ready')");
+    }
+    const { attachment, addresses = [] } = member;
+    if (attachment.is !== 'attached') {
+      const where = at.length === 0 ? '' : `; no connection to ${at.join(', ')} came to it`;
+      return fail(`${attachment.reason}${where}`);
+    }
+    const missing = at.filter((each) => !reaches(each, addresses));
+    if (member.state !== 'no-server' && missing.length > 0) {
+      return fail(
+        `it listens on ${list(addresses)}, and not on ${missing.join(', ')} as before`,
+        `is that meant? ${forced?.() ?? 'force=true'} gives ${missing.join(', ')} up, where clients are refused from then on; else mend the code, then reload again`,
+      );
+    }
+    if ((serves || at.length > 0) && member.state === 'no-server') {
+      const before = at.length === 0 ? '' : `it listened on ${at.join(', ')} before; `;
+      return fail('it listens on nothing', `${before}look at its log lines; if it only needs longer: timeout=60000`);
+    }
+    const { status } = member.process;
+    return fail(status === 'online' && at.length > 0 ? `it is ${member.state}` : `PM2 says ${status}`);
+  }
+
+  function requireUp(instance: Instance): Member {
+    const member = fleet.get(instance.pmId);
+    const lived = Math.round(performance.now() - instance.startedMs);
+    if (!member) {
+      throw new ReloadFailure('E_STATE', `instance ${instance.pmId} is gone: somebody deleted it`, 'see: pm2 ls');
+    }
+    const { pid, restarts, status } = member.process;
+    const died =
+      restarts > instance.restarts ||
+      (instance.pid !== 0 && pid !== instance.pid) ||
+      ['stopped', 'errored', 'waiting restart'].includes(status);
+    if (!died) return member;
+    throw new ReloadFailure(
+      'E_STATE',
+      `instance ${instance.pmId} did not stay up: it ended within ${lived} ms of its start`,
+      'look at its log lines, mend the code, then reload again',
+    );
+  }
+
+  /**
+   * PM2 hands each new connection to the next instance, so it is asked more often than there are instances, each time
+   * on a new connection: all answers must be good.
+   */
+  async function untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void> {
+    const target = await findTarget(instance, health, endsMs);
+    for (;;) {
+      checkpoint();
+      await refresh();
+      requireUp(instance);
+      const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
+      const bad = answers.find((answer) => answer !== undefined);
+      if (bad === undefined) return;
+      if (performance.now() > endsMs) {
+        throw new ReloadFailure(
+          'E_TIMEOUT',
+          `${health} did not become healthy in time: it answered ${bad}`,
+          'look at the log lines, and ask it yourself: curl -i',
+        );
+      }
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Where it listens, as its agent says. One that is in the middle of requests whenever it is looked at has its agent later. */
+  async function serversOf(instance: Instance, endsMs: number): Promise<ServerInfo[]> {
+    while (requireUp(instance).attachment.is === 'waiting' && performance.now() < endsMs) {
+      checkpoint();
+      await sleep(LOOK_EVERY_MS);
+      await refresh();
+    }
+    const reply = await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS);
+    return readOpsStatus(reply)?.servers ?? [];
+  }
+
+  async function findTarget(instance: Instance, health: string, endsMs: number): Promise<HealthTarget> {
+    const target = healthTarget(health, health.startsWith('/') ? await serversOf(instance, endsMs) : []);
+    if (target) return target;
+    throw new ReloadFailure(
+      'E_NO_SERVER',
+      `the port of instance ${instance.pmId} is not known: its agent names no HTTP server`,
+      'give the whole URL: health=http://127.0.0.1:3000/health/ready',
+    );
+  }
+}

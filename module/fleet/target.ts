@@ -1,0 +1,124 @@
+// Which processes does somebody mean? One reading of what is typed, for every command and every action.
+import { type App, appOf, titleOf } from '../../contract/app.ts';
+import { type Failure, NAME } from '../../contract/protocol.ts';
+import { shellLine } from '../../shared/text/shell.ts';
+import type { ManagedProcess } from '../pm2/daemon.ts';
+import type { Fleet, Member } from './fleet.ts';
+
+/**
+ * What a target may be, the first that fits: digits are a pm_id first. Nothing is taken apart, since a name may hold any
+ * character; an app outside of PM2's default namespace is also meant by `namespace:name`.
+ */
+const READINGS: ((process: ManagedProcess) => string)[] = [
+  ({ pmId }) => String(pmId),
+  ({ name }) => name,
+  ({ name, pmId }) => `${name}:${pmId}`,
+  ({ namespace, name }) => `${namespace}:${name}`,
+  ({ namespace, name, pmId }) => `${namespace}:${name}:${pmId}`,
+];
+
+/**
+ * The processes meant by a pm_id, an app's name (in whichever namespace), `name:pm_id`, `namespace:name` or `all`, by rising
+ * id; not what a reload of PM2 is about to end.
+ */
+export function processesOf(fleet: Fleet, target: string): Member[] {
+  const members = fleet.members().filter(({ process }) => typeof process.pmId === 'number');
+  if (target === 'all') return members;
+  for (const reading of READINGS) {
+    const meant = members.filter(({ process }) => reading(process) === target);
+    if (meant.length > 0) return meant;
+  }
+  return [];
+}
+
+/**
+ * The one process meant by a pm_id, `name:pm_id`, or the name of an app that has a single instance.
+ * @param action for which it is asked
+ * @returns what to type instead when it is none or several
+ */
+export function oneProcess(fleet: Fleet, target: string, action: string): Member | Failure {
+  if (target === 'all')
+    return wrong(action, `${action} is about one process: which?`, `for example: ${lineOf(action, 'id=3')}`);
+  const meant = processesOf(fleet, target);
+  const [first] = meant;
+  if (!first) return wrong(action, ...nobody(fleet, target));
+  if (meant.length === 1) return first;
+  const each = appsOf(meant).map((app) => `${titleOf(app[0].process)} has the ids ${idsOf(app)}`);
+  return wrong(
+    action,
+    `${each.length === 1 && each[0] ? each[0] : `"${target}" is the name of several apps: ${each.join('; ')}`}: name one of them`,
+    `for example: ${lineOf(action, `id=${first.process.pmId}`)}`,
+  );
+}
+
+/** An app, and how it came to be meant. */
+export interface MeantApp {
+  app: App;
+  title: string;
+  /** By the id of one of its instances. */
+  byId: boolean;
+}
+
+/**
+ * The one app meant by its name, `namespace:name`, or the id of one of its instances.
+ * @param action for which it is asked
+ * @returns what to type instead when it is none or several
+ */
+export function oneApp(fleet: Fleet, target: string, action: string): MeantApp | Failure {
+  const example = fleet.members()[0];
+  if (target === 'all') {
+    const hint = `for example: ${lineOf(action, `app=${example ? titleOf(example.process) : 'web'}`)}`;
+    return wrong(action, `${action} is about one app: which?`, hint);
+  }
+  const meant = processesOf(fleet, target);
+  const apps = appsOf(meant);
+  const [only] = apps;
+  if (!only) return wrong(action, ...nobody(fleet, target));
+  const { process } = only[0];
+  if (apps.length === 1) {
+    const byName = [process.name, `${process.namespace}:${process.name}`].includes(target);
+    return { app: appOf(process), title: titleOf(process), byId: !byName };
+  }
+  const each = apps.map((app) => {
+    const { namespace, name } = app[0].process;
+    return { is: `${namespace}:${name}`, ids: idsOf(app) };
+  });
+  return wrong(
+    action,
+    `"${target}" is the name of ${apps.length} apps, in different namespaces: ${each.map(({ is, ids }) => `${is} (id ${ids})`).join(', ')}`,
+    `name one of them: ${each.map(({ is }) => lineOf(action, `app=${is}`)).join(', or ')}`,
+  );
+}
+
+/** At least one instance each. */
+function appsOf(members: readonly Member[]): [Member, ...Member[]][] {
+  const apps = new Map<App, [Member, ...Member[]]>();
+  for (const member of members) {
+    const known = apps.get(appOf(member.process));
+    if (known) known.push(member);
+    else apps.set(appOf(member.process), [member]);
+  }
+  return [...apps.values()];
+}
+
+function idsOf(members: readonly Member[]): string {
+  return members.map(({ process }) => process.pmId).join(', ');
+}
+
+/** What is said where nothing fits, and what to do. */
+export function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
+  // `web:7` of an app that has no instance 7.
+  const [, name] = /^(.+):\d+$/.exec(target) ?? [];
+  const named = name === undefined ? [] : processesOf(fleet, name);
+  if (named.length > 0) return [`${name} has no instance with that id`, `it has ${idsOf(named)}`];
+  return [`PM2 manages no process "${target}"`, 'look with: pm2 ls'];
+}
+
+/** What to type; `pm2-ops` translates it for whoever asks by the command. */
+function lineOf(action: string, target: string): string {
+  return shellLine('pm2', 'trigger', NAME, action, target);
+}
+
+function wrong(action: string, message: string, hint: string): Failure {
+  return { ok: false, action, code: 'E_PARAMS', message, hint };
+}

@@ -1,0 +1,43 @@
+// `pm2 trigger pm2-ops doctor`: gathers what the checks look at, once.
+import type { DoctorReply } from '../../../contract/commandMessages.ts';
+import type { AgentCalls } from '../../agents/agentCalls.ts';
+import { readOpsStatus } from '../../agents/opsStatusReply.ts';
+import type { Member } from '../../fleet/fleet.ts';
+import type { Responsiveness } from '../../fleet/responsiveness.ts';
+import { examine } from './doctor.ts';
+import type { Host, OpsStatus } from './finding.ts';
+
+/** How long an agent may take to say how it is, in milliseconds. */
+const STATUS_WITHIN_MS = 2_000;
+
+export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuses'> {
+  calls: AgentCalls;
+  responsiveness: Responsiveness;
+}
+
+/** Examines the host, the module and every process. Settles within some seconds. */
+export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts): Promise<DoctorReply> {
+  const members = known.fleet.members();
+  const blocked = await responsiveness.blocked(members);
+  const answering = members.filter(
+    ({ process, attachment }) => attachment.is === 'attached' && !blocked.has(process.pid),
+  );
+  const statuses = await Promise.all(answering.map((member) => statusOf(calls, member)));
+  return examine({
+    ...known,
+    members,
+    blocked,
+    statuses: new Map(statuses.flatMap((status) => (status ? [status] : []))),
+  });
+}
+
+async function statusOf(calls: AgentCalls, { process, state }: Member): Promise<[number, OpsStatus] | null> {
+  const status = readOpsStatus(await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS));
+  if (!status) return null;
+  const { servers, memory } = status;
+  const listening = servers.filter(({ listening }) => listening);
+  const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
+  // One that listens for its own children alone serves nobody.
+  const serves = state !== 'no-server' && listening.length > 0;
+  return [process.pid, { ...memory, serves, keepAliveTimeoutMs }];
+}

@@ -1,0 +1,209 @@
+// Checks of single processes.
+
+import { NAME } from '../../../contract/protocol.ts';
+import { listensElsewhere } from '../../../shared/linux/listensElsewhere.ts';
+import { realProcessOfMember } from '../../../shared/realProcess.ts';
+import { shellWord } from '../../../shared/text/shell.ts';
+import { insteadOf, whyNot } from '../../../shared/wrapperAdvice.ts';
+import { ageMs, readStat } from '../../attach/index.ts';
+import type { Member } from '../../fleet/fleet.ts';
+import { findUnlisted } from '../../pm2/unlisted.ts';
+import { about, byApp, type Check, type Found, type Host, type Remedy } from './finding.ts';
+import { isOld, unset } from './host.ts';
+import { forProcess, loadAgent, newerNode, reloadWith, wordsOf } from './lines.ts';
+
+/** A process is in PM2's list within this many milliseconds of its start, the outgoing ones of a reload all the time. */
+const STARTED_MS = 10_000;
+/** PM2 calls an app with wait_ready online when it is ready, or listen_timeout is over: what it says then is heard in these milliseconds. */
+const SETTLED_MS = 2_000;
+/** Memory that a dump needs for each byte of used heap (as the agent reckons). */
+const MEMORY_PER_HEAP_BYTE = 12;
+
+/** A process that is not attached, for now or for good: what it means, by code; without an entry it can load the agent itself. */
+const UNATTACHED: Record<string, (host: Host, member: Member) => Pick<Found, 'severity'> & Remedy> = {
+  'not-node': () => ({ severity: 'info', say: 'nothing: it is left alone' }),
+  excluded: () => ({ severity: 'info', type: unset(`${NAME}:exclude`), say: 'if that was not meant' }),
+  'not-included': () => ({ severity: 'info', type: unset(`${NAME}:include`), say: 'if that was not meant' }),
+  detached: (_host, member) => ({
+    severity: 'info',
+    each: forProcess(member, (word) => `pm2 trigger ${NAME} attach id=${word}`),
+  }),
+  'attach-off': (host, member) => ({ severity: 'info', ...loadAgent(host, member) }),
+  blocked: (_host, member) => ({ severity: 'error', ...unblock(member) }),
+  stopped: (_host, { process }) => ({ severity: 'error', type: [`kill -CONT ${process.pid}`] }),
+  'old-node': (_host, member) => ({ severity: 'warning', ...newerNode(member) }),
+  paused: () => ({ severity: 'warning', say: 'end the debugging session' }),
+};
+
+/** It will be attached, or gone, by itself. */
+const TRIED_AGAIN = new Set([
+  ...['busy', 'new', 'booting', 'reloading', 'dumping', 'left', 'gone', 'unwanted', 'closing', 'connection'],
+  ...['wrong-peer', 'lock-held', 'internal'],
+]);
+
+/** What is wrong is with the module: its log says more. */
+const IN_THE_LOG = new Set(['script-failed', 'no-guard', 'no-journal']);
+
+export const PROCESS_CHECKS: Check[] = [
+  {
+    name: 'blocked',
+    look: ({ members, blocked }) =>
+      members.flatMap((member): Found[] => {
+        const ms = blocked.get(member.process.pid);
+        if (ms === undefined) return [];
+        const what = `its event loop has not answered for ${(ms / 1000).toFixed(1)} s`;
+        return [{ severity: 'error', about: about(member), what, ...unblock(member) }];
+      }),
+  },
+  {
+    name: 'errored',
+    look: (host) =>
+      byApp(host.members.filter(({ process }) => process.status === 'errored')).map((app): Found => {
+        const words = wordsOf(host, app).map(shellWord);
+        return {
+          severity: 'error',
+          about: app.title,
+          what: 'PM2 has given up starting it',
+          type: words.flatMap((word) => [`pm2 logs ${word} --err --lines 50 --nostream`, `pm2 restart ${word}`]),
+          say: 'between the two: repair what its log says',
+        };
+      }),
+  },
+  {
+    name: 'attached',
+    look: (host) =>
+      host.members.flatMap((member): Found[] => {
+        const { attachment, process } = member;
+        // What does not run has nothing to be attached to, whatever PM2 calls it.
+        if (attachment.is === 'attached' || process.status !== 'online' || host.blocked.has(process.pid)) return [];
+        // What to do about a wrapper of the app is said below; an agent in it would help nobody.
+        if (realProcessOfMember(member)?.is === 'wrapper') return [];
+        const { code, reason } = attachment;
+        // `versions` says it.
+        if (code === 'old-node' && isOld(process.nodeVersion)) return [];
+        const remedy: Pick<Found, 'severity'> & Remedy = TRIED_AGAIN.has(code)
+          ? { severity: 'info', say: 'nothing: it is tried again' }
+          : IN_THE_LOG.has(code)
+            ? { severity: 'warning', type: [`pm2 logs ${NAME} --lines 50 --nostream`] }
+            : isConfined(process)
+              ? { severity: 'info', say: 'nothing: what is started with --permission is left alone' }
+              : (UNATTACHED[code]?.(host, member) ?? { severity: 'warning', ...loadAgent(host, member) });
+        return [{ about: about(member), what: `is not attached: ${reason}`, ...remedy }];
+      }),
+  },
+  {
+    name: 'wrapper',
+    look: ({ members }) =>
+      members.flatMap((member): Found[] => {
+        const real = realProcessOfMember(member);
+        if (!real) return [];
+        const severity = real.is === 'primary' ? 'info' : 'warning';
+        const what = whyNot(real.is === 'primary' ? 'a drain' : 'whatever pm2-ops does', real);
+        return [{ severity, about: about(member), what, say: insteadOf(real, member.process.name) }];
+      }),
+  },
+  {
+    name: 'worker-thread',
+    look: ({ members, statuses }) =>
+      members.flatMap((member): Found[] => {
+        const { pid } = member.process;
+        if (realProcessOfMember(member) || statuses.get(pid)?.serves !== false || member.state !== 'no-server')
+          return [];
+        const address = listensElsewhere(pid);
+        if (address === undefined) return [];
+        return [
+          {
+            severity: 'warning',
+            about: about(member),
+            what: `a server of it listens on ${address} outside of its main thread (in a worker thread or native code), where it cannot be drained: its requests are cut when PM2 ends the process`,
+            say: 'listen in the main thread and hand the work to the worker threads, or let PM2 start the file that listens as an app of its own',
+          },
+        ];
+      }),
+  },
+  {
+    name: 'ready',
+    look: (host) =>
+      byApp(host.members).flatMap((app): Found[] => {
+        const silent = app.instances.some(({ process: { waitReady, status, pmId, startedAt } }) => {
+          const startedMs = startedAt - performance.timeOrigin;
+          const ageMs = Date.now() - startedAt;
+          // Before this module it may have said it without our hearing it.
+          if (!waitReady || status !== 'online' || startedMs <= 0 || ageMs < SETTLED_MS) return false;
+          return (host.readyAt(pmId) ?? Number.NEGATIVE_INFINITY) < startedMs;
+        });
+        if (!silent) return [];
+        return [
+          {
+            severity: 'warning',
+            about: app.title,
+            what: 'wait_ready is on, and it never says ready: each start and reload waits for all of listen_timeout',
+            each: reloadWith(host, app),
+            say: "before: in the app, once it listens, process.send?.('ready'); or wait_ready: false in the ecosystem file, and then pm2 reload ecosystem.config.js",
+          },
+        ];
+      }),
+  },
+  {
+    name: 'memory-limit',
+    look: (host) =>
+      byApp(host.members).flatMap((app): Found[] => {
+        const [{ process }] = app.instances;
+        const peaks = app.instances.flatMap((member) => {
+          const status = host.statuses.get(member.process.pid);
+          return status ? [status.rss + status.heapUsed * MEMORY_PER_HEAP_BYTE] : [];
+        });
+        const peak = Math.max(0, ...peaks);
+        if (process.maxMemoryRestart === 0 || peak <= process.maxMemoryRestart) return [];
+        const enough = `${Math.ceil((peak * 1.2) / 2 ** 20)}M`;
+        return [
+          {
+            severity: 'warning',
+            about: app.title,
+            what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(process.maxMemoryRestart)}): heapdump refuses`,
+            each: reloadWith(host, app, '--max-memory-restart', enough),
+            ecosystem: { max_memory_restart: enough },
+            say: 'for the time of the dump; or ask for a leak-report, which needs no such room',
+          },
+        ];
+      }),
+  },
+  {
+    name: 'unlisted',
+    look: ({ members }) => {
+      const listed = new Set(members.map(({ process }) => process.pid));
+      return byApp(members).flatMap(({ app, title }) =>
+        findUnlisted(app, listed)
+          .filter((pid) => ageOf(pid) > STARTED_MS)
+          .map((pid): Found => {
+            const what = `process ${pid} is one of its instances, and PM2 does not list it: it serves old code for ever`;
+            return { severity: 'error', about: title, what, type: [`kill ${pid}`] };
+          }),
+      );
+    },
+  },
+];
+
+/** Where it stands still, and what ends that. */
+function unblock(member: Member): Remedy {
+  const { pmId } = member.process;
+  return {
+    type: [`pm2 trigger ${NAME} stack id=${pmId}`, `pm2 restart ${pmId}`],
+    say: 'the second, should it not come back by itself',
+  };
+}
+
+/** Node with fewer rights: it may not read the agent's file either. */
+function isConfined({ nodeArgs = [] }: Member['process']): boolean {
+  return nodeArgs.some((option) => /^--(experimental-)?permission$/.test(option));
+}
+
+function mb(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MB`;
+}
+
+/** Since it was started, in milliseconds; 0 when it is gone. */
+function ageOf(pid: number): number {
+  const stat = readStat(pid);
+  return stat ? ageMs(stat.startTime) : 0;
+}

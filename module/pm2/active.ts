@@ -1,0 +1,32 @@
+// One module process acts for a daemon. PM2 can be made to start a second one (pm2-runtime does); that one stands by.
+import { NAME } from '../../contract/protocol.ts';
+import type { Daemon, ManagedProcess } from './daemon.ts';
+
+/** Pause between two looks while standing by, in milliseconds, where no event tells. */
+const LOOK_EVERY_MS = 5_000;
+
+/**
+ * Waits until no older module process of this daemon runs.
+ * @param onStandBy called once if it has to wait, with the one that acts
+ */
+export async function becomeActive(daemon: Daemon, onStandBy: (active: ManagedProcess) => void): Promise<void> {
+  let told = false;
+  let wake = () => {};
+  daemon.onProcessEvent(() => wake());
+  for (;;) {
+    const active = (await daemon.list()).find(isOlderModule);
+    if (!active) return;
+    if (!told) onStandBy(active);
+    told = true;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, LOOK_EVERY_MS);
+    });
+  }
+}
+
+function isOlderModule({ isModule, name, status, pmId, pid }: ManagedProcess): boolean {
+  return (
+    isModule && name === NAME && status === 'online' && pid !== process.pid && Number(pmId) < Number(process.env.pm_id)
+  );
+}

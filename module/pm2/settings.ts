@@ -1,0 +1,125 @@
+// The module's settings: `pm2 set pm2-ops:KEY VALUE`. Read from PM2's own file, not from the environment, where a key
+// that was unset lives on; the defaults live here, because PM2 writes those of a package.json once and never again.
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { NAME } from '../../contract/protocol.ts';
+
+const onOff = z.enum(['on', 'off']);
+/** Only commas separate: a name may hold spaces. */
+const globs = z.pipe(
+  z.string(),
+  z.transform((text) =>
+    text
+      .split(',')
+      .map((glob) => glob.trim())
+      .filter(Boolean),
+  ),
+);
+
+const UNITS: Record<string, number> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** Bytes as a number, with a unit if one likes: 2147483648, 500MB, 2GiB. */
+const bytes = z.pipe(
+  z.string().check(z.regex(/^\d+(\.\d+)?\s*([kmgt]i?b?|b)?$/i)),
+  z.transform((text) => {
+    const [, amount, unit] = /^([\d.]+)\s*([a-z]?)/i.exec(text) ?? [];
+    return Math.floor(Number(amount) * (UNITS[unit?.toLowerCase() ?? ''] ?? 1));
+  }),
+);
+const wholeNumber = (min: number, max: number) =>
+  z.pipe(
+    z.string().check(z.regex(/^\d+$/)),
+    z.pipe(
+      z.transform((text: string) => Number(text)),
+      z.number().check(z.minimum(min), z.maximum(max)),
+    ),
+  );
+const host = z.string().check(z.refine((text) => text === 'localhost' || isIP(text) !== 0));
+
+/** Every setting: how it is read, the form to tell a person, and the default. */
+const SETTINGS = {
+  attach: { schema: z.enum(['live', 'off']), form: 'live or off', standard: 'live' },
+  include: { schema: globs, form: 'app names or globs, separated by commas', standard: '*' },
+  exclude: { schema: globs, form: 'app names or globs, separated by commas', standard: '' },
+  graceful: { schema: z.enum(['auto', 'off']), form: 'auto or off', standard: 'auto' },
+  port: { schema: wholeNumber(1, 65_535), form: 'a port from 1 to 65535', standard: '9616' },
+  host: { schema: host, form: 'an IP address or localhost', standard: '127.0.0.1' },
+  dump_keep: { schema: wholeNumber(1, 10_000), form: 'a whole number from 1 to 10000', standard: '5' },
+  dump_max_bytes: { schema: bytes, form: 'bytes, such as 2147483648, 500MB or 2GiB', standard: '2GiB' },
+  http_dumps: { schema: onOff, form: 'on or off', standard: 'off' },
+  repl: { schema: onOff, form: 'on or off', standard: 'off' },
+} as const;
+
+/** The settings in force. */
+export type Settings = { [Key in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Key]['schema']> };
+
+/**
+ * Reads the settings in force.
+ * @param pm2Home the daemon's PM2_HOME
+ * @returns the settings, and one line for each that was refused: the value, the allowed form, and what is used instead
+ */
+export function readSettings(pm2Home: string): { settings: Settings; refused: string[] } {
+  const file = join(pm2Home, 'module_conf.json');
+  let given: unknown;
+  try {
+    given = (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>)[NAME];
+  } catch (error) {
+    // No file: nothing was ever set on this host.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      return {
+        settings: validate({}).settings,
+        refused: [`${file} cannot be read (${(error as Error).message}): defaults are used`],
+      };
+    }
+  }
+  return validate(typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {});
+}
+
+/** Validates settings as PM2 stores them (strings, or what `JSON.parse` made of them). */
+export function validate(given: Record<string, unknown>): { settings: Settings; refused: string[] } {
+  const refused: string[] = [];
+  const settings: Record<string, unknown> = {};
+  for (const [key, { schema, form, standard }] of Object.entries(SETTINGS)) {
+    settings[key] = schema.parse(standard);
+    const value = given[key];
+    if (value === undefined || value === null) continue;
+    const result = schema.safeParse(String(value).trim());
+    if (result.success) settings[key] = result.data;
+    else
+      refused.push(
+        `setting ${NAME}:${key} refused: ${JSON.stringify(value)} is not ${form}; the default is used: ${standard || '(none)'}`,
+      );
+  }
+  const unknown = Object.keys(given).filter((key) => !Object.hasOwn(SETTINGS, key));
+  for (const key of unknown) {
+    refused.push(
+      `setting ${NAME}:${key} refused: there is no such setting; there are ${Object.keys(SETTINGS).join(', ')}`,
+    );
+  }
+  return { settings: settings as Settings, refused };
+}
+
+/** Does a name match one of the globs? `*` is any run of characters, `?` any one. */
+export function matches(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const source = pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.');
+    return new RegExp(`^${source}$`, 'su').test(name);
+  });
+}
+
+/**
+ * What is to be left alone. A piece with spaces that is no app's name counts as several names, as it did in 0.1: what somebody may
+ * have wanted left alone is left alone.
+ * @param names of all apps
+ */
+export function isExcluded(name: string, patterns: readonly string[], names: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const isOne = !/\s/.test(pattern) || names.some((each) => matches(each, [pattern]));
+    return matches(name, isOne ? [pattern] : pattern.split(/\s+/));
+  });
+}

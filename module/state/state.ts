@@ -1,0 +1,179 @@
+// Where pm2-ops keeps its files: private to the daemon's user, and folders of their own for apps of other users.
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { isSomethingElse, openRegularSync } from '../../shared/files/regularFile.ts';
+import { LEFTOVERS, openOthersFolders, PARTIAL } from './othersFolders.ts';
+
+export interface State {
+  /** `$PM2_HOME/pm2-ops`. */
+  folder: string;
+  /** The folder for processes of a user: the above, or one of theirs. @throws why there is none */
+  folderFor(uid: number): string;
+  /** The file whose mtime tells agents of that user's processes that their module lives. */
+  leaseFor(uid: number): string;
+  /** Renews every lease. */
+  renewLease(): void;
+  /** Removes what processes that no longer live left half written. */
+  sweep(): void;
+  /** Is that process in the middle of a heap dump? Then it answers nothing, for good reason. */
+  isDumping(pid: number): boolean;
+}
+
+const LEASE_FILE = 'lease';
+
+/** Where the command finds the PM2 that the daemon runs: `{ pid, version, pm2File }`. */
+export const MODULE_FILE = 'module.json';
+
+/** Of root's; on a disk, because a heap dump is large. */
+const OTHERS_BASE = '/var/lib/pm2-ops';
+
+/** Makes `$PM2_HOME/pm2-ops` (0700). @throws when it cannot be made */
+export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
+  const folder = join(pm2Home, 'pm2-ops');
+  const own = process.geteuid?.() ?? 0;
+  // Theirs cannot be below PM2_HOME, which they cannot enter (a root daemon's is /root/.pm2). One for each daemon of root's.
+  const others = openOthersFolders(join(othersBase, createHash('sha256').update(folder).digest('hex').slice(0, 12)));
+  const leases = new Set([join(folder, LEASE_FILE)]);
+  const leaseFor = (uid: number) => join(uid === own ? folder : others.folder, LEASE_FILE);
+
+  makePrivate(folder);
+  touch(leaseFor(own));
+  return {
+    folder,
+    leaseFor,
+    folderFor(uid) {
+      if (uid === own) return folder;
+      if (own !== 0)
+        throw new Error(`it runs as user ${uid}, and only a daemon of root's can have a folder for another user`);
+      let theirs: string;
+      try {
+        theirs = others.of(uid);
+      } catch (error) {
+        throw new Error(`there is no folder for files of user ${uid}: ${(error as Error).message}`);
+      }
+      const lease = leaseFor(uid);
+      leases.add(lease);
+      touch(lease);
+      return theirs;
+    },
+    renewLease() {
+      for (const each of leases) {
+        try {
+          touch(each);
+        } catch {
+          // Somebody removed it or filled the disk: its agents take themselves out, which is what the lease is for.
+        }
+      }
+    },
+    sweep() {
+      for (const [kind, pattern] of LEFTOVERS) {
+        for (const { name, pid } of filesOf(join(folder, kind), pattern)) {
+          if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(join(folder, kind, name), { force: true });
+        }
+      }
+      if (own === 0) others.sweep();
+    },
+    isDumping(pid) {
+      const isOwn = uidOf(pid) === own;
+      // A cheap look, for a process may have thousands of files open.
+      if (isOwn && !filesOf(join(folder, 'dumps'), PARTIAL).some((partial) => partial.pid === pid)) return false;
+      return writesPartial(pid, isOwn ? folder : join(others.folder, String(uidOf(pid))));
+    },
+  };
+}
+
+/** A file's mtime is now. @throws when the disk refuses */
+function touch(file: string): void {
+  const now = new Date();
+  const fd = openLease(file);
+  try {
+    futimesSync(fd, now, now);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openLease(file: string): number {
+  const flags = constants.O_WRONLY | constants.O_CREAT;
+  try {
+    return openRegularSync(file, flags, 0o600);
+  } catch (error) {
+    if (!isSomethingElse(error)) throw error;
+    // Under that name it would end every agent.
+    rmSync(file, { recursive: true, force: true });
+    return openRegularSync(file, flags | constants.O_EXCL, 0o600);
+  }
+}
+
+/** A folder of this user that nobody else can enter. @throws when it is anything else, such as a link to one */
+function makePrivate(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Changed by its descriptor: what is looked at is what is changed.
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const own = process.geteuid?.() ?? 0;
+    const { uid } = fstatSync(fd);
+    if (uid !== own) throw new Error(`${folder} belongs to user ${uid}, not ${own}; remove it and restart pm2-ops`);
+    fchmodSync(fd, 0o700);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function filesOf(folder: string, pattern: RegExp): { name: string; pid: number }[] {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Nothing was ever written there.
+  }
+  return names.flatMap((name) => {
+    const pid = pattern.exec(name)?.[1];
+    return pid === undefined ? [] : [{ name, pid: Number(pid) }];
+  });
+}
+
+/** Has that process a dump of its own open? A name alone says nothing: any process of that user may have made it. */
+function writesPartial(pid: number, folder: string): boolean {
+  try {
+    const place = join(realpathSync(folder), 'dumps');
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const file = linkTarget(`/proc/${pid}/fd/${fd}`);
+      return file?.startsWith(`${place}/`) === true && Number(PARTIAL.exec(basename(file))?.[1]) === pid;
+    });
+  } catch {
+    return false;
+  }
+}
+
+function linkTarget(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
+export function uidOf(pid: number): number {
+  try {
+    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (uid !== undefined) return Number(uid);
+  } catch {}
+  return process.geteuid?.() ?? 0;
+}
