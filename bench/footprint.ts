@@ -18,6 +18,7 @@ const options = readOptions('bench:footprint', {
   processes: { default: 20, help: 'attached processes, half of them cluster workers' },
   seconds: { default: 60, help: 'length of each measurement' },
   rounds: { default: 3, help: 'measurements with pm2-ops, each of a new module process that has attached all of them' },
+  grown: { default: 150, help: 'attached processes at the end, for what each further one costs the module' },
   settle: { default: 15, help: 'seconds to rest after everything has started' },
 });
 
@@ -56,13 +57,23 @@ async function main(): Promise<void> {
       rounds.push(await measure({ module: await pidsOf('pm2-ops'), ...(await others()) }));
     }
 
+    say(`with ${options.grown} processes`);
+    await fleet.grow(options.grown - options.processes);
+    await fleet.untilAnswered(
+      (await fleet.processes()).map(({ pm_id }) => pm_id),
+      300_000,
+    );
+    const grown = typical((await measure({ module: await pidsOf('pm2-ops') })).module);
+
     const over = (pick: (of: (typeof rounds)[number]) => Cost[]) => typical(rounds.flatMap(pick));
     const figures = {
       module: over(({ module }) => module),
       emptyModule: over(({ emptyModule }) => emptyModule),
       daemon: { without: typical(without.daemon), with: over(({ daemon }) => daemon) },
       app: { without: typical(without.apps), with: over(({ apps }) => apps) },
+      grown,
     };
+    const perProcessMb = round((grown.rssMb - figures.module.rssMb) / (options.grown - options.processes), 3);
     report({
       name: 'footprint',
       machine: facts,
@@ -73,6 +84,7 @@ async function main(): Promise<void> {
           head: ['process', 'RSS', 'at most', 'CPU', 'RSS without', 'CPU without', ''],
           rows: [
             row("pm2-ops' module", figures.module),
+            row(`pm2-ops' module, ${options.grown} processes`, figures.grown),
             row('a module that does nothing', figures.emptyModule, typical(without.emptyModule)),
             row("PM2's daemon", figures.daemon.with, figures.daemon.without),
             row('one app', figures.app.with, figures.app.without),
@@ -81,6 +93,8 @@ async function main(): Promise<void> {
       ],
       goals: [
         { what: 'module, RSS', value: figures.module.rssMb, limit: 80, unit: 'MB' },
+        { what: `module, RSS with ${options.grown} processes`, value: figures.grown.rssMb, limit: 90, unit: 'MB' },
+        { what: 'module, RSS of each further process', value: perProcessMb, limit: 0.15, unit: 'MB' },
         { what: 'module, CPU', value: figures.module.cpuPercent, limit: 0.5, unit: '%' },
       ],
       figures,
