@@ -1,39 +1,29 @@
-// Puts right what a reload left behind whose module was killed: old instances that it had drained serve again, and its
+// Puts right what an interrupted reload left behind, one whose module was killed: its drained instances serve again, and its
 // canary goes as soon as they do.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf, titleOf } from '../../../contract/app.ts';
-import type { AgentCalls } from '../../agents/agentCalls.ts';
 import { coverOf, list } from '../../fleet/cover.ts';
-import type { Fleet, Member } from '../../fleet/fleet.ts';
-import type { Daemon, PmId } from '../../pm2/daemon.ts';
+import type { Member } from '../../fleet/fleet.ts';
+import type { PmId } from '../../pm2/daemon.ts';
+import { removeInstance } from '../startInstance.ts';
+import type { ReloadParts } from './context.ts';
 import type { UnfinishedReload } from './reloadJournal.ts';
+import { AGENT_MARGIN_MS, LOOK_EVERY_MS } from './timing.ts';
 
-/** Pause between two looks, in milliseconds. */
-const LOOK_EVERY_MS = 150;
-/** How long the agents may take to be known again, in milliseconds; most answer in tens. */
+/** How long the agents may take until this module knows them; most answer in tens of milliseconds. */
 const KNOWN_WITHIN_MS = 30_000;
-/** How long the other instances may take to serve (one may just be starting), in milliseconds. */
+/** How long the other instances may take to serve: one may just be starting. */
 const SERVE_WITHIN_MS = 60_000;
-/** How long requests on the canary may take to finish, and its agent to answer on top, in milliseconds. */
+/** How long requests on the canary may take to finish. */
 const DRAIN_MS = 30_000;
-const ANSWERS_WITHIN_MS = 6_000;
-/** PM2 starts a canary within so many milliseconds of being asked. */
+/** PM2 has started a canary within this time of being asked for one. */
 const STARTS_WITHIN_MS = 10_000;
 
-interface Parts {
-  fleet: Fleet;
-  daemon: Daemon;
-  calls: AgentCalls;
-  refresh(): Promise<void>;
-  askState(member: Member): Promise<void>;
-  log(line: string): void;
-}
-
-/** @returns when it is put right, or cannot be within its deadlines; what was done is logged */
-export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<void> {
+/** Settles when all is put right, or cannot be within its deadlines. The log tells what was done. */
+export async function putRight(reload: UnfinishedReload, parts: ReloadParts): Promise<void> {
   const { old, patient } = reload;
   const app = appOf(reload);
-  const { fleet, daemon, calls, refresh, askState } = parts;
+  const { fleet, calls, refresh, askState } = parts;
   const log = (line: string) => parts.log(`reload ${titleOf(reload)}: ${line}`);
   log('the module was killed in the middle of it');
   await until(KNOWN_WITHIN_MS, () => instances().every(({ attachment }) => attachment.is !== 'waiting'));
@@ -52,12 +42,11 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
         log(`its canary (id ${canary}) stays: nobody else listens on ${list(needed)}; look with: pm2-ops status`);
         return;
       }
-      // What it may listen on elsewhere nobody expects to be served.
-      await calls.run(canary, 'drain', { timeout: DRAIN_MS, force: true }, DRAIN_MS + ANSWERS_WITHIN_MS);
+      // Clients expect nothing at its other addresses: no old instance had them.
+      await calls.run(canary, 'drain', { timeout: DRAIN_MS, force: true }, DRAIN_MS + AGENT_MARGIN_MS);
     }
-    await daemon.remove(canary, fleet.get(canary)?.process.killTimeoutMs ?? 0);
-    await refresh();
-    log(`its canary (id ${canary}) is gone; ${stateOfOld()}`);
+    const isGone = await removeInstance(parts, canary);
+    log(`its canary (id ${canary}) ${isGone ? 'is gone' : 'could not be deleted'}; ${stateOfOld()}`);
   } else {
     log(`its canary (id ${canary}) stays, because not all others serve; look with: pm2-ops status`);
   }
@@ -66,20 +55,20 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
     return fleet.instancesOf(app);
   }
 
-  /** Only the same process: one that was started again meanwhile is nobody's to resume. */
+  /** Resumes the very process that the reload drained, and no successor that somebody has started since. */
   async function serveAgain(pmId: PmId, pid: number): Promise<void> {
     const member = fleet.get(pmId);
     if (member?.process.pid !== pid || member.process.status !== 'online' || member.attachment.is !== 'attached')
       return;
     await askState(member);
     if (member.state === 'drained' || member.state === 'draining') {
-      const { ok } = await calls.run(pmId, 'resume', {}, ANSWERS_WITHIN_MS);
+      const { ok } = await calls.run(pmId, 'resume', {}, AGENT_MARGIN_MS);
       log(ok ? `id ${pmId} serves again` : `id ${pmId} could not be resumed; do it: pm2 trigger ${pmId} resume`);
     }
-    if (patient) await calls.run(pmId, 'enable-keepalive', {}, ANSWERS_WITHIN_MS);
+    if (patient) await calls.run(pmId, 'enable-keepalive', {}, AGENT_MARGIN_MS);
   }
 
-  /** PM2 had been asked for a canary and had not listed it yet: one that nobody knows and that was created just then. */
+  /** The canary of a module that was killed before PM2 listed it: an instance of unknown origin, created just then. */
   function unknownOne(): PmId | undefined {
     const unknown = instances().filter(({ process }) => {
       const afterMs = process.createdMs - reload.sinceMs;
@@ -112,7 +101,7 @@ export async function putRight(reload: UnfinishedReload, parts: Parts): Promise<
     const endsMs = performance.now() + withinMs;
     for (;;) {
       await refresh();
-      // One that listened after its agent had come has not told yet.
+      // An agent does not always tell when its app begins to listen after it has come.
       await Promise.all(
         instances()
           .filter(({ state }) => state === 'no-server')

@@ -1,5 +1,5 @@
-// What a process wrote before it ended: the reason why it did not come up. Heard on PM2's bus, because what an uncaught
-// exception prints does not always reach the log file before PM2 ends the process (lib/ProcessContainer.js).
+// The last lines that a process wrote before it ended: the reason why it did not come up. They are heard on PM2's bus, because
+// the trace of an uncaught exception does not always reach the log file before PM2 ends the process (lib/ProcessContainer.js).
 import { stripVTControlCharacters } from 'node:util';
 import { redactLines } from '../../../shared/text/redact.ts';
 import type { PmId } from '../../pm2/daemon.ts';
@@ -7,20 +7,22 @@ import type { PmId } from '../../pm2/daemon.ts';
 /** Lines kept of each life of a process. */
 const LINES = 15;
 
-/** Characters looked at of what was written at once. */
+/** Of a single write only so many characters count. */
 const LONGEST = 100_000;
 
-/** What Node writes when an agent is attached: not the app's. */
+/** Node writes these when an agent is attached; they are not the app's. */
 const NOT_THE_APPS =
   /^(Debugger (listening on|attached|ending)|For help, see: https:\/\/nodejs\.org|Waiting for the debugger)/;
 
-export class LastWords {
-  /** Of the life that runs, and of the last one that ended and had something to say. */
+/** The last lines of every process, by its id. */
+export class LastLines {
+  /** Lines of the life that runs, and of the last life that ended and wrote some. */
   readonly #current = new Map<PmId, string[]>();
   readonly #ended = new Map<PmId, string[]>();
 
+  /** A process wrote something. */
   heard(pmId: PmId, text: unknown): void {
-    // What an app puts there itself may be anything.
+    // An app can put anything on the bus under that name.
     const lines = (typeof text === 'string' ? text.slice(-LONGEST) : '')
       .split('\n')
       .filter((line) => line.trim() !== '' && !NOT_THE_APPS.test(line));
@@ -34,15 +36,15 @@ export class LastWords {
     this.#current.delete(pmId);
   }
 
-  /** Nobody asks for what was said up to now. */
+  /** The lines up to now are of no interest. */
   forget(pmId: PmId): void {
     this.#current.delete(pmId);
     this.#ended.delete(pmId);
   }
 
   /**
-   * Without colours and without what looks like a secret: whoever deploys may see less than the app knows.
-   * @param died the process ended: what the one before said counts, not what its successor begins to say
+   * Lines without colours and without text that looks like a secret: a person who deploys may see less than the app knows.
+   * @param died the process ended: its own lines count, not the first ones of its successor
    */
   of(pmId: PmId, died: boolean): string[] {
     const lives = [this.#current.get(pmId), this.#ended.get(pmId)];

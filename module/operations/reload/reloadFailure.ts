@@ -1,8 +1,9 @@
 // Why a reload did not go through, and what to do next.
-import type { ErrorCode } from '../../../contract/protocol.ts';
+import type { ErrorCode, Failure } from '../../../contract/protocol.ts';
 
+/** Ends a reload run; becomes its answer. */
 export class ReloadFailure extends Error {
-  /** The last lines that the instance wrote which did not come up. */
+  /** The last lines of the instance that did not come up. */
   logs: string[] = [];
 
   constructor(
@@ -12,4 +13,9 @@ export class ReloadFailure extends Error {
   ) {
     super(message);
   }
+}
+
+/** The answer to a reload that is not done. */
+export function refused(code: ErrorCode, message: string, hint: string): Failure {
+  return { ok: false, action: 'reload', code, message, hint };
 }

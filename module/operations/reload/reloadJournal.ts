@@ -1,4 +1,4 @@
-// Which reloads run, on disk: a module that is killed in the middle of one finds there what it has to put right.
+// The reloads that run, on disk: after a module was killed in the middle of one, the next module reads here what to put right.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, appOf, DEFAULT_NAMESPACE } from '../../../contract/app.ts';
@@ -6,16 +6,16 @@ import type { PmId } from '../../pm2/daemon.ts';
 
 /** A reload that has begun and is not over. */
 export interface UnfinishedReload {
-  /** Of the app. */
+  /** The app's. */
   name: string;
   namespace: string;
-  /** Milliseconds of Date.now(). */
+  /** In the time of Date.now(). */
   sinceMs: number;
   /** The instances as they were. */
   old: { pmId: PmId; pid: number }[];
   /** Their keep-alive may be off. */
   patient: boolean;
-  /** Where they listened, of what others can take over. */
+  /** Where they listened, of the addresses that others can take over. */
   at?: string[];
   /** The canary's id, once PM2 has listed it. */
   canary?: PmId;
@@ -25,11 +25,42 @@ export interface UnfinishedReload {
 type Entry = Partial<Pick<UnfinishedReload, 'name' | 'namespace'>> &
   Omit<UnfinishedReload, 'name' | 'namespace'> & { app?: string };
 
+/** The file of all unfinished reloads. */
 export interface ReloadJournal {
   read(): UnfinishedReload[];
   /** @throws when the file cannot be written */
   write(reload: UnfinishedReload): void;
   clear(app: App): void;
+}
+
+/** The entry of one run. */
+export interface RunEntry {
+  /** @param canary its id, once PM2 has listed it */
+  write(canary?: PmId): void;
+  clear(): void;
+}
+
+/**
+ * @param entry the part of the entry that is known when it is first written
+ * @param failed tells why an entry could not be written
+ */
+export function createRunEntry(
+  journal: ReloadJournal,
+  entry: () => Omit<UnfinishedReload, 'sinceMs' | 'canary'>,
+  failed: (error: Error) => void,
+): RunEntry {
+  let sinceMs: number | undefined;
+  return {
+    write(canary) {
+      sinceMs ??= Date.now();
+      try {
+        journal.write({ ...entry(), sinceMs, ...(canary === undefined ? {} : { canary }) });
+      } catch (error) {
+        failed(error as Error);
+      }
+    },
+    clear: () => journal.clear(appOf(entry())),
+  };
 }
 
 /** @param folder the module's own, `$PM2_HOME/pm2-ops` */
@@ -45,7 +76,7 @@ export function createReloadJournal(folder: string): ReloadJournal {
         if (left.length > 0) save(left);
         else rmSync(file, { force: true });
       } catch {
-        // What stays in it is looked at once more by the next module, and is right by then.
+        // The next module looks at an entry that stays once more, and finds all as it should be.
       }
     },
   };
@@ -62,7 +93,7 @@ export function createReloadJournal(folder: string): ReloadJournal {
     }
   }
 
-  /** Whole or not at all. */
+  /** Writes the whole file or nothing of it. */
   function save(reloads: UnfinishedReload[]): void {
     const partial = `${file}.partial`;
     writeFileSync(partial, JSON.stringify(reloads), { mode: 0o600 });
