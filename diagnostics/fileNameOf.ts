@@ -1,12 +1,12 @@
-// What an app is called in the names of its files: readable, and no other app is called the same.
+// The name of an app as a part of a file's name: readable, and different for every app.
 import { createHash } from 'node:crypto';
 
-/** The longest part of a name that is kept, in bytes; a file's name has 255. */
+/** The longest readable part of a name; a file's name has 255 bytes. */
 const KEPT_BYTES = 80;
 
 /**
- * The name itself where it can be one of a file. Else what is readable of it and, behind a `~`, which no unchanged name holds, a
- * hash of all of it: `my app` and `my_app` are told apart, and so are the apps of one name in two namespaces.
+ * The name itself where a file can bear it. Otherwise the readable part of it, `~`, and a hash of the whole name: that
+ * tells `my app` from `my_app`, and the apps of one name in two namespaces. No unchanged name holds a `~`.
  */
 export function fileNameOf(app: string, namespace = 'default'): string {
   const isDefault = namespace === 'default' || namespace === '';
@@ -20,7 +20,7 @@ export function fileNameOf(app: string, namespace = 'default'): string {
   return `${readable}~${hash}`;
 }
 
-/** Whole characters only. */
+/** Cuts between characters, not within one. */
 function cut(text: string): string {
   let kept = '';
   for (const character of text) {

@@ -1,5 +1,5 @@
-// Files that actions leave behind: their names, their way from `*.partial` to their name, and the pruning of old dumps.
-// All 0600 in a 0700 folder: a heap dump holds every secret of the process.
+// The files that diagnostics write: their names, their way from `*.partial` to their name, and the removal of old ones.
+// All are 0600 in a 0700 folder: a heap dump holds every secret of the process.
 import {
   closeSync,
   constants,
@@ -14,26 +14,41 @@ import {
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRegular } from '../shared/files/regularFile.ts';
-import { fileNameOf } from './fileNameOf.ts';
 
+/** Each kind has a folder of its own in the store. */
 export type Kind = 'dumps' | 'profiles' | 'reports';
 
-/** App, pm_id, pid, UTC time, ending; the app's name may hold dashes and dots itself. */
+/** Where files go, whose they are, and how many of them stay. */
+export interface Store {
+  folder: string;
+  /** What the app is called in the names of files (`fileNameOf`). */
+  app: string;
+  /** Which of the app's instances this process is: letters and digits. */
+  instance: string;
+  /** Newest files to keep. */
+  keep: number;
+  /** Their size at most, those of all apps together. */
+  maxBytes: number;
+  /** The setting that decides on `keep`, for hints. */
+  keepSetting: string;
+}
+
+/** App, instance, pid, UTC time, ending. The app's name may hold dashes and dots itself. */
 const NAME = /^(.+)-(\w+)-(\d+)-(\d{8}T\d{9}Z)\.(heapsnapshot(?:\.gz)?|json|cpuprofile|heapprofile)$/;
 
 /**
- * Makes `stateDir/kind` (0700) and says where a new file of that kind goes.
+ * Makes the folder for that kind (0700) and says where a new file goes.
  * @param ending with no dot in front, such as `heapsnapshot`
  */
-export function newFile(stateDir: string, kind: Kind, ending: string): string {
-  const folder = folderOf(stateDir, kind);
+export function newFile(store: Store, kind: Kind, ending: string): string {
+  const folder = folderOf(store, kind);
   const time = new Date().toISOString().replace(/[-:.]/g, '');
-  return join(folder, `${appName()}-${pmId()}-${process.pid}-${time}.${ending}`);
+  return join(folder, `${store.app}-${store.instance}-${process.pid}-${time}.${ending}`);
 }
 
 /** The folder for one kind of file, made if it is not there, private to this user. */
-export function folderOf(stateDir: string, kind: Kind): string {
-  const folder = join(stateDir, kind);
+export function folderOf({ folder: parent }: Pick<Store, 'folder'>, kind: Kind): string {
+  const folder = join(parent, kind);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;
 }
@@ -41,7 +56,7 @@ export function folderOf(stateDir: string, kind: Kind): string {
 /** Creates `file.partial` empty and private, before anything is written to it. @throws when it cannot be created */
 export function createPartial(file: string): string {
   const partial = `${file}.partial`;
-  // `x`: not through a link, and not into what somebody else has made.
+  // `x`: not through a link, and not into a file that somebody else has made.
   const fd = openSync(partial, 'wx', 0o600);
   try {
     fchmodSync(fd, 0o600);
@@ -66,7 +81,7 @@ export async function publish(partial: string, file: string): Promise<number> {
 }
 
 /**
- * Closes whatever in this process still holds a file open. V8's snapshot writer leaves its descriptor behind when the disk
+ * Closes the descriptors of this process that hold a file open. V8's snapshot writer leaves its own behind when the disk
  * is full (src/heap_utils.cc, WriteSnapshot), and with it the space of the file that we then remove.
  */
 export function closeLeftOpen(file: string): void {
@@ -98,35 +113,36 @@ export function discard(file: string): void {
  * Removes old dumps, oldest first: those of this app beyond `keep`, then any beyond `maxBytes` in all. Never the newest
  * one and never one that is being written.
  */
-export function pruneDumps(stateDir: string, keep: number, maxBytes: number): void {
-  prune(stateDir, 'dumps', keep, maxBytes, ({ app }) => app === appName());
+export function pruneDumps(store: Store): void {
+  prune(store, 'dumps', ({ app }) => app === store.app);
 }
 
-/**
- * The same for what is small, where each instance keeps its own: a trigger by name makes one in every instance at once.
- */
-export function pruneOwn(stateDir: string, kind: Kind, keep: number, maxBytes: number): void {
-  prune(stateDir, kind, keep, maxBytes, ({ app, id }) => app === appName() && id === pmId());
+/** The same for small files, of which each instance keeps its own: a command by name makes one in every instance at once. */
+export function pruneOwn(store: Store, kind: Kind): void {
+  prune(store, kind, ({ app, instance }) => app === store.app && instance === store.instance);
 }
 
 interface KeptFile {
   file: string;
   app: string;
-  id: string;
+  instance: string;
   time: string;
   bytes: number;
 }
 
-function prune(stateDir: string, kind: Kind, keep: number, maxBytes: number, isOwn: (file: KeptFile) => boolean): void {
-  const folder = folderOf(stateDir, kind);
+function prune(store: Store, kind: Kind, isOwn: (file: KeptFile) => boolean): void {
+  const { keep, maxBytes } = store;
+  const folder = folderOf(store, kind);
   const files = readdirSync(folder)
     .flatMap((name): KeptFile[] => {
-      const [, app, id, , time] = NAME.exec(name) ?? [];
-      if (app === undefined || id === undefined || time === undefined) return [];
+      const [, app, instance, , time] = NAME.exec(name) ?? [];
+      if (app === undefined || instance === undefined || time === undefined) return [];
       const file = join(folder, name);
       const stats = lstatSync(file, { throwIfNoEntry: false });
-      // What is no file of this user's was not written by an agent of theirs.
-      return stats?.isFile() && stats.uid === process.geteuid?.() ? [{ file, app, id, time, bytes: stats.size }] : [];
+      // Anything but a regular file of this user was not written by us.
+      return stats?.isFile() && stats.uid === process.geteuid?.()
+        ? [{ file, app, instance, time, bytes: stats.size }]
+        : [];
     })
     .sort((a, b) => (a.time < b.time ? 1 : -1));
   const surplus = new Set(files.filter(isOwn).slice(Math.max(1, keep)));
@@ -137,12 +153,4 @@ function prune(stateDir: string, kind: Kind, keep: number, maxBytes: number, isO
     if (index > 0 && total > maxBytes) surplus.add(each);
   }
   for (const { file } of surplus) discard(file);
-}
-
-function pmId(): string {
-  return process.env.pm_id ?? 'x';
-}
-
-function appName(): string {
-  return fileNameOf(process.env.name ?? 'app', process.env.namespace);
 }

@@ -1,23 +1,31 @@
-// Is there room for a heap dump? Looked at before anything happens: running out of memory midway ends the app, a full
-// disk ends its neighbours.
+// Headroom for a heap dump, checked before anything happens: running out of memory midway ends the app, a full disk ends
+// its neighbours.
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Refusal } from '../contract/refusal.ts';
+import type { Store } from './files.ts';
 
 /** Memory that a snapshot needs for each byte of used heap; measured on Node 20: RSS 0.2 to 1.67 GB for a 127 MB heap. */
 const MEMORY_PER_HEAP_BYTE = 12;
-/** Size of the file for each byte of used heap, measured at 2.0 on the same heap, with some to spare. */
+/** Size of the file for each byte of used heap: 2.0 was measured on the same heap. */
 const FILE_PER_HEAP_BYTE = 2.5;
-/** What other files may grow by meanwhile, in bytes. */
-const DISK_MARGIN = 16 * 2 ** 20;
+/** What other files may grow by meanwhile. */
+const DISK_MARGIN_BYTES = 16 * 2 ** 20;
+
+/** A size above which a supervisor ends or restarts this process. */
+export interface MemoryCeiling {
+  bytes: number;
+  /** Who does what above which setting, such as `PM2 restarts it above max_memory_restart`. */
+  rule: string;
+  /** The name of that setting. */
+  setting: string;
+}
 
 /**
- * Refuses a dump for which memory is too small: the machine's, the cgroup's, or what PM2 lets this app use before it
- * restarts it.
- * @param maxMemoryRestart PM2's limit for the app in bytes, 0 for none
+ * Refuses a dump for which memory is too small: the machine's, the cgroup's, or what a supervisor lets this process use.
  * @throws {Refusal} E_MEMORY with need and have
  */
-export function checkMemory(maxMemoryRestart: number): void {
+export function checkMemory(ceiling?: MemoryCeiling): void {
   const { heapUsed, rss } = process.memoryUsage();
   const need = heapUsed * MEMORY_PER_HEAP_BYTE;
   const { bytes, of } = availableMemory();
@@ -28,11 +36,11 @@ export function checkMemory(maxMemoryRestart: number): void {
       'make room first (gc, drain, stop a neighbour), or take the risk: force=true',
     );
   }
-  if (maxMemoryRestart > 0 && rss + need > maxMemoryRestart) {
+  if (ceiling !== undefined && rss + need > ceiling.bytes) {
     throw new Refusal(
       'E_MEMORY',
-      `a dump of ${mb(heapUsed)} of heap takes this process from ${mb(rss)} to about ${mb(rss + need)}, and PM2 restarts it above max_memory_restart (${mb(maxMemoryRestart)})`,
-      'raise max_memory_restart for the time of the dump, or take the risk: force=true',
+      `a dump of ${mb(heapUsed)} of heap takes this process from ${mb(rss)} to about ${mb(rss + need)}, and ${ceiling.rule} (${mb(ceiling.bytes)})`,
+      `raise ${ceiling.setting} for the time of the dump, or take the risk: force=true`,
     );
   }
 }
@@ -42,15 +50,15 @@ export function checkMemory(maxMemoryRestart: number): void {
  * @param folder where the dump goes; it exists
  * @throws {Refusal} E_DISK with need and have, or that the file system has no inode left
  */
-export function checkDisk(folder: string): void {
+export function checkDisk(folder: string, { keepSetting }: Pick<Store, 'keepSetting'>): void {
   const { heapUsed } = process.memoryUsage();
-  const need = heapUsed * FILE_PER_HEAP_BYTE + DISK_MARGIN;
+  const need = heapUsed * FILE_PER_HEAP_BYTE + DISK_MARGIN_BYTES;
   const { bavail, bsize, files, ffree } = statfsSync(folder);
   if (need > bavail * bsize) {
     throw new Refusal(
       'E_DISK',
       `a dump of ${mb(heapUsed)} of heap needs about ${mb(need)} of disk, and ${folder} has ${mb(bavail * bsize)}`,
-      'remove old dumps there or lower pm2-ops:dump_keep, or take the risk: force=true',
+      `remove old dumps there or lower ${keepSetting}, or take the risk: force=true`,
     );
   }
   // File systems without a fixed inode table (btrfs, some tmpfs) report 0 of 0.

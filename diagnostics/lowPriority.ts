@@ -1,16 +1,16 @@
-// Lets the siblings of this process have the processor first while it does something long that nobody waits for.
+// Lets the siblings of this process have the processor first while it does something long that no client waits for.
 import { readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
 /** Bit of CAP_SYS_NICE in a capability set (linux/capability.h): without it a priority that was given up is gone for good. */
 const CAP_SYS_NICE = 23n;
 
-/** A third of the weight of a process as it comes (kernel/sched/core.c, sched_prio_to_weight): enough for the siblings to be
- * served first, and not so little that this one is away for minutes on a machine at its limit. */
+/** A third of the weight of a normal process (kernel/sched/core.c, sched_prio_to_weight): enough for the siblings to be
+ * served first, and enough for this one to be back soon on a machine at its limit. */
 const NICENESS = 5;
 
-/** Runs `work` with less priority for this thread, if that can be taken back; else as it is. */
-export function whileYielding<T>(work: () => T): T {
+/** Runs `work` with less priority for this thread, where it can take that back; otherwise as it is. */
+export function withLowPriority<T>(work: () => T): T {
   const before = lower();
   try {
     return work();

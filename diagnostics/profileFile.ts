@@ -1,10 +1,9 @@
-// A profile as a file of the kind that DevTools and speedscope open, written piece by piece: the app has its turn between
-// two pieces, and its text is never in memory as a whole.
+// Writes a profile as a file for DevTools and speedscope, piece by piece: the app gets its turn between two pieces, and
+// the text is never in memory as a whole.
 import { accessSync, constants } from 'node:fs';
-import type { AgentOptions } from '../contract/protocol.ts';
 import { Refusal } from '../contract/refusal.ts';
 import { openRegular } from '../shared/files/regularFile.ts';
-import { createPartial, discard, folderOf, newFile, pruneOwn, publish } from './files.ts';
+import { createPartial, discard, folderOf, newFile, pruneOwn, publish, type Store } from './files.ts';
 import type { CallFrame } from './frames.ts';
 
 /** V8's CPU profile: a tree as a list, and which node each sample was in. Times in microseconds. */
@@ -40,36 +39,36 @@ export interface HeapNode {
 /** Elements of a list in one piece of text: some tens of kilobytes. */
 const PIECE = 500;
 
-/** Refuses before anything is profiled what could not be written in the end. @throws {Refusal} E_DISK */
-export function checkFolder(stateDir: string): void {
+/** Refuses, before anything is profiled, a folder that nothing could be written to. @throws {Refusal} E_DISK */
+export function checkFolder(store: Store): void {
   try {
-    accessSync(folderOf(stateDir, 'profiles'), constants.W_OK);
+    accessSync(folderOf(store, 'profiles'), constants.W_OK);
   } catch (error) {
-    throw diskRefusal(stateDir, error);
+    throw diskRefusal(store, error);
   }
 }
 
 /**
- * Writes a profile, and removes what is too old of this process.
+ * Writes a profile, and removes the oldest ones of this instance.
  * @param ending `cpuprofile` or `heapprofile`
  * @throws {Refusal} E_DISK; nothing is left behind then
  */
 export async function writeProfile(
-  { stateDir, dumpKeep, dumpMaxBytes }: Pick<AgentOptions, 'stateDir' | 'dumpKeep' | 'dumpMaxBytes'>,
+  store: Store,
   ending: 'cpuprofile' | 'heapprofile',
   text: Iterable<string>,
 ): Promise<{ file: string; bytes: number }> {
   let partial: string | undefined;
   try {
-    const file = newFile(stateDir, 'profiles', ending);
+    const file = newFile(store, 'profiles', ending);
     partial = createPartial(file);
     await writePieces(partial, text);
     const bytes = await publish(partial, file);
-    pruneOwn(stateDir, 'profiles', dumpKeep, dumpMaxBytes);
+    pruneOwn(store, 'profiles');
     return { file, bytes };
   } catch (error) {
     if (partial !== undefined) discard(partial);
-    throw diskRefusal(stateDir, error);
+    throw diskRefusal(store, error);
   }
 }
 
@@ -82,6 +81,7 @@ async function writePieces(file: string, text: Iterable<string>): Promise<void> 
   }
 }
 
+/** The text of a `.cpuprofile`. */
 export function* cpuProfileText({ nodes, startTime, endTime, samples, timeDeltas }: CpuProfile): Generator<string> {
   yield '{"nodes":[';
   yield* list(nodes);
@@ -92,13 +92,16 @@ export function* cpuProfileText({ nodes, startTime, endTime, samples, timeDeltas
   yield ']}';
 }
 
-/** @param extra further fields, which the tools pass over */
+/**
+ * The text of a `.heapprofile`.
+ * @param extra further fields, which the tools pass over
+ */
 export function* heapProfileText(
   { head, samples }: HeapProfile,
   extra: Record<string, unknown> = {},
 ): Generator<string> {
   let piece = '{"head":';
-  // By a stack of our own: call stacks of an app can be deeper than ours may get.
+  // Not by recursion: an app's call stacks can be deeper than ours may get.
   const stack: (HeapNode | string)[] = [head];
   for (let each = stack.pop(); each !== undefined; each = stack.pop()) {
     if (typeof each === 'string') piece += each;
@@ -126,12 +129,12 @@ function* list(elements: unknown[]): Generator<string> {
   }
 }
 
-function diskRefusal(stateDir: string, error: unknown): unknown {
+function diskRefusal({ folder }: Store, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === undefined || error instanceof Refusal) return error;
   return new Refusal(
     'E_DISK',
     `the profile could not be written: ${message}`,
-    `check space and permissions of ${stateDir}; nothing was left behind`,
+    `check space and permissions of ${folder}; nothing was left behind`,
   );
 }

@@ -1,32 +1,42 @@
-// V8's profilers in this very process: no port is opened, and whatever happens they are stopped. A session of ours does not
+// V8's profilers in this very process: no port is opened, and they are stopped whatever happens. Our session does not
 // touch that of a person at the inspector.
 import { Session } from 'node:inspector';
-import type { Context } from '../agent/context.ts';
+import type { ActionProgress } from '../contract/protocol.ts';
 import { Refusal } from '../contract/refusal.ts';
-import { guarded } from '../drain/guard.ts';
+import { guarded } from '../shared/guard.ts';
 
-/** What may run once at a time in a process: V8 has one sampling heap profiler for all, and two CPU profiles cost double. */
+/** Each kind runs once at a time: V8 has one sampling heap profiler for all, and two CPU profiles cost double. */
 type Kind = 'cpu' | 'heap';
 
-/** The action that has each kind now. */
+/** The action that runs each kind now. */
 const holders = new Map<Kind, string>();
+
+/** What a diagnosis that takes its time needs of its caller. */
+export interface Run {
+  /** Tells how far it is. */
+  progress(progress: ActionProgress): void;
+  /**
+   * Calls `stop` when the diagnosis has to end early.
+   * @returns takes it back
+   */
+  onEnd(stop: (why: Error) => void): () => void;
+}
 
 export interface Profiler {
   /** Sends one command of V8's protocol. @throws what V8 answered, or that the action was ended */
   post<T = unknown>(method: string, params?: object): Promise<T>;
-  /** Waits without keeping the app alive. @throws when the agent goes or the action's time is up */
+  /** Waits without keeping the app alive. @throws when the action is ended */
   pause(ms: number): Promise<void>;
 }
 
 /**
- * Runs `work` with a profiler, which is stopped and given back however it ends: done, failed, or ended from outside
- * because the agent goes or the action is late.
+ * Runs `work` with a profiler, which is stopped and given back however the work ends: done, failed, or ended from outside.
  * @throws {Refusal} E_BUSY when one of this kind runs already, ours or that of a person at the inspector
  */
 export async function withProfiler<T>(
   kind: Kind,
   action: string,
-  context: Pick<Context, 'onEnd'>,
+  { onEnd }: Pick<Run, 'onEnd'>,
   work: (profiler: Profiler) => Promise<T>,
 ): Promise<T> {
   const holder = holders.get(kind);
@@ -35,7 +45,7 @@ export async function withProfiler<T>(
   }
   holders.set(kind, action);
   const session = new Session();
-  let giveUp: (why: Refusal) => void = () => {};
+  let giveUp: (why: Error) => void = () => {};
   const ended = new Promise<never>((_resolve, reject) => {
     giveUp = reject;
   });
@@ -53,7 +63,7 @@ export async function withProfiler<T>(
   };
   // A process that exits while V8's profiler takes samples may end with a segmentation fault instead (seen on Node 24).
   process.once('exit', stop);
-  const forget = context.onEnd((why) => {
+  const forget = onEnd((why) => {
     giveUp(why);
     stop();
   });

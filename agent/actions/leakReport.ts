@@ -1,141 +1,15 @@
-// Does it leak, how fast, and which lines allocate what stays? The size after full collections says whether, V8's sampling
-// heap profiler says where. Collections stop the app, so there are only as many as its share of the CPU allows.
+// Does this process leak, how fast, and which lines allocate the memory that stays?
 import { PARAMS } from '../../contract/protocol.ts';
-import { watchExchanges } from '../../diagnostics/exchanges.ts';
-import { describe, placeOf } from '../../diagnostics/frames.ts';
-import { type FullCollection, openCollector } from '../../diagnostics/fullCollection.ts';
-import { FEWEST_LOOKS, judge, type Look } from '../../diagnostics/growth.ts';
-import { startSampling, stopSampling } from '../../diagnostics/heapSampling.ts';
-import { mapPlaces } from '../../diagnostics/heaviest.ts';
-import { checkFolder, type HeapProfile, heapProfileText, writeProfile } from '../../diagnostics/profileFile.ts';
-import { type Profiler, withProfiler } from '../../diagnostics/profiler.ts';
-import { type Site, survivorsOf } from '../../diagnostics/survivors.ts';
-import type { Actions, Context } from '../context.ts';
+import { reportLeaks } from '../../diagnostics/leakReport.ts';
+import type { Actions } from '../context.ts';
+import { storeOf } from './store.ts';
 
-/** Of one CPU, for the collections; sampling takes half a per cent beside it. */
-const COLLECTIONS_SHARE = 0.025;
-/** Looks beside the first: more of them make nothing surer. */
-const MOST_LOOKS = 8;
-/** The first look is not counted, and V8 collects once more when the sampling stops. */
-const UNCOUNTED = 2;
-/** Looks come at odd times, so that what the app does in rounds does not look like a trend: share of the time between two. */
-const JITTER = 0.5;
-/** How long a collection waits for a request to hold, in milliseconds: with fewer of them, recompiling costs little. */
-const EXCHANGE_WITHIN_MS = 100;
-/** Sites that the reply names; the file has more. */
-const NAMED = 5;
-const FILED = 100;
-/** Of what stays; less is noise beside the first one. */
-const LEAST_SHARE = 0.01;
+const LONGEST_SECONDS = PARAMS['leak-report'].seconds?.max ?? Number.POSITIVE_INFINITY;
 
-export const leakReport: Actions['leak-report'] = async (params, context) => {
-  const seconds = Number(params.seconds);
-  checkFolder(context.options.stateDir);
-  const { profile, looks, cost, sampledMs } = await withProfiler('heap', 'leak-report', context, (profiler) =>
-    watch(profiler, seconds, context.progress),
-  );
-  const survivors = survivorsOf(profile);
-  const { verdict, reason, growth } = judge(looks, survivors);
-  const all = await name(survivors.sites.slice(0, FILED), survivors.stays, sampledMs);
-  const outcome = {
-    verdict,
-    reason: looks.length - 1 < FEWEST_LOOKS ? `${reason}; ${tooDear(cost)}` : reason,
-    growth,
-    sites: all.slice(0, NAMED).filter(({ share }, i) => i === 0 || share >= LEAST_SHARE),
-  };
-  const written = await writeProfile(
-    context.options,
-    'heapprofile',
-    heapProfileText(profile, { leakReport: { ...outcome, sites: all, looks, cost } }),
-  );
-  return {
-    ...outcome,
-    ...written,
-    seconds,
-    collections: cost.collections,
-    longestHoldMs: Math.round(cost.longestHoldMs),
-  };
-};
-
-interface Cost {
-  collections: number;
-  /** CPU time of the dearest one, and how long it stopped the app. */
-  cpuMs: number;
-  longestHoldMs: number;
-}
-
-interface Watched {
-  profile: HeapProfile;
-  looks: Look[];
-  cost: Cost;
-  /** How long allocations were sampled, in milliseconds. */
-  sampledMs: number;
-}
-
-async function watch(profiler: Profiler, seconds: number, tell: Context['progress']): Promise<Watched> {
-  tell({ phase: 'watching', detail: `for ${seconds} s` });
-  const collect = openCollector();
-  const exchanges = watchExchanges();
-  const began = performance.now();
-  const endMs = seconds * 1000;
-  const looks: Look[] = [];
-  const cost: Cost = { collections: 0, cpuMs: 0, longestHoldMs: 0 };
-  const look = async () => {
-    const held = [await Promise.race([exchanges.next(), profiler.pause(EXCHANGE_WITHIN_MS)])];
-    const { heap, external, cpuMs, lifeCpuMs, heldMs }: FullCollection = collect();
-    held.length = 0;
-    cost.collections += 1;
-    cost.cpuMs = Math.max(cost.cpuMs, cpuMs);
-    cost.longestHoldMs = Math.max(cost.longestHoldMs, heldMs);
-    looks.push({ ms: performance.now(), cpuMs: lifeCpuMs, requests: exchanges.count(), heap, external });
-  };
-  const until = (ms: number) => profiler.pause(Math.max(0, ms - (performance.now() - began)));
-  try {
-    await startSampling(profiler, { seconds });
-    const sampledFrom = performance.now();
-    await look();
-    const affordable = Math.floor((endMs * COLLECTIONS_SHARE) / Math.max(1, cost.cpuMs));
-    const count = Math.min(MOST_LOOKS, affordable - UNCOUNTED);
-    const firstMs = performance.now() - began;
-    const stepMs = (endMs - firstMs) / Math.max(1, count);
-    for (let i = 1; i < count; i++) {
-      const size = `${Math.round(looks.at(-1)!.heap / 2 ** 20)} MB held`;
-      tell({ phase: 'watching', detail: `look ${i} of ${count + 1}, ${size}` });
-      await until(firstMs + stepMs * (i + JITTER * (Math.random() - 0.5)));
-      await look();
-    }
-    await until(endMs);
-    if (count > 0) await look();
-    const sampledMs = performance.now() - sampledFrom;
-    const profile = await stopSampling(profiler);
-    cost.collections += 1;
-    return { profile, looks, cost, sampledMs };
-  } finally {
-    exchanges.stop();
-  }
-}
-
-async function name(sites: Site[], allThatStays: number, sampledMs: number) {
-  const places = await mapPlaces(sites.map(({ frame }) => ({ frame, lines: new Map() })));
-  return places.map((place, i) => {
-    const { inside, kept, stays, samples } = sites[i]!;
-    return {
-      ...place,
-      ...(inside ? { allocatedIn: describe(placeOf(inside)) } : {}),
-      bytesPerMinute: Math.round((stays * 60_000) / sampledMs),
-      share: allThatStays > 0 ? Math.round((stays / allThatStays) * 1000) / 1000 : 0,
-      kept: Math.round(kept),
-      samples,
-    };
-  });
-}
-
-/** How long it would have to watch. */
-function tooDear({ cpuMs, longestHoldMs }: Cost): string {
-  const enough = Math.ceil(((FEWEST_LOOKS + UNCOUNTED) * cpuMs) / COLLECTIONS_SHARE / 1000);
-  const longest = PARAMS['leak-report'].seconds?.max ?? enough;
-  if (enough > longest) {
-    return `a full collection takes ${Math.round(cpuMs)} ms of CPU time here, too much to watch this heap: dump it (heapdump)`;
-  }
-  return `a full collection stops this process for ${Math.round(longestHoldMs)} ms, and no more of them are made than cost little: ask for seconds=${enough}`;
-}
+export const leakReport: Actions['leak-report'] = async ({ seconds }, context) => ({
+  ...(await reportLeaks(
+    storeOf(context.options),
+    { seconds: Number(seconds), longestSeconds: LONGEST_SECONDS },
+    context,
+  )),
+});

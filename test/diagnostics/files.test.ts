@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { newFile, pruneDumps } from '../../diagnostics/files.ts';
+import { fileNameOf } from '../../diagnostics/fileNameOf.ts';
+import { newFile, pruneDumps, type Store } from '../../diagnostics/files.ts';
 import { releaseFolder, tempFolder } from '../../testkit/folders.ts';
+
+function storeIn(folder: string, keep: number, maxBytes: number, app = fileNameOf('app')): Store {
+  return { folder, app, instance: '0', keep, maxBytes, keepSetting: 'keep' };
+}
 
 describe('old dumps', () => {
   const state = tempFolder();
@@ -23,9 +28,9 @@ describe('old dumps', () => {
       'notes.txt',
     ];
     for (const name of names) writeFileSync(join(folder, name), Buffer.alloc(1000));
-    pruneDumps(state, 5, 2500);
+    pruneDumps(storeIn(state, 5, 2500));
     assert.deepEqual(readdirSync(folder).sort(), [names[0]!, names[3]!, names[4]!, 'notes.txt'].sort());
-    pruneDumps(state, 5, 10);
+    pruneDumps(storeIn(state, 5, 10));
     assert.deepEqual(readdirSync(folder).sort(), [names[0]!, names[4]!, 'notes.txt'].sort());
   });
 
@@ -33,11 +38,7 @@ describe('old dumps', () => {
     const state = tempFolder();
     const folder = join(state, 'dumps');
     mkdirSync(folder);
-    const before = { ...process.env };
-    const asApp = (name: string, namespace: string, act: () => void) => {
-      Object.assign(process.env, { name, namespace, pm_id: '0' });
-      act();
-    };
+    const of = (name: string, namespace: string) => storeIn(state, 1, 1000, fileNameOf(name, namespace));
     try {
       for (const [name, namespace] of [
         ['my app', 'default'],
@@ -48,21 +49,17 @@ describe('old dumps', () => {
         ['api', 'b'],
         ['api', 'default'],
       ] as const) {
-        asApp(name, namespace, () => writeFileSync(newFile(state, 'dumps', 'heapsnapshot'), ''));
+        writeFileSync(newFile(of(name, namespace), 'dumps', 'heapsnapshot'), '');
       }
       const old = 'api-0-77-20200101T000000000Z.heapsnapshot';
       writeFileSync(join(folder, old), '');
       assert.equal(readdirSync(folder).length, 8);
-      for (const name of ['my app', '订单']) asApp(name, 'default', () => pruneDumps(state, 1, 1000));
-      asApp('api', 'a', () => pruneDumps(state, 1, 1000));
+      for (const name of ['my app', '订单']) pruneDumps(of(name, 'default'));
+      pruneDumps(of('api', 'a'));
       assert.equal(readdirSync(folder).length, 8);
-      asApp('api', 'default', () => pruneDumps(state, 1, 1000));
+      pruneDumps(of('api', 'default'));
       assert.deepEqual([readdirSync(folder).length, readdirSync(folder).includes(old)], [7, false]);
     } finally {
-      for (const key of ['name', 'namespace', 'pm_id']) {
-        if (before[key] === undefined) delete process.env[key];
-        else process.env[key] = before[key];
-      }
       releaseFolder(state);
     }
   });

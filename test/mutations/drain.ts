@@ -142,7 +142,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'an exception in a subscriber of ours ends the app',
-    file: 'drain/guard.ts',
+    file: 'shared/guard.ts',
     find: '      fn(...args);\n    } catch {',
     replace: '      fn(...args);\n    } catch (error) {\n      if (error) throw error;',
     tests: [LEAVES_NOTHING],

@@ -2,7 +2,7 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
-const ROOM = 'test/diagnostics/headroom.test.ts';
+const HEADROOM = 'test/diagnostics/headroom.test.ts';
 const HEAPDUMP = 'test/agent/heapdump.test.ts';
 const DRAINED = 'test/agent/heapdumpDrained.test.ts';
 const FILES = 'test/diagnostics/files.test.ts';
@@ -12,13 +12,13 @@ export const mutations: readonly Mutation[] = [
     file: 'diagnostics/headroom.ts',
     find: 'if (need > bytes) {',
     replace: 'if (need > bytes * 1e6) {',
-    tests: [ROOM],
+    tests: [HEADROOM],
   },
   {
     harm: 'a dump goes over max_memory_restart: PM2 kills the app in the middle of it',
     file: 'diagnostics/headroom.ts',
-    find: 'rss + need > maxMemoryRestart',
-    replace: 'rss > maxMemoryRestart',
+    find: 'rss + need > ceiling.bytes',
+    replace: 'rss > ceiling.bytes',
     tests: [HEAPDUMP],
   },
   {
@@ -26,39 +26,39 @@ export const mutations: readonly Mutation[] = [
     file: 'diagnostics/headroom.ts',
     find: 'if (need > bavail * bsize) {',
     replace: 'if (need > bavail * bsize * 1e6) {',
-    tests: [ROOM],
+    tests: [HEADROOM],
   },
   {
     harm: 'memory and disk are not looked at again after the wait for the siblings’ dumps',
     file: 'agent/actions/heapdump.ts',
-    find: '    checkRoom(context.options, params.force === true);\n    return',
+    find: '    checkHeadroom(store, headroom);\n    return',
     replace: '    return',
-    tests: [ROOM],
+    tests: [HEADROOM],
   },
   {
     harm: 'the limit of a cgroup is not seen: the kernel ends the app',
     file: 'diagnostics/headroom.ts',
     find: 'if (limit > 0 && limit < 2 ** 60) {',
     replace: 'if (limit > 2 ** 60) {',
-    tests: [ROOM],
+    tests: [HEADROOM],
   },
   {
     harm: 'a snapshot that was cut off is handed out as a dump',
-    file: 'agent/actions/heapdump.ts',
+    file: 'diagnostics/heapSnapshot.ts',
     find: ".trimEnd().endsWith('}')",
     replace: ".trimEnd().endsWith('')",
     tests: ['test/agent/heapdumpCut.test.ts'],
   },
   {
     harm: 'a compressed twin of another size is handed out as the dump',
-    file: 'agent/actions/heapdump.ts',
+    file: 'diagnostics/gzipTwin.ts',
     find: '(await sizeInside(theirs)) === bytes % 2 ** 32',
     replace: '(await sizeInside(theirs)) > 0',
     tests: ['test/agent/heapdumpTwin.test.ts'],
   },
   {
     harm: 'a dump that fails leaves its part behind',
-    file: 'agent/actions/heapdump.ts',
+    file: 'diagnostics/heapSnapshot.ts',
     find: '    discard(partial);\n    packing?.discard();',
     replace: '    packing?.discard();',
     tests: [HEAPDUMP],

@@ -1,0 +1,36 @@
+// Nothing of ours may throw into the app: an exception in a diagnostics_channel subscriber or an event listener ends it.
+
+import { channel } from 'node:diagnostics_channel';
+
+/** The same function, except that what it throws is swallowed: the app's work goes on as if we were not there. */
+export function guarded<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
+  return (...args) => {
+    try {
+      fn(...args);
+    } catch {
+      // Not the app's problem.
+    }
+  };
+}
+
+/** Runs `fn`; what it throws is swallowed and `otherwise` returned. */
+export function attempt<T>(fn: () => T, otherwise: T): T {
+  try {
+    return fn();
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Subscribes a guarded listener to a diagnostics channel. Returns the undo. */
+export function subscribe<M>(name: string, listener: (message: M) => void): () => void {
+  const safe = guarded((message: unknown) => listener(message as M));
+  const target = channel(name);
+  target.subscribe(safe);
+  return () => {
+    target.unsubscribe(safe);
+  };
+}
+
+/** For `error` events of sockets that we end: the app may still write to them, which must not end the app. */
+export function ignoreErrors(): void {}
