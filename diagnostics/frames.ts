@@ -30,9 +30,15 @@ export function ownerOf(frame: CallFrame): Owner {
   return /[\\/]node_modules[\\/]/.test(url) ? 'library' : 'app';
 }
 
+/** Our own file, if the app loaded one. An app's bundle that holds our code has another name, and is the app's. */
+const OWN_FILE =
+  typeof __filename === 'string' && /[\\/](?:agent-preload|maintenance)\.[cm]js$/.test(__filename)
+    ? __filename
+    : undefined;
+
 /** Our own script: injected, or loaded by the app. */
 export function isOurs({ url }: CallFrame): boolean {
-  return url === AGENT_URL || (typeof __filename === 'string' && pathOf(url) === __filename);
+  return url === AGENT_URL || (OWN_FILE !== undefined && pathOf(url) === OWN_FILE);
 }
 
 /** Code from a string, such as `new Function` makes; in V8's heap profiles the injected agent looks the same. */

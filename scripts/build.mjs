@@ -113,6 +113,11 @@ const compiledLater = {
   },
 };
 
+/** Tells an ES module its own file (diagnostics/frames.ts); in a bundle of the app's it has none. */
+const ownFile = {
+  js: "import { fileURLToPath as __pathOf } from 'node:url'; const __filename = import.meta?.url ? __pathOf(import.meta.url) : undefined;",
+};
+
 /** What is built: source, file in dist/, format. A room that does not exist yet is passed over. */
 const entries = [
   {
@@ -141,6 +146,8 @@ const entries = [
   { source: 'cli/index.ts', file: 'cli.mjs', format: 'esm', executable: true },
   { source: 'lifecycle/index.ts', file: 'lifecycle.mjs', format: 'esm', selfContained: true },
   { source: 'lifecycle/index.ts', file: 'lifecycle.cjs', format: 'cjs', selfContained: true },
+  { source: 'maintenance/index.ts', file: 'maintenance.mjs', format: 'esm', selfContained: true, banner: ownFile },
+  { source: 'maintenance/index.ts', file: 'maintenance.cjs', format: 'cjs', selfContained: true },
 ];
 
 // A CommonJS dependency inside an ESM bundle still calls require for Node's built-in modules.
@@ -172,7 +179,7 @@ for (const { source, file, format, selfContained, executable, ...options } of en
 
 // Loading it is all there is to it.
 await writeFile(out('agent-preload.d.cts'), 'export {};\n');
-await declareLifecycle();
+for (const room of ['lifecycle', 'maintenance']) await declareTypes(room);
 
 const notices = [];
 for (const name of [...bundledPackages].sort()) {
@@ -186,14 +193,19 @@ for (const name of [...bundledPackages].sort()) {
 }
 await writeFile(out('THIRD_PARTY_LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`));
 
-/** Writes the lifecycle's types: its entry declares all of them itself, so that one file is enough. */
-async function declareLifecycle() {
+/** Writes the types of a room that apps import: those of its entry, and of its types.ts if there is one, in one file. */
+async function declareTypes(room) {
   const folder = out('types');
   execFileSync(process.execPath, [
     join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
-    ...['-p', join(root, 'lifecycle', 'tsconfig.declarations.json'), '--outDir', folder],
+    ...['-p', join(root, room, 'tsconfig.declarations.json'), '--outDir', folder],
   ]);
-  const types = await readFile(join(folder, 'lifecycle', 'index.d.ts'), 'utf8');
-  for (const file of ['lifecycle.d.mts', 'lifecycle.d.cts']) await writeFile(out(file), types);
+  const read = (file) => readFile(join(folder, room, file), 'utf8').catch(() => '');
+  const entry = (await read('index.d.ts')).replace(
+    /^(?:import|export) type \{[^}]*\} from '\.\/types\.[jt]s';\n/gm,
+    '',
+  );
+  const types = (await read('types.d.ts')) + entry;
+  for (const kind of ['mts', 'cts']) await writeFile(out(`${room}.d.${kind}`), types);
   await rm(folder, { recursive: true });
 }

@@ -22,6 +22,20 @@ void startService(options).then(async (service: Service) => {
 }).catch(() => {});
 `;
 
+const ROUTES = `import { createServer } from 'node:http';
+import { maintenance, type MaintenanceOptions } from 'pm2-ops/maintenance';
+const options: MaintenanceOptions = { token: 'x'.repeat(16), folder: 'ops', path: '/ops', status: () => ({ state: 'serving' }) };
+const server = createServer(maintenance(options)).listen(0, '127.0.0.1', async () => {
+  const { port } = server.address() as { port: number };
+  const answer = await fetch(\`http://127.0.0.1:\${port}/ops/status\`, { headers: { authorization: 'Bearer ' + options.token } });
+  console.log(((await answer.json()) as { state: string }).state);
+  server.close();
+  server.closeAllConnections();
+});
+// @ts-expect-error
+export const wrong = () => maintenance({ folder: 1 });
+`;
+
 describe('the package', () => {
   it('holds what users need, and nothing else', async () => {
     const tarball = await packModule();
@@ -63,25 +77,34 @@ describe('the package', () => {
     assert.deepEqual(manifest.dependencies ?? {}, {});
   });
 
-  it('gives services the lifecycle, with types, as a module and by require', async () => {
-    const folder = tempFolder('po-types-');
-    const own = join(folder, 'node_modules', 'pm2-ops');
-    mkdirSync(own, { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'node_modules', '@types'));
-    await runOk('tar', ['-xzf', await packModule(), '-C', own, '--strip-components', '1']);
-    for (const kind of ['mts', 'cts']) {
-      const types = readFileSync(join(own, 'dist', `lifecycle.d.${kind}`), 'utf8');
-      assert.doesNotMatch(types, /from '(?!node:)/, 'the types stand for themselves');
-      writeFileSync(join(folder, `service.${kind}`), SERVICE);
-    }
-    const tsc = [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--strict', '--module', 'nodenext'];
-    const target = ['--target', 'es2022', '--types', 'node', '--outDir', 'out', 'service.mts', 'service.cts'];
-    await runOk(process.execPath, [...tsc, ...target], { cwd: folder, env: cleanEnvironment() });
-    for (const file of ['out/service.mjs', 'out/service.cjs']) {
-      const { stdout } = await runOk(process.execPath, [file], { cwd: folder, env: cleanEnvironment() });
-      assert.match(stdout, /^serving on 127\.0\.0\.1:\d+ .*\nserving\nthe end: drained in \d+ ms: .*\n$/);
-    }
-  });
+  for (const [what, name, source, prints] of [
+    [
+      'services the lifecycle',
+      'lifecycle',
+      SERVICE,
+      /^serving on 127\.0\.0\.1:\d+ .*\nserving\nthe end: drained in \d+ ms: .*\n$/,
+    ],
+    ['apps the maintenance routes', 'maintenance', ROUTES, /^serving\n$/],
+  ] as const)
+    it(`gives ${what}, with types, as a module and by require`, async () => {
+      const folder = tempFolder('po-types-');
+      const own = join(folder, 'node_modules', 'pm2-ops');
+      mkdirSync(own, { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'node_modules', '@types'));
+      await runOk('tar', ['-xzf', await packModule(), '-C', own, '--strip-components', '1']);
+      for (const kind of ['mts', 'cts']) {
+        const types = readFileSync(join(own, 'dist', `${name}.d.${kind}`), 'utf8');
+        assert.doesNotMatch(types, /from '(?!node:)/, 'the types stand for themselves');
+        writeFileSync(join(folder, `app.${kind}`), source);
+      }
+      const tsc = [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--strict', '--module', 'nodenext'];
+      const target = ['--target', 'es2022', '--types', 'node', '--outDir', 'out', 'app.mts', 'app.cts'];
+      await runOk(process.execPath, [...tsc, ...target], { cwd: folder, env: cleanEnvironment() });
+      for (const file of ['out/app.mjs', 'out/app.cjs']) {
+        const { stdout } = await runOk(process.execPath, [file], { cwd: folder, env: cleanEnvironment() });
+        assert.match(stdout, prints);
+      }
+    });
 
   it('passes publint', async () => {
     const tarball = await packModule();
