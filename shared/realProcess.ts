@@ -5,7 +5,6 @@
 
 import { basename, resolve } from 'node:path';
 import { clusterWorkersOf } from '../module/attach/clusterWorkers.ts';
-import type { Member } from '../module/fleet/fleet.ts';
 import {
   childrenOf,
   expectedPort,
@@ -56,11 +55,6 @@ export function realProcessOf(pid: number, listens = false): RealProcess | null 
   if (holdsConnections(pid)) return null;
   const working = family.findLast((each) => holdsConnections(each) || wasStartedFor(pid, each));
   return working === undefined ? null : describe('wrapper', pid, working, [working]);
-}
-
-/** Who does the work of a process, as far as its agent and /proc tell. */
-export function realProcessOfMember({ process: { pid }, state }: Member): RealProcess | null {
-  return pid > 0 ? realProcessOf(pid, state !== 'no-server' && state !== 'unknown') : null;
 }
 
 function describe(is: RealProcess['is'], wrapper: number, pid: number, pids: number[]): RealProcess {

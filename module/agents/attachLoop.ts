@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { appOf, titleOf } from '../../contract/app.ts';
 import { ACTION_NAMES, type AgentMessage, type AgentOptions } from '../../contract/protocol.ts';
 import { VERSION } from '../../contract/version.ts';
+import { isRunning } from '../../shared/linux/running.ts';
 import { type Attacher, qualify } from '../attach/index.ts';
 import { type Fleet, learn, type Member } from '../fleet/fleet.ts';
 import type { Daemon, ManagedProcess, PmId } from '../pm2/daemon.ts';
@@ -90,7 +91,7 @@ export function createKeeper({
   const departures = new Map<number, number>();
   /** By pid: how often it was tried, and what was last logged about it. */
   const efforts = new Map<number, { tries: number; said: string; busy: boolean; timer?: NodeJS.Timeout }>();
-  const reloads = watchReloadsOfPm2(isAlive);
+  const reloads = watchReloadsOfPm2(isRunning);
   let closed = false;
 
   return { look, yieldTaken, retry, askState, answers, heard, knocked, succeeded, replaced, left, detach, close };
@@ -309,7 +310,7 @@ export function createKeeper({
 
   function leaves(member: Member): void {
     const { pmId, pid } = member.process;
-    if (pid <= 0 || !isAlive(pid) || !reloads.leaves(appOf(member.process), pid)) return;
+    if (pid <= 0 || !isRunning(pid) || !reloads.leaves(appOf(member.process), pid)) return;
     // PM2 keeps it under this id until its successor listens (lib/God/Reload.js).
     if (isAttached(member)) daemon.send(`_old_${pmId}`, { kind: 'successor' }).catch(() => {});
     // Its agent had to wait for the end of the last reload: there is time for one try, while its successor starts.
@@ -332,7 +333,7 @@ export function createKeeper({
     forget(pid);
     // Each of these may have an inspector opened, for which the others wait.
     const before = departures.get(pid) ?? 0;
-    for (const each of departures.keys()) if (!isAlive(each)) departures.delete(each);
+    for (const each of departures.keys()) if (!isRunning(each)) departures.delete(each);
     departures.set(pid, before + 1);
     if (before === 0) look([member]);
     else setTimeout(() => look([member]), Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** before)).unref();
@@ -419,13 +420,4 @@ function wait(member: Member, code: string, reason: string): void {
 function skip(member: Member, code: string, reason: string): null {
   member.attachment = { is: 'skipped', code, reason };
   return null;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

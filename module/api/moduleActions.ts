@@ -24,7 +24,6 @@ import {
 import { type Failure, NAME, REPLY_AFTER_MS } from '../../contract/protocol.ts';
 import { VERSION } from '../../contract/version.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
-import { realProcessOfMember } from '../../shared/realProcess.ts';
 import { printableAsJson } from '../../shared/text/printable.ts';
 import { redactTexts } from '../../shared/text/redact.ts';
 import { noteOn } from '../../shared/wrapperAdvice.ts';
@@ -32,6 +31,7 @@ import type { Keeper } from '../agents/attachLoop.ts';
 import type { BadMessages } from '../agents/badMessages.ts';
 import type { Attacher } from '../attach/index.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
+import { realProcessOfMember } from '../fleet/realProcess.ts';
 import type { Responsiveness } from '../fleet/responsiveness.ts';
 import { nobody, processesOf } from '../fleet/target.ts';
 import type { ActionRuns } from '../operations/actionRuns.ts';

@@ -13,13 +13,13 @@ import {
   PARAMS,
   type Reply,
 } from '../../contract/protocol.ts';
-import { realProcessOfMember } from '../../shared/realProcess.ts';
+import { isRunning } from '../../shared/linux/running.ts';
 import { insteadOf, whyNot } from '../../shared/wrapperAdvice.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import { readOpsStatus } from '../agents/opsStatusReply.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
+import { realProcessOfMember } from '../fleet/realProcess.ts';
 import { nobody, processesOf } from '../fleet/target.ts';
-import { isAlive } from '../pm2/unlisted.ts';
 import { writtenBytes } from '../state/writtenBytes.ts';
 
 /** Pause between two looks at a file that grows, or at a process that may be gone, in milliseconds. */
@@ -235,7 +235,7 @@ interface Watch {
 /** A process that ends gives no answer any more. */
 async function ended(pid: number, withinMs: number, watch: Watch): Promise<'ended'> {
   const endsMs = performance.now() + withinMs + MARGIN_MS;
-  while (!watch.over() && isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
+  while (!watch.over() && isRunning(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
   return 'ended';
 }
 

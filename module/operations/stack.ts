@@ -2,10 +2,10 @@
 
 import type { StackReply } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/protocol.ts';
-import { realProcessOfMember } from '../../shared/realProcess.ts';
 import { insteadOf, whyNot } from '../../shared/wrapperAdvice.ts';
 import type { Attacher } from '../attach/index.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { realProcessOfMember } from '../fleet/realProcess.ts';
 import { oneProcess } from '../fleet/target.ts';
 
 /**

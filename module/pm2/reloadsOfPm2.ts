@@ -22,10 +22,10 @@ interface Reload {
 }
 
 /**
- * @param isAlive is there a process of that pid?
+ * @param isRunning does a process of that pid run?
  * @param now the time in milliseconds, from any beginning
  */
-export function watchReloadsOfPm2(isAlive: (pid: number) => boolean, now = () => performance.now()): ReloadsOfPm2 {
+export function watchReloadsOfPm2(isRunning: (pid: number) => boolean, now = () => performance.now()): ReloadsOfPm2 {
   const reloads = new Map<App, Reload>();
 
   return {
@@ -45,7 +45,7 @@ export function watchReloadsOfPm2(isAlive: (pid: number) => boolean, now = () =>
   function look(app: App): Reload | undefined {
     const reload = reloads.get(app);
     if (!reload) return undefined;
-    for (const pid of reload.leaving) if (!isAlive(pid)) reload.leaving.delete(pid);
+    for (const pid of reload.leaving) if (!isRunning(pid)) reload.leaving.delete(pid);
     if (reload.leaving.size > 0) reload.seenMs = now();
     if (now() - reload.seenMs < OVER_AFTER_MS) return reload;
     reloads.delete(app);

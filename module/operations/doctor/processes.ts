@@ -2,11 +2,11 @@
 
 import { NAME } from '../../../contract/protocol.ts';
 import { listensElsewhere } from '../../../shared/linux/listensElsewhere.ts';
-import { realProcessOfMember } from '../../../shared/realProcess.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { insteadOf, whyNot } from '../../../shared/wrapperAdvice.ts';
 import { ageMs, readStat } from '../../attach/index.ts';
 import type { Member } from '../../fleet/fleet.ts';
+import { realProcessOfMember } from '../../fleet/realProcess.ts';
 import { findUnlisted } from '../../pm2/unlisted.ts';
 import { about, byApp, type Check, type Found, type Host, type Remedy } from './finding.ts';
 import { isOld, unset } from './host.ts';

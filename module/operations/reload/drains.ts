@@ -1,10 +1,10 @@
 // Drains instances through their agents before PM2 touches them, so that it does not matter how an app takes PM2's SIGINT.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply } from '../../../contract/protocol.ts';
+import { isRunning } from '../../../shared/linux/running.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { PmId } from '../../pm2/daemon.ts';
-import { isAlive } from '../../pm2/unlisted.ts';
 import { refused } from './reloadFailure.ts';
 import { AGENT_MARGIN_MS, AT_ONCE_MS, DRAIN_BEGINS_WITHIN_MS, LOOK_EVERY_MS } from './timing.ts';
 
@@ -73,6 +73,6 @@ export function createDrains(
 /** A process that ends while it drains gives no answer any more. */
 async function whenGone(pid: number, withinMs: number): Promise<Reply> {
   const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
-  while (isAlive(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS, undefined, { ref: false });
+  while (isRunning(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS, undefined, { ref: false });
   return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');
 }

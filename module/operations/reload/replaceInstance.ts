@@ -1,10 +1,10 @@
 // Replaces one old instance under its id: drains it, has PM2 start it again, and waits until the new code is ready there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply } from '../../../contract/protocol.ts';
+import { isRunning } from '../../../shared/linux/running.ts';
 import { list, reaches } from '../../fleet/cover.ts';
 import type { Instance } from '../../fleet/readiness.ts';
 import type { PmId } from '../../pm2/daemon.ts';
-import { isAlive } from '../../pm2/unlisted.ts';
 import type { Canary } from './canary.ts';
 import { type ReloadContext, requireSuccessorsUp } from './context.ts';
 import { ReloadFailure } from './reloadFailure.ts';
@@ -48,7 +48,7 @@ export async function isNewAlready(context: ReloadContext, old: Instance): Promi
     lines.note(`id ${old.pmId} is gone: somebody deleted it`);
     return true;
   }
-  if (old.pid !== 0 && isAlive(old.pid)) {
+  if (old.pid !== 0 && isRunning(old.pid)) {
     interruption.overlapped(`instance ${old.pmId} was reloaded (pid ${old.pid} → ${now.pid})`);
     interruption.checkpoint();
   }

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { appOf } from '../../../contract/app.ts';
-import { findUnlisted, isAlive } from '../../../module/pm2/unlisted.ts';
+import { findUnlisted } from '../../../module/pm2/unlisted.ts';
+import { isRunning } from '../../../shared/linux/running.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 
 const app = (name: string, namespace = 'default') => appOf({ namespace, name });
@@ -38,7 +39,7 @@ describe('a process of an app that PM2 does not list', () => {
     const pid = await start({ name: 'gone' });
     children.at(-1)!.kill('SIGKILL');
     await once(children.at(-1)!, 'exit');
-    assert.equal(isAlive(pid), false);
+    assert.equal(isRunning(pid), false);
     assert.deepEqual(findUnlisted(app('gone'), new Set(), process.pid), []);
   });
 });
