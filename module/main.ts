@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   });
   await becomeActive(daemon, ({ pmId }) => log(`stands by: pm2-ops with id ${pmId} acts for this daemon`));
   const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
+  daemon.onReady(fleet.saidReady);
   const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
   const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log });
@@ -138,8 +139,6 @@ async function main(): Promise<void> {
     }),
     folderOf: (pid: number) => ({ folder: state.folderFor(uidOf(pid)), uid: uidOf(pid) }),
   };
-  const readyAt = new Map<PmId, number>();
-  daemon.onReady((pmId) => readyAt.set(pmId, performance.now()));
   createModuleActions({
     doctor: async () => {
       await refresh();
@@ -154,7 +153,6 @@ async function main(): Promise<void> {
         node: process.version,
         calls,
         responsiveness,
-        readyAt: (pmId) => readyAt.get(pmId),
       });
     },
     repl: async (question) => {

@@ -34,6 +34,10 @@ export interface Fleet {
   /** By app: how the last process that we drained on a signal left. */
   readonly leaves: Map<App, LeaveReport>;
   get(pmId: PmId): Member | undefined;
+  /** An instance said `process.send('ready')` just now. */
+  saidReady(pmId: PmId): void;
+  /** When an instance last said so, in the time of performance.now(); known since the module runs. */
+  readyAt(pmId: PmId): number | undefined;
   /** By rising id, with what a reload of PM2 is about to end. */
   instancesOf(app: App): Member[];
   /** The other instances of its app. */
@@ -48,12 +52,15 @@ export interface Fleet {
 /** @param isApp which processes are apps to attach to (not modules) */
 export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
   const members = new Map<PmId, Member>();
+  const readyAtMs = new Map<PmId, number>();
   const all = () => [...members.values()].sort((a, b) => rank(a) - rank(b));
   const instancesOf = (app: App) => all().filter(({ process }) => appOf(process) === app);
   return {
     leaves: new Map(),
     members: all,
     get: (pmId) => members.get(pmId),
+    saidReady: (pmId) => readyAtMs.set(pmId, performance.now()),
+    readyAt: (pmId) => readyAtMs.get(pmId),
     instancesOf,
     siblingsOf: (member) => instancesOf(appOf(member.process)).filter((other) => other !== member),
     sync(processes) {
@@ -79,6 +86,7 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
       for (const [pmId, member] of members) {
         if (seen.has(pmId)) continue;
         members.delete(pmId);
+        readyAtMs.delete(pmId);
         if (member.process.pmId === pmId) removed.push(member);
       }
       return { added, removed };

@@ -2,10 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf } from '../../contract/app.ts';
 import type { ServerInfo } from '../../contract/protocol.ts';
+import { Refusal } from '../../contract/refusal.ts';
 import { holdsClients } from '../../shared/linux/proc.ts';
-import type { AgentCalls } from '../agents/agentCalls.ts';
-import { readOpsStatus } from '../agents/opsStatusReply.ts';
-import { ReloadFailure } from '../operations/reload/reloadFailure.ts';
 import type { PmId } from '../pm2/daemon.ts';
 import { takesConnections } from './connections.ts';
 import { list, reaches } from './cover.ts';
@@ -16,15 +14,13 @@ import { type HealthTarget, healthTarget, probe } from './health.ts';
 const LOOK_EVERY_MS = 150;
 /** One that never gets an agent and is still up after this many milliseconds is taken to serve. */
 const NO_AGENT_MS = 1_000;
-/** How long an agent may take to say where its app listens, in milliseconds. */
-const AGENT_ANSWERS_WITHIN_MS = 5_000;
 
 export interface Readiness {
-  /** Waits until it takes requests. @throws {ReloadFailure} when it dies, or is not ready in time */
+  /** Waits until it takes requests. @throws {Refusal} when it dies, or is not ready in time */
   untilReady(instance: Instance, expected: Expected): Promise<Member>;
-  /** Waits until its health URL answers 2xx. @throws {ReloadFailure} */
+  /** Waits until its health URL answers 2xx. @throws {Refusal} */
   untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void>;
-  /** @throws {ReloadFailure} when it has died, or was started again */
+  /** @throws {Refusal} when it has died, or was started again */
   requireUp(instance: Instance): Member;
 }
 
@@ -51,18 +47,17 @@ export interface Expected {
 
 interface Parts {
   fleet: Fleet;
-  calls: AgentCalls;
+  /** Where an instance listens, as its agent says; none when it does not say. */
+  serversOf(pmId: PmId): Promise<ServerInfo[]>;
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
-  /** When an instance last said `ready`, in milliseconds of performance.now(). */
-  readyAt(pmId: PmId): number | undefined;
-  /** Throws when the reload is to end. */
+  /** Throws when the waiting is to end. */
   checkpoint(): void;
   /** The line to type to do the same with `force`. */
   forced?(): string;
 }
 
-export function createReadiness({ fleet, calls, refresh, askState, readyAt, checkpoint, forced }: Parts): Readiness {
+export function createReadiness({ fleet, serversOf, refresh, askState, checkpoint, forced }: Parts): Readiness {
   return { untilReady, untilHealthy, requireUp };
 
   async function untilReady(instance: Instance, expected: Expected): Promise<Member> {
@@ -93,7 +88,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
   }
 
   function hasSaidReady({ pmId, startedMs }: Instance): boolean {
-    return (readyAt(pmId) ?? -1) >= startedMs && fleet.get(pmId)?.process.status === 'online';
+    return (fleet.readyAt(pmId) ?? -1) >= startedMs && fleet.get(pmId)?.process.status === 'online';
   }
 
   async function isServing(member: Member, { startedMs }: Instance, serves: boolean): Promise<boolean> {
@@ -127,10 +122,10 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     return true;
   }
 
-  function notReady(instance: Instance, member: Member | undefined, { serves, at = [] }: Expected): ReloadFailure {
+  function notReady(instance: Instance, member: Member | undefined, { serves, at = [] }: Expected): Refusal {
     const ms = Math.round(performance.now() - instance.startedMs);
     const fail = (why: string, hint = 'look at its log lines; if it only needs longer: timeout=60000') =>
-      new ReloadFailure('E_TIMEOUT', `instance ${instance.pmId} was not ready after ${ms} ms: ${why}`, hint);
+      new Refusal('E_TIMEOUT', `instance ${instance.pmId} was not ready after ${ms} ms: ${why}`, hint);
     if (!member) return fail('PM2 does not list it');
     if (member.process.waitReady && !hasSaidReady(instance)) {
       return fail("it has wait_ready and did not call process.send('ready')");
@@ -159,7 +154,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
     const member = fleet.get(instance.pmId);
     const lived = Math.round(performance.now() - instance.startedMs);
     if (!member) {
-      throw new ReloadFailure('E_STATE', `instance ${instance.pmId} is gone: somebody deleted it`, 'see: pm2 ls');
+      throw new Refusal('E_STATE', `instance ${instance.pmId} is gone: somebody deleted it`, 'see: pm2 ls');
     }
     const { pid, restarts, status } = member.process;
     const died =
@@ -167,7 +162,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
       (instance.pid !== 0 && pid !== instance.pid) ||
       ['stopped', 'errored', 'waiting restart'].includes(status);
     if (!died) return member;
-    throw new ReloadFailure(
+    throw new Refusal(
       'E_STATE',
       `instance ${instance.pmId} did not stay up: it ended within ${lived} ms of its start`,
       'look at its log lines, mend the code, then reload again',
@@ -188,7 +183,7 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
       const bad = answers.find((answer) => answer !== undefined);
       if (bad === undefined) return;
       if (performance.now() > endsMs) {
-        throw new ReloadFailure(
+        throw new Refusal(
           'E_TIMEOUT',
           `${health} did not become healthy in time: it answered ${bad}`,
           'look at the log lines, and ask it yourself: curl -i',
@@ -199,20 +194,19 @@ export function createReadiness({ fleet, calls, refresh, askState, readyAt, chec
   }
 
   /** Where it listens, as its agent says. One that is in the middle of requests whenever it is looked at has its agent later. */
-  async function serversOf(instance: Instance, endsMs: number): Promise<ServerInfo[]> {
+  async function serversOnceAttached(instance: Instance, endsMs: number): Promise<ServerInfo[]> {
     while (requireUp(instance).attachment.is === 'waiting' && performance.now() < endsMs) {
       checkpoint();
       await sleep(LOOK_EVERY_MS);
       await refresh();
     }
-    const reply = await calls.run(instance.pmId, 'ops-status', {}, AGENT_ANSWERS_WITHIN_MS);
-    return readOpsStatus(reply)?.servers ?? [];
+    return serversOf(instance.pmId);
   }
 
   async function findTarget(instance: Instance, health: string, endsMs: number): Promise<HealthTarget> {
-    const target = healthTarget(health, health.startsWith('/') ? await serversOf(instance, endsMs) : []);
+    const target = healthTarget(health, health.startsWith('/') ? await serversOnceAttached(instance, endsMs) : []);
     if (target) return target;
-    throw new ReloadFailure(
+    throw new Refusal(
       'E_NO_SERVER',
       `the port of instance ${instance.pmId} is not known: its agent names no HTTP server`,
       'give the whole URL: health=http://127.0.0.1:3000/health/ready',

@@ -16,8 +16,9 @@ import {
 import { isRunning } from '../../shared/linux/running.ts';
 import { insteadOf, whyNot } from '../../shared/wrapperAdvice.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
-import { readOpsStatus } from '../agents/opsStatusReply.ts';
+import { askOpsStatus } from '../agents/askOpsStatus.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
+import { byLargestHeap } from '../fleet/largestHeap.ts';
 import { realProcessOfMember } from '../fleet/realProcess.ts';
 import { nobody, processesOf } from '../fleet/target.ts';
 import { writtenBytes } from '../state/writtenBytes.ts';
@@ -87,11 +88,11 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
     const attached = members.filter(({ attachment }) => attachment.is === 'attached');
     const heaps = await Promise.all(
       attached.map(async (member) => {
-        const status = await calls.run(member.process.pmId, 'ops-status', {}, HEAP_WITHIN_MS);
-        return { member, heapUsed: readOpsStatus(status)?.memory.heapUsed ?? -1 };
+        const status = await askOpsStatus(calls, member.process.pmId, HEAP_WITHIN_MS);
+        return { member, heapUsed: status?.memory.heapUsed ?? -1 };
       }),
     );
-    const chosen = heaps.sort((a, b) => b.heapUsed - a.heapUsed)[0]?.member ?? members[0];
+    const chosen = byLargestHeap(heaps, ({ heapUsed }) => heapUsed)[0]?.member ?? members[0];
     return chosen ? [chosen] : [];
   }
 

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { titleOf } from '../../contract/app.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
+import { serversOf } from '../agents/askOpsStatus.ts';
 import { shareable } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { createReadiness } from '../fleet/readiness.ts';
@@ -39,14 +40,11 @@ export interface StandInParts {
 
 export function createStandIns({ fleet, daemon, calls, refresh, askState, log }: StandInParts): StandIns {
   const run = `${process.pid}-${Date.now()}`;
-  const ready = new Map<PmId, number>();
-  daemon.onReady((pmId) => ready.set(pmId, performance.now()));
   const readiness = createReadiness({
     fleet,
-    calls,
+    serversOf: (pmId) => serversOf(calls, pmId),
     refresh,
     askState,
-    readyAt: (pmId) => ready.get(pmId),
     checkpoint: () => {},
   });
   /** Those that stand in now, and those that are on their way out. */

@@ -5,6 +5,7 @@ import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
+import { isBelievedToServe } from '../fleet/serving.ts';
 import type { PmId } from '../pm2/daemon.ts';
 
 /** How long a sibling that is just starting has until it serves, in milliseconds. */
@@ -75,7 +76,7 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
     const siblings = fleet.siblingsOf(member);
     // Somebody wants nobody to serve.
     if (siblings.some((other) => isAttached(other) && other.state === 'drained' && other.stays)) return false;
-    const serving = siblings.filter(isServing);
+    const serving = siblings.filter(isBelievedToServe);
     return (
       coverOf({ ...member, addresses }, serving).covered.length === 0 && (addresses.length > 0 || serving.length === 0)
     );
@@ -87,11 +88,6 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
       return process.status !== 'online' || (attachment.is === 'waiting' && state === 'unknown');
     });
   }
-}
-
-function isServing({ process, attachment, state, wrapper }: Member): boolean {
-  if (process.status !== 'online' || typeof process.pmId !== 'number' || wrapper) return false;
-  return state === 'serving' || (state === 'unknown' && attachment.is === 'skipped');
 }
 
 function isAttached({ attachment }: Member): boolean {

@@ -68,8 +68,6 @@ export interface Host {
   blocked: Map<number, number>;
   /** By pid: what the agent says, of those that answer. */
   statuses: Map<number, OpsStatus>;
-  /** When an instance last said `ready`, in milliseconds of performance.now(); known since the module runs. */
-  readyAt(pmId: Member['process']['pmId']): number | undefined;
 }
 
 /** The part of `ops-status` that is looked at. */

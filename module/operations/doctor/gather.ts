@@ -1,7 +1,7 @@
 // `pm2 trigger pm2-ops doctor`: gathers what the checks look at, once.
 import type { DoctorReply } from '../../../contract/commandMessages.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
-import { readOpsStatus } from '../../agents/opsStatusReply.ts';
+import { askOpsStatus } from '../../agents/askOpsStatus.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import type { Responsiveness } from '../../fleet/responsiveness.ts';
 import { examine } from './doctor.ts';
@@ -32,7 +32,7 @@ export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts
 }
 
 async function statusOf(calls: AgentCalls, { process, state }: Member): Promise<[number, OpsStatus] | null> {
-  const status = readOpsStatus(await calls.run(process.pmId, 'ops-status', {}, STATUS_WITHIN_MS));
+  const status = await askOpsStatus(calls, process.pmId, STATUS_WITHIN_MS);
   if (!status) return null;
   const { servers, memory } = status;
   const listening = servers.filter(({ listening }) => listening);

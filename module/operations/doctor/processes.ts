@@ -130,7 +130,7 @@ export const PROCESS_CHECKS: Check[] = [
           const ageMs = Date.now() - startedAt;
           // Before this module it may have said it without our hearing it.
           if (!waitReady || status !== 'online' || startedMs <= 0 || ageMs < SETTLED_MS) return false;
-          return (host.readyAt(pmId) ?? Number.NEGATIVE_INFINITY) < startedMs;
+          return (host.fleet.readyAt(pmId) ?? Number.NEGATIVE_INFINITY) < startedMs;
         });
         if (!silent) return [];
         return [

@@ -1,17 +1,17 @@
 // Why a reload did not go through, and what to do next.
 import type { ErrorCode, Failure } from '../../../contract/protocol.ts';
+import { Refusal } from '../../../contract/refusal.ts';
 
 /** Ends a reload run; becomes its answer. */
-export class ReloadFailure extends Error {
+export class ReloadFailure extends Refusal {
   /** The last lines of the instance that did not come up. */
   logs: string[] = [];
 
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    readonly hint: string,
-  ) {
-    super(message);
+  /** For whatever was thrown in a run; what is no refusal is a fault of ours. */
+  static of(thrown: unknown): ReloadFailure {
+    if (thrown instanceof ReloadFailure) return thrown;
+    if (thrown instanceof Refusal) return new ReloadFailure(thrown.code, thrown.message, thrown.hint);
+    return new ReloadFailure('E_INTERNAL', (thrown as Error).message, 'look at: pm2 logs pm2-ops');
   }
 }
 

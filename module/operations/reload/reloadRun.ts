@@ -1,6 +1,7 @@
 // One reload of one app: a canary of the new code beside the old instances, and only when it is proven the others, one at a
 // time, each drained before PM2 touches it. A run that fails is undone.
 import type { ReloadProgress, ReloadRefused, ReloadReply } from '../../../contract/commandMessages.ts';
+import { serversOf } from '../../agents/askOpsStatus.ts';
 import { reaches } from '../../fleet/cover.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import { createReadiness } from '../../fleet/readiness.ts';
@@ -41,7 +42,6 @@ export interface ReloadRun {
 /**
  * @param members the instances of the app
  * @param tell gets the progress
- * @param readyAt when an instance last said `ready`, in the time of performance.now()
  */
 export function createReloadRun(
   parts: ReloadParts,
@@ -49,9 +49,8 @@ export function createReloadRun(
   request: ReloadRequest,
   members: Member[],
   tell: (progress: ReloadProgress) => void,
-  readyAt: (pmId: PmId) => number | undefined,
 ): ReloadRun {
-  const context = createContext(parts, meant, request, members, tell, readyAt);
+  const context = createContext(parts, meant, request, members, tell);
   const { app, title, old, lines, interruption, addresses, lastLines, journal, successors, replaced } = context;
   const { fleet, refresh, askState } = parts;
   const canary = createCanary(context);
@@ -145,7 +144,6 @@ function createContext(
   request: ReloadRequest,
   members: Member[],
   tell: (progress: ReloadProgress) => void,
-  readyAt: (pmId: PmId) => number | undefined,
 ): ReloadContext {
   const { namespace = '', name = '' } = members[0]?.process ?? {};
   const of = { namespace, name };
@@ -166,7 +164,7 @@ function createContext(
   );
   const readiness = createReadiness({
     ...parts,
-    readyAt,
+    serversOf: (pmId) => serversOf(parts.calls, pmId),
     checkpoint: interruption.checkpoint,
     forced: () => lines.again('force'),
   });

@@ -1,6 +1,7 @@
 // Replaces one old instance under its id: drains it, has PM2 start it again, and waits until the new code is ready there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply } from '../../../contract/protocol.ts';
+import { Refusal } from '../../../contract/refusal.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import { list, reaches } from '../../fleet/cover.ts';
 import type { Instance } from '../../fleet/readiness.ts';
@@ -153,11 +154,11 @@ async function startAgain(
     successors.push(successor);
     return member.process.pid;
   } catch (error) {
-    if (error instanceof ReloadFailure) {
-      if (refusal) error.message += ` (PM2: ${refusal.message})`;
-      await keepCanaryInstead(context, canary, pmId, error);
-    }
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    const failure = ReloadFailure.of(error);
+    if (refusal) failure.message += ` (PM2: ${refusal.message})`;
+    await keepCanaryInstead(context, canary, pmId, failure);
+    throw failure;
   }
 }
 

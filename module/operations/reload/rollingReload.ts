@@ -5,7 +5,6 @@ import type { ReloadProgress, ReloadRefused, ReloadReply } from '../../../contra
 import { type Failure, NAME } from '../../../contract/protocol.ts';
 import { shellLine } from '../../../shared/text/shell.ts';
 import { type MeantApp, oneApp } from '../../fleet/target.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import type { ReloadParts, ReloadRequest } from './context.ts';
 import { instancesOf } from './formerAddresses.ts';
 import { putRight } from './interruptedReload.ts';
@@ -31,9 +30,6 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
   const running = new Map<App, { run: ReloadRun; done: Promise<unknown>; sinceMs: number }>();
   /** Apps whose reload was interrupted by the end of a module, until that is put right. */
   const interrupted = new Set<App>();
-  /** By pm_id, in the time of performance.now(). */
-  const ready = new Map<PmId, number>();
-  parts.daemon.onReady((pmId) => ready.set(pmId, performance.now()));
   parts.daemon.onProcessEvent((event, pmId) => {
     for (const { run } of running.values()) run.noticed(event, pmId);
   });
@@ -51,7 +47,7 @@ export function createRollingReload(parts: ReloadParts): RollingReload {
       const refusal = whyNotNow(meant);
       if (refusal) return refusal;
       const members = instancesOf(parts.fleet, meant.app);
-      const run = createReloadRun(parts, meant, request, members, tell, (pmId) => ready.get(pmId));
+      const run = createReloadRun(parts, meant, request, members, tell);
       const done = run.run();
       running.set(meant.app, { run, done, sinceMs: performance.now() });
       done.finally(() => running.delete(meant.app)).catch(() => {});

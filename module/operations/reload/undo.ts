@@ -15,10 +15,7 @@ export async function undo(
   error: unknown,
 ): Promise<ReloadRefused> {
   const { parts, lines, drains, old, replaced, title } = context;
-  const failure =
-    error instanceof ReloadFailure
-      ? error
-      : new ReloadFailure('E_INTERNAL', (error as Error).message, 'look at: pm2 logs pm2-ops');
+  const failure = ReloadFailure.of(error);
   lines.progress('failed', failure.message);
   // The last lines of the instance may still be on their way.
   await sleep(LOOK_EVERY_MS);

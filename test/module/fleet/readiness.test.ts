@@ -18,13 +18,12 @@ it('a successor is not mistaken for its predecessor where the list has an old pi
       wrapper: false,
     }) satisfies Member;
   const readiness = createReadiness({
-    fleet: { get: member } as unknown as Fleet,
-    calls: { run: () => Promise.reject(new Error('not asked')) } as never,
+    fleet: { get: member, readyAt: () => undefined } as unknown as Fleet,
+    serversOf: () => Promise.reject(new Error('not asked')),
     refresh: async () => {
       listed = lists.shift() ?? listed;
     },
     askState: async () => {},
-    readyAt: () => undefined,
     checkpoint: () => {},
   });
   const startedMs = performance.now();

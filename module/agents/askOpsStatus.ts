@@ -1,0 +1,22 @@
+// How is a process, as its agent says? One question for everything in the module that acts on the answer.
+import type { ServerInfo } from '../../contract/protocol.ts';
+import type { PmId } from '../pm2/daemon.ts';
+import type { AgentCalls } from './agentCalls.ts';
+import { type OpsStatusReply, readOpsStatus } from './opsStatusReply.ts';
+
+/** How long an agent may take to say where its app listens. */
+const SERVERS_WITHIN_MS = 5_000;
+
+/** Where an instance listens; none when its agent does not say. */
+export async function serversOf(calls: Pick<AgentCalls, 'run'>, pmId: PmId): Promise<ServerInfo[]> {
+  return (await askOpsStatus(calls, pmId, SERVERS_WITHIN_MS))?.servers ?? [];
+}
+
+/** @returns undefined when the agent fails or does not answer in time */
+export async function askOpsStatus(
+  calls: Pick<AgentCalls, 'run'>,
+  pmId: PmId,
+  withinMs: number,
+): Promise<OpsStatusReply | undefined> {
+  return readOpsStatus(await calls.run(pmId, 'ops-status', {}, withinMs));
+}
