@@ -118,7 +118,7 @@ const ownFile = {
   js: "import { fileURLToPath as __pathOf } from 'node:url'; const __filename = import.meta?.url ? __pathOf(import.meta.url) : undefined;",
 };
 
-/** What is built: source, file in dist/, format. A room that does not exist yet is passed over. */
+/** What is built: source, file in dist/, format. */
 const entries = [
   {
     source: 'agent/realm/injected.ts',
@@ -159,7 +159,6 @@ await rm(join(root, 'dist'), { recursive: true, force: true });
 await mkdir(join(root, 'dist'), { recursive: true });
 const bundledPackages = new Set();
 for (const { source, file, format, selfContained, executable, ...options } of entries) {
-  if (!existsSync(join(root, source))) continue;
   const result = await build({
     ...common,
     ...options,
