@@ -1,27 +1,25 @@
 // One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
 
-import { parseParams } from '../contract/params.ts';
+import { ACTION_NAMES, type ActionName, deadlineMs } from '../contract/actions/index.ts';
 import {
-  ACTION_NAMES,
-  type ActionName,
   type Addressed,
   AGENT_MESSAGE,
   type AgentMessage,
   type AgentOptions,
-  deadlineMs,
   type ModuleMessage,
-  type ParamValues,
-  type Reply,
-  type ServingState,
-  type Standing,
-} from '../contract/protocol.ts';
-import { failureOf, Refusal } from '../contract/refusal.ts';
+} from '../contract/agentMessages.ts';
+import { Refusal } from '../contract/errors.ts';
+import type { ParamValues } from '../contract/params.ts';
+import { parseParams } from '../contract/params.ts';
+import type { Reply } from '../contract/reply.ts';
+import type { ServingState, Standing } from '../contract/standing.ts';
 import { VERSION } from '../contract/version.ts';
 import { createTrendWatch } from '../diagnostics/memoryTrend.ts';
 import { takeEngine } from '../drain/index.ts';
 import { actions } from './actions/index.ts';
 import { openChannel } from './channel.ts';
 import type { Context } from './context.ts';
+import { failureOf } from './failure.ts';
 import { createGraceful } from './graceful.ts';
 import { watchLease } from './lease.ts';
 import { createPermission } from './permission.ts';

@@ -1,6 +1,6 @@
 // The agent's end of PM2's IPC channel. Speaks PM2's `axm:*` messages itself, because tx2 and pmx exit the process when
 // a send fails; never keeps a finishing app alive, never takes a message away from the app and never shows it one of ours.
-import { MODULE_CMD, MODULE_TOPIC } from '../contract/protocol.ts';
+import { MODULE_CMD, MODULE_TOPIC } from '../contract/agentMessages.ts';
 import { hideFromApp } from './hiding.ts';
 import { ours } from './listeners.ts';
 

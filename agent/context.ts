@@ -1,15 +1,11 @@
 // What an action gets to work with.
 
-import type {
-  ActionName,
-  ActionProgress,
-  Addressed,
-  AgentOptions,
-  GracefulBy,
-  ParamValues,
-  ServingState,
-} from '../contract/protocol.ts';
-import type { Refusal } from '../contract/refusal.ts';
+import type { ActionName } from '../contract/actions/index.ts';
+import type { Addressed, AgentOptions } from '../contract/agentMessages.ts';
+import type { Refusal } from '../contract/errors.ts';
+import type { ParamValues } from '../contract/params.ts';
+import type { ActionProgress } from '../contract/progress.ts';
+import type { GracefulBy, ServingState } from '../contract/standing.ts';
 import type { MemoryTrend } from '../diagnostics/memoryTrend.ts';
 import type { DrainEngine } from '../drain/index.ts';
 import type { Permission } from './permission.ts';

@@ -1,7 +1,9 @@
 // Ends this process as PM2 asks, without cutting off a request, where the app would simply have died: on SIGINT, SIGTERM
 // and PM2's `shutdown` message it drains and exits before SIGKILL comes. An app with a handler of its own is left to it.
 
-import type { AgentMessage, AgentOptions, GracefulBy, LeaveReport } from '../contract/protocol.ts';
+import type { AgentMessage, AgentOptions } from '../contract/agentMessages.ts';
+import type { ExitReport } from '../contract/exitReport.ts';
+import type { GracefulBy } from '../contract/standing.ts';
 import {
   type DrainEngine,
   type DrainResult,
@@ -122,7 +124,7 @@ export function createGraceful(
     process.kill(process.pid, signal);
   }
 
-  async function leave(on: LeaveReport['on']): Promise<void> {
+  async function leave(on: ExitReport['on']): Promise<void> {
     left = true;
     const started = performance.now();
     const { killTimeoutMs } = options();
@@ -146,7 +148,7 @@ export function createGraceful(
   }
 }
 
-function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: number): LeaveReport {
+function reportOf(result: DrainResult, on: string, ms: number, killTimeoutMs: number): ExitReport {
   const { finished, closed, cut } = result;
   const suggested = suggestionFor(result, killTimeoutMs);
   return {

@@ -1,7 +1,8 @@
 // The agent's front door: what the module evaluates in a running process, and what an app that loads the agent itself
 // calls. However often and from wherever it is called, there is one agent in a process, and the newest wins.
 
-import type { ActionName, AgentOptions } from '../contract/protocol.ts';
+import type { ActionName } from '../contract/actions/index.ts';
+import type { AgentOptions } from '../contract/agentMessages.ts';
 import { VERSION } from '../contract/version.ts';
 import { holderOf } from '../drain/index.ts';
 import { type Agent, startAgent } from './agent.ts';

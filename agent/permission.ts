@@ -1,6 +1,8 @@
 // Asks the module's coordinator before something that concerns the siblings of this process too (a drain, a dump).
-import type { ActionName, Addressed, AgentMessage, ParamValues, Verdict } from '../contract/protocol.ts';
-import { Refusal } from '../contract/refusal.ts';
+import type { ActionName } from '../contract/actions/index.ts';
+import type { Addressed, AgentMessage, Verdict } from '../contract/agentMessages.ts';
+import { Refusal } from '../contract/errors.ts';
+import type { ParamValues } from '../contract/params.ts';
 
 /** How long the module may take to say at least "heard", in milliseconds; it answers in a few when it runs. */
 const HEARD_WITHIN_MS = 2_000;

@@ -1,13 +1,8 @@
 // What stays in a process without an agent: it answers the actions that PM2 still lists, and lets a module that comes
 // (back) in over the bus. It holds no server, and does not keep the process alive.
-import {
-  type ActionName,
-  AGENT_MESSAGE,
-  type AgentMessage,
-  type AgentOptions,
-  type Failure,
-  type ModuleMessage,
-} from '../contract/protocol.ts';
+import type { ActionName } from '../contract/actions/index.ts';
+import { AGENT_MESSAGE, type AgentMessage, type AgentOptions, type ModuleMessage } from '../contract/agentMessages.ts';
+import type { Failure } from '../contract/errors.ts';
 import { VERSION } from '../contract/version.ts';
 import { type Channel, openChannel } from './channel.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';

@@ -1,5 +1,8 @@
 // PM2's side of an action: how it is announced, how it comes in, how its reply goes out.
-import { ACTION_NAMES, type ActionName, type Addressed, REPLY_AFTER_MS, type Reply } from '../contract/protocol.ts';
+import { ACTION_NAMES, type ActionName } from '../contract/actions/index.ts';
+import type { Addressed } from '../contract/agentMessages.ts';
+import type { Reply } from '../contract/reply.ts';
+import { REPLY_AFTER_MS } from '../contract/trigger.ts';
 import { printableAsJson } from '../shared/text/printable.ts';
 import type { Channel } from './channel.ts';
 

@@ -2,8 +2,8 @@
 // primary that forks workers of its own. Signals, dumps and drains would all miss the app, so every action says who the real
 // process is instead.
 
-import type { ActionName } from '../contract/protocol.ts';
-import { Refusal } from '../contract/refusal.ts';
+import type { ActionName } from '../contract/actions/index.ts';
+import { Refusal } from '../contract/errors.ts';
 import type { DrainEngine } from '../drain/index.ts';
 import { type RealProcess, realProcessOf } from '../shared/realProcess.ts';
 import { insteadOf, whyNot } from '../shared/wrapperAdvice.ts';

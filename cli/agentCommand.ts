@@ -1,6 +1,11 @@
 // Makes a command of any action of managed processes: `pm2-ops ACTION TARGET [--flag | key=value]…`.
+
+import type { Help } from '../contract/actions/declaration.ts';
+import { HELP } from '../contract/actions/help.ts';
+import { type ActionName, specsOf } from '../contract/actions/index.ts';
 import { RUN, type RunProgress, type RunReply, type RunResult } from '../contract/commandMessages.ts';
-import { type ActionName, type Failure, PARAMS, type Success } from '../contract/protocol.ts';
+import type { Failure } from '../contract/errors.ts';
+import type { Success } from '../contract/reply.ts';
 import { printable, printableValue } from '../shared/text/printable.ts';
 import { AGENT_COMMANDS } from './agentCommands.ts';
 import { askModule } from './askModule.ts';
@@ -13,13 +18,15 @@ import { didYouMean } from './suggest.ts';
 /** The command for one action: its options are the action's parameters, and `--json`. */
 export function agentCommand(action: ActionName): Command {
   const options: Command['options'] = {};
-  for (const [name, { type, default: standard, help }] of Object.entries(PARAMS[action])) {
+  const { summary, params: helps }: Help = HELP[action];
+  for (const [name, { type, default: standard }] of Object.entries(specsOf(action))) {
+    const help = helps[name] ?? '';
     const isFlag = type === 'boolean' && standard === false;
     options[name] = isFlag ? { type: 'boolean', help } : { type: 'string', help: `${help} (${type}, ${standard})` };
   }
   return {
     name: action,
-    summary: AGENT_COMMANDS[action].summary,
+    summary,
     arguments: ['<app|id|app:id|all>', '[key=value…]'],
     options: {
       all: { type: 'boolean', help: 'every instance of the app' },
@@ -72,7 +79,7 @@ function tell(action: ActionName, reply: Success): string {
 
 /** `gzip=true` as PM2's trigger takes it. */
 function readPairs(action: ActionName, given: Record<string, unknown>, words: string[]): Record<string, string> {
-  const known = ['all', ...Object.keys(PARAMS[action])];
+  const known = ['all', ...Object.keys(specsOf(action))];
   const pairs: Record<string, string> = {};
   for (const word of words) {
     const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word) ?? [];

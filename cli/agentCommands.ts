@@ -1,10 +1,9 @@
 // What the command line adds to the actions of managed processes: each of them is a command of the same name, with its
-// parameters as options. One entry an action; the rest is in contract/protocol.ts.
-import type { ActionName, Success } from '../contract/protocol.ts';
+// parameters as options. One entry an action; the rest is in contract/actions.
+import type { ActionName } from '../contract/actions/index.ts';
+import type { Success } from '../contract/reply.ts';
 
 export interface AgentCommand {
-  /** One line for the help. */
-  summary: string;
   /** What the reply means, in a line for a person; without it, its fields as they are. */
   tells?(reply: Success): string;
   /** What to do next, a line each. @param id of the process */
@@ -13,7 +12,6 @@ export interface AgentCommand {
 
 export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   heapdump: {
-    summary: "Writes a heap dump; by an app's name that of its largest instance.",
     tells: ({ file, bytes, ms, drained, reason }) =>
       `${file} (${megabytes(bytes)}, ${seconds(ms)}, ${whetherDrained(drained === true, reason)})`,
     next: ({ file }) => [
@@ -22,27 +20,22 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
     ],
   },
   drain: {
-    summary: 'Takes an instance out of service: its siblings take over, it finishes what it has and stays up.',
     tells: ({ finished, closed, cut, cutRequests, note, ms }) =>
       `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${[cutRequests].flat().join(', ')})`} (${seconds(ms)})${note === undefined ? '' : `; ${note}`}`,
     next: (_reply, id) => [`have it back: pm2-ops resume ${id}`],
   },
   resume: {
-    summary: 'Puts a drained instance back: it listens again as before.',
     tells: ({ state, addresses }) => `${state} on ${[addresses].flat().join(', ')}`,
   },
   'disable-keepalive': {
-    summary: 'From now on every response ends its connection, so that clients come back wherever PM2 sends them.',
     tells: ({ connections }) => `keep-alive is off; ${connections} connections are open`,
     next: (_reply, id) => [`undo it: pm2-ops enable-keepalive ${id}`],
   },
   'enable-keepalive': {
-    summary: 'Undoes disable-keepalive.',
     tells: ({ connections }) => `keep-alive is on; ${connections} connections are open`,
   },
-  'ops-status': { summary: 'State, servers, connections, requests in flight and memory of a process.' },
+  'ops-status': {},
   'cpu-profile': {
-    summary: 'Where the time goes: the functions that compute, and a file for DevTools or speedscope.',
     tells: ({ seconds: sampled, busy, top, file, bytes }) =>
       [
         `busy ${percent(busy)} of ${Number(sampled).toFixed(1)} s`,
@@ -52,7 +45,6 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
     next: ({ file }) => [`open it: Chrome, DevTools, Performance, Load profile; or npx speedscope ${file}`],
   },
   'heap-profile': {
-    summary: 'What allocates the memory that stays (with --garbage: all of it), and a file for DevTools or speedscope.',
     tells: ({ seconds: sampled, allocated, top, file, bytes }) =>
       [
         `${megabytes(allocated)} allocated in ${sampled} s`,
@@ -62,7 +54,6 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
     next: ({ file }) => [`open it: Chrome, DevTools, Memory, Load profile; or npx speedscope ${file}`],
   },
   'leak-report': {
-    summary: 'Whether it leaks, how fast, and which lines allocate what stays.',
     tells: ({ verdict, reason, growth, sites, seconds: watched, file }) =>
       [
         `${verdict}: ${reason} (${rate(growth as Growth)}, watched for ${watched} s)`,
@@ -76,12 +67,10 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
     ],
   },
   gc: {
-    summary: 'A full garbage collection, with memory before and after.',
     tells: ({ before, after, ms }) => `heap used ${heap(before)} before, ${heap(after)} after (${seconds(ms)})`,
     next: (_reply, id) => [`what is still held: pm2-ops heapdump ${id}`],
   },
   report: {
-    summary: "Writes Node's diagnostic report, without the environment and the values of arguments.",
     tells: ({ file, bytes }) => `${file} (${megabytes(bytes)})`,
   },
 };

@@ -1,5 +1,5 @@
 // How a reply that says no reads.
-import type { Failure } from '../contract/protocol.ts';
+import type { Failure } from '../contract/errors.ts';
 import { printable } from '../shared/text/printable.ts';
 
 /** What happened, and what to do next: a line each. @param who it is about, if it is one of several */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The `pm2-ops` command. One file per command; arguments are declared as data, so that help comes from the same place.
-import { ACTION_NAMES } from '../contract/protocol.ts';
+import { ACTION_NAMES } from '../contract/actions/index.ts';
 import { VERSION } from '../contract/version.ts';
 import { agentCommand } from './agentCommand.ts';
 import { type Command, UsageError } from './command.ts';

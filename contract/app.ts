@@ -1,12 +1,15 @@
 // What is an app? Its namespace and its name: PM2 lets two apps have the same name in two namespaces, and they have nothing
 // to do with each other. The one place that decides it.
-import type { ManagedProcess } from '../module/pm2/daemon.ts';
 
 /** PM2's namespace of an app that names none. */
 export const DEFAULT_NAMESPACE = 'default';
 
 /** The part of a process that says which app it belongs to. */
-export type OfApp = Pick<ManagedProcess, 'namespace' | 'name'>;
+export interface OfApp {
+  /** PM2's; `default` where the app names none. */
+  namespace: string;
+  name: string;
+}
 
 /** An app's identity, for comparing and as a key; it is not for reading. */
 export type App = string & { readonly isApp: unique symbol };

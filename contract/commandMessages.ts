@@ -1,9 +1,12 @@
 // What the `pm2-ops` command and the module's process say to each other over PM2's bus.
-import type { StackView } from '../module/attach/index.ts';
-import type { Finding } from '../module/operations/doctor/finding.ts';
-import type { PmId } from '../module/pm2/daemon.ts';
-import type { Settings } from '../module/pm2/settings.ts';
-import type { Failure, GracefulBy, LeaveReport, Reply } from './protocol.ts';
+import type { Failure } from './errors.ts';
+import type { ExitReport } from './exitReport.ts';
+import type { Finding } from './finding.ts';
+import type { PmId } from './pmId.ts';
+import type { Reply } from './reply.ts';
+import type { Settings } from './settings.ts';
+import type { StackView } from './stackView.ts';
+import type { GracefulBy } from './standing.ts';
 
 /** Topic under which the command asks, and type under which the answer goes on the bus. */
 export const COMMAND_TOPIC = 'pm2-ops:command';
@@ -34,7 +37,7 @@ export interface ProcessStatus {
   /** Who handles SIGINT there: we, the app itself, or nobody. */
   graceful?: GracefulBy;
   /** How the last process of this app that we drained on a signal left. */
-  lastExit?: LeaveReport;
+  lastExit?: ExitReport;
   /** Version of its agent. */
   agent?: string;
   /** Actions that the app had already, and keeps. */

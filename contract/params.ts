@@ -1,7 +1,11 @@
 // Reads what a person typed behind `pm2 trigger <app> <action>`: a JSON object or key=value pairs. Strict on purpose:
 // a parameter that is silently ignored is a drain without its timeout.
-import { type ActionName, PARAMS, type ParamSpec, type ParamValues } from './protocol.ts';
-import { Refusal } from './refusal.ts';
+import type { ParamSpec } from './actions/declaration.ts';
+import { type ActionName, specsOf } from './actions/index.ts';
+import { Refusal } from './errors.ts';
+
+/** Values of an action's parameters after validation: every declared key is present. */
+export type ParamValues = Record<string, boolean | number>;
 
 /**
  * Validates an action's parameters.
@@ -10,7 +14,7 @@ import { Refusal } from './refusal.ts';
  * @throws {Refusal} E_PARAMS naming the parameter, what was expected and what was got
  */
 export function parseParams(action: ActionName, raw: unknown): ParamValues {
-  const specs = PARAMS[action];
+  const specs = specsOf(action);
   const values: ParamValues = {};
   for (const [name, spec] of Object.entries(specs)) values[name] = spec.default;
   for (const [name, value] of Object.entries(readPairs(action, raw))) {
@@ -67,7 +71,7 @@ function show(value: unknown): string {
 }
 
 function bad(action: ActionName, message: string): Refusal {
-  const names = Object.entries(PARAMS[action]);
+  const names = Object.entries(specsOf(action));
   const known = names.map(([name, { type, default: standard }]) => `${name}=${standard} (${type})`).join(', ');
   return new Refusal(
     'E_PARAMS',

@@ -1,5 +1,5 @@
 // Names the places in a profile as a person looks for them: the app's own code first, then its libraries, then Node.
-import { AGENT_URL } from '../contract/protocol.ts';
+import { AGENT_URL } from '../contract/names.ts';
 import { pathOf } from '../shared/sourceMaps.ts';
 
 /** V8's own description of a function in a profile; lines and columns count from 0. */

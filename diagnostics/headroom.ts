@@ -2,7 +2,7 @@
 // its neighbours.
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
 import type { Store } from './files.ts';
 
 /** Memory that a snapshot needs for each byte of used heap; measured on Node 20: RSS 0.2 to 1.67 GB for a 127 MB heap. */

@@ -2,8 +2,8 @@
 // JavaScript would hold it in memory a second time.
 import { accessSync, constants } from 'node:fs';
 import { writeHeapSnapshot as takeSnapshotOf } from 'node:v8';
-import type { ActionProgress } from '../contract/protocol.ts';
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
+import type { ActionProgress } from '../contract/progress.ts';
 import { openRegular } from '../shared/files/regularFile.ts';
 import { closeLeftOpen, createPartial, discard, folderOf, newFile, pruneDumps, publish, type Store } from './files.ts';
 import { beginPacking, type Compressor, type Packing } from './gzipTwin.ts';

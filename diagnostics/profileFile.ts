@@ -1,7 +1,7 @@
 // Writes a profile as a file for DevTools and speedscope, piece by piece: the app gets its turn between two pieces, and
 // the text is never in memory as a whole.
 import { accessSync, constants } from 'node:fs';
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
 import { openRegular } from '../shared/files/regularFile.ts';
 import { createPartial, discard, folderOf, newFile, pruneOwn, publish, type Store } from './files.ts';
 import type { CallFrame } from './frames.ts';

@@ -1,8 +1,8 @@
 // V8's profilers in this very process: no port is opened, and they are stopped whatever happens. Our session does not
 // touch that of a person at the inspector.
 import { Session } from 'node:inspector';
-import type { ActionProgress } from '../contract/protocol.ts';
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
+import type { ActionProgress } from '../contract/progress.ts';
 import { guarded } from '../shared/guard.ts';
 
 /** Each kind runs once at a time: V8 has one sampling heap profiler for all, and two CPU profiles cost double. */

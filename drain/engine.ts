@@ -2,7 +2,7 @@
 
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
-import type { ListenAddress, ServerInfo, ServingState } from '../contract/protocol.ts';
+import type { ListenAddress, ServerInfo, ServingState } from '../contract/standing.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
 import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';

@@ -1,6 +1,6 @@
 // Which servers this process has. Nobody tells us: an agent may arrive long after `listen`, when connections are open.
 
-import type { ServerInfo } from '../contract/protocol.ts';
+import type { ServerInfo } from '../contract/standing.ts';
 import { isClusterWorker, serversInCluster } from './clusterHandles.ts';
 import { attempt, guarded, subscribe } from './guard.ts';
 import { activeHandles, isServer, type ServerInternals } from './internals.ts';

@@ -1,7 +1,7 @@
 // One engine in a process: an app that imports the lifecycle and the agent that is loaded into it stop and start the same
 // servers, so they share one. Each holds a share; what it did is undone with it, and the last one takes the engine along.
 
-import type { ServingState } from '../contract/protocol.ts';
+import type { ServingState } from '../contract/standing.ts';
 import { createDrainEngine, type DrainEngine } from './engine.ts';
 
 /** Shared by every copy of this code in the process. The number is the shape of DrainEngine: raise it when that changes. */

@@ -1,7 +1,7 @@
 // Everything that makes a service leave, each edge a function: signals, PM2's message, uncaught errors.
 
 import { constants } from 'node:os';
-import { MODULE_CMD, MODULE_TOPIC } from '../contract/protocol.ts';
+import { MODULE_CMD, MODULE_TOPIC } from '../contract/agentMessages.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** A terminal sends Ctrl-C to everybody while npm or PM2 passes it on: within so many milliseconds it is one signal. */

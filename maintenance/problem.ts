@@ -1,7 +1,8 @@
 // What is answered when something is not done: problem details (RFC 9457), with the codes of the contract.
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { ErrorCode } from '../contract/protocol.ts';
-import { failureOf, Refusal } from '../contract/refusal.ts';
+import { failureOf } from '../agent/failure.ts';
+import type { ErrorCode } from '../contract/errors.ts';
+import { Refusal } from '../contract/errors.ts';
 
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   E_PARAMS: 400,

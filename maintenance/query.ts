@@ -1,6 +1,6 @@
 // The parameters of a route, from the query of its URL. Strict on purpose: a parameter that is silently ignored is a dump
 // without its compression.
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
 
 /** What a route takes: a flag, or a whole number within bounds. */
 export type Parameter = { default: boolean } | { default: number; min: number; max: number };

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { getHeapStatistics } from 'node:v8';
-import { Refusal } from '../contract/refusal.ts';
+import { Refusal } from '../contract/errors.ts';
 import { checkHeadroom, writeHeapSnapshot } from '../diagnostics/heapSnapshot.ts';
 import { reportLeaks } from '../diagnostics/leakReport.ts';
 import { openRegular } from '../shared/files/regularFile.ts';

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AGENT_MESSAGE, LEASE_MS, type Verdict } from '../contract/protocol.ts';
+import { AGENT_MESSAGE, LEASE_MS, type Verdict } from '../contract/agentMessages.ts';
 import { VERSION } from '../contract/version.ts';
 import { printable } from '../shared/text/printable.ts';
 import { redact } from '../shared/text/redact.ts';

@@ -74,7 +74,7 @@ const inARealmOfItsOwn = {
 const compiledLater = {
   name: 'compiled-later',
   setup(agent) {
-    const shared = join(root, 'contract', 'refusal.ts');
+    const shared = join(root, 'contract', 'errors.ts');
     agent.onResolve({ filter: /\/later\.ts$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path),
       namespace: 'later',
@@ -93,7 +93,7 @@ const compiledLater = {
           {
             name: 'shared',
             setup: (part) =>
-              part.onResolve({ filter: /\/refusal\.ts$/ }, () => ({ path: 'pm2-ops:refusal', external: true })),
+              part.onResolve({ filter: /\/errors\.ts$/ }, () => ({ path: 'pm2-ops:errors', external: true })),
           },
         ],
       });
@@ -105,7 +105,7 @@ const compiledLater = {
         contents: `
           const code = ${JSON.stringify(outputFiles[0].text)};
           const compiled = run('(function (module, exports, require, ${WITHIN.join(', ')}) {' + code + '\\n})', 'pm2-ops:agent');
-          const load = (id) => (id === 'pm2-ops:refusal' ? require(${JSON.stringify(shared)}) : require(id));
+          const load = (id) => (id === 'pm2-ops:errors' ? require(${JSON.stringify(shared)}) : require(id));
           compiled(module, module.exports, load, ${WITHIN.join(', ')});
         `,
       };
@@ -129,7 +129,7 @@ const entries = [
     minifyWhitespace: true,
     selfContained: true,
     plugins: [inARealmOfItsOwn],
-    // AGENT_URL of contract/protocol.ts: it is evaluated without a file.
+    // AGENT_URL of contract/names.ts: it is evaluated without a file.
     footer: { js: '//# sourceURL=pm2-ops:agent' },
   },
   {

@@ -8,8 +8,8 @@ import {
   type AgentOptions,
   MODULE_CMD,
   MODULE_TOPIC,
-  type Reply,
-} from '../contract/protocol.ts';
+} from '../contract/agentMessages.ts';
+import type { Reply } from '../contract/reply.ts';
 import { cleanEnvironment } from './environment.ts';
 import { ROOT } from './folders.ts';
 import { waitFor, within } from './wait-for.ts';

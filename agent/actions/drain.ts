@@ -1,6 +1,6 @@
 // Takes this instance out of service: stops listening, finishes what clients have sent, and stays up.
 
-import { Refusal } from '../../contract/refusal.ts';
+import { Refusal } from '../../contract/errors.ts';
 import { requestLines } from '../../drain/index.ts';
 import type { Actions } from '../context.ts';
 import { requireServer } from './server.ts';

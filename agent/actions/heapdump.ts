@@ -1,5 +1,5 @@
 // A heap snapshot of this process, taken while its siblings serve its clients.
-import type { AgentOptions } from '../../contract/protocol.ts';
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { MemoryCeiling } from '../../diagnostics/headroom.ts';
 import { checkHeadroom, writeHeapSnapshot } from '../../diagnostics/heapSnapshot.ts';
 import type { Actions } from '../context.ts';

@@ -1,10 +1,10 @@
 // Does this process leak, how fast, and which lines allocate the memory that stays?
-import { PARAMS } from '../../contract/protocol.ts';
+import { action } from '../../contract/actions/leakReport.ts';
 import { reportLeaks } from '../../diagnostics/leakReport.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';
 
-const LONGEST_SECONDS = PARAMS['leak-report'].seconds?.max ?? Number.POSITIVE_INFINITY;
+const LONGEST_SECONDS = action.params.seconds.max;
 
 export const leakReport: Actions['leak-report'] = async ({ seconds }, context) => ({
   ...(await reportLeaks(

@@ -1,7 +1,7 @@
 // Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
 // siblings, and puts it back whatever happens. Nothing is ever cut for it.
 
-import { Refusal } from '../../contract/refusal.ts';
+import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine, DrainOptions, DrainResult } from '../../drain/index.ts';
 import type { Context } from '../context.ts';
 import type { Grant } from '../permission.ts';

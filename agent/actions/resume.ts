@@ -1,6 +1,6 @@
 // Puts a drained instance back into service: it listens again as it did before.
 
-import { Refusal } from '../../contract/refusal.ts';
+import { Refusal } from '../../contract/errors.ts';
 import type { Actions } from '../context.ts';
 import { requireServer } from './server.ts';
 

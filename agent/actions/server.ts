@@ -1,6 +1,6 @@
 // Some actions need something to act on: a server that listens, or one that was drained.
 
-import { Refusal } from '../../contract/refusal.ts';
+import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine } from '../../drain/index.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
 

@@ -1,5 +1,5 @@
 // Where the files of this process go: below the module's folder, under the names that PM2 knows the process by.
-import type { AgentOptions } from '../../contract/protocol.ts';
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import { fileNameOf } from '../../diagnostics/fileNameOf.ts';
 import type { Store } from '../../diagnostics/files.ts';
 

@@ -2,7 +2,7 @@
 // (zone.js, bluebird, SES, `JSON.stringify = …`), and would notice that we use them; those of a new realm are as they come.
 // Here, nothing is used but syntax and Node's own modules.
 import SOURCE from 'pm2-ops:agent-source';
-import type { AgentOptions } from '../../contract/protocol.ts';
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { Installed } from '../index.ts';
 
 /** The realm of whoever evaluates this in an app, which is as good. */

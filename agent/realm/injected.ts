@@ -1,6 +1,6 @@
 // What the module evaluates in an app: the agent's two functions, to be called in its own realm. No `export`, because what the
 // build makes of one uses the app's `Object`.
-import type { AgentOptions } from '../../contract/protocol.ts';
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import { enter } from './enter.ts';
 
 declare const module: { exports: unknown };

@@ -6,8 +6,8 @@ import { Session } from 'node:inspector';
 import { inspect, types } from 'node:util';
 import { Script } from 'node:vm';
 import { Worker } from 'node:worker_threads';
-import type { ReplData } from '../../contract/protocol.ts';
 import { INTERRUPT, type Interruption, type ToMain, type ToWorker } from '../../contract/replFrames.ts';
+import type { ReplData } from '../../contract/replRequest.ts';
 import { createScope, IMPORT } from './scope.ts';
 
 export interface ReplOptions extends ReplData {

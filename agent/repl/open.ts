@@ -1,7 +1,10 @@
 // Opens a REPL in this process when the module asks for it. What a REPL is made of comes with the question: an app in which
 // nobody opens one carries nothing of it.
-import type { ReplRequest, Reply } from '../../contract/protocol.ts';
-import { failureOf, Refusal } from '../../contract/refusal.ts';
+
+import { Refusal } from '../../contract/errors.ts';
+import type { ReplRequest } from '../../contract/replRequest.ts';
+import type { Reply } from '../../contract/reply.ts';
+import { failureOf } from '../failure.ts';
 import type { OpenRepl, ReplOptions } from './main.ts';
 
 export interface Repls {

@@ -5,7 +5,6 @@ import { Session } from 'node:inspector';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ReplData } from '../../contract/protocol.ts';
 import {
   type ClientFrame,
   frameReader,
@@ -15,6 +14,7 @@ import {
   type ToMain,
   type ToWorker,
 } from '../../contract/replFrames.ts';
+import type { ReplData } from '../../contract/replRequest.ts';
 import { openRegularSync } from '../../shared/files/regularFile.ts';
 
 /** How long the main thread may take to be interrupted, in milliseconds. */

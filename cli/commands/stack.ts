@@ -1,6 +1,6 @@
 // `pm2-ops stack 3`: where is a process right now, also when it does not answer any more.
 import type { StackReply } from '../../contract/commandMessages.ts';
-import type { Failure } from '../../contract/protocol.ts';
+import type { Failure } from '../../contract/errors.ts';
 import { printableValue } from '../../shared/text/printable.ts';
 import { padEnd, widthOf } from '../../shared/text/width.ts';
 import { askModule } from '../askModule.ts';

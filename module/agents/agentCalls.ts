@@ -1,14 +1,11 @@
 // Asks one agent to do something, and gets exactly its answer, by a nonce.
 import { randomUUID } from 'node:crypto';
-import type {
-  ActionName,
-  ActionProgress,
-  AgentMessage,
-  ErrorCode,
-  ModuleMessage,
-  ReplRequest,
-  Reply,
-} from '../../contract/protocol.ts';
+import type { ActionName } from '../../contract/actions/index.ts';
+import type { AgentMessage, ModuleMessage } from '../../contract/agentMessages.ts';
+import type { ErrorCode } from '../../contract/errors.ts';
+import type { ActionProgress } from '../../contract/progress.ts';
+import type { ReplRequest } from '../../contract/replRequest.ts';
+import type { Reply } from '../../contract/reply.ts';
 import { type Daemon, isSameSlot, type PmId } from '../pm2/daemon.ts';
 
 export interface AgentCalls {

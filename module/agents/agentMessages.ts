@@ -1,13 +1,11 @@
 // What a process puts on the bus is the word of an app, which may be of another user, broken or hostile: here it becomes a
 // message of an agent, or a reason why it is none. Nothing else looks at it before.
 import * as z from 'zod/mini';
-import {
-  ACTION_NAMES,
-  type AgentMessage,
-  type LeaveReport,
-  type ListenAddress,
-  type Reply,
-} from '../../contract/protocol.ts';
+import { ACTION_NAMES } from '../../contract/actions/index.ts';
+import type { AgentMessage } from '../../contract/agentMessages.ts';
+import type { ExitReport } from '../../contract/exitReport.ts';
+import type { Reply } from '../../contract/reply.ts';
+import type { ListenAddress } from '../../contract/standing.ts';
 
 /** What one message may hold at most: values in it, and characters of all its texts. */
 const MOST_VALUES = 20_000;
@@ -70,7 +68,7 @@ const standing = {
   stays: isSo,
 };
 
-const reports = fields<LeaveReport>({
+const reports = fields<ExitReport>({
   pid: pids,
   on: z.enum(['SIGINT', 'SIGTERM', 'shutdown']),
   ms: amount,

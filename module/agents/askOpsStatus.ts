@@ -1,5 +1,5 @@
 // How is a process, as its agent says? One question for everything in the module that acts on the answer.
-import type { ServerInfo } from '../../contract/protocol.ts';
+import type { ServerInfo } from '../../contract/standing.ts';
 import type { PmId } from '../pm2/daemon.ts';
 import type { AgentCalls } from './agentCalls.ts';
 import { type OpsStatusReply, readOpsStatus } from './opsStatusReply.ts';

@@ -1,7 +1,8 @@
 // Keeps every managed process attached: finds those that are not, tries again with patience, and says of each why not.
 import { randomUUID } from 'node:crypto';
+import { ACTION_NAMES } from '../../contract/actions/index.ts';
+import type { AgentMessage, AgentOptions } from '../../contract/agentMessages.ts';
 import { appOf, titleOf } from '../../contract/app.ts';
-import { ACTION_NAMES, type AgentMessage, type AgentOptions } from '../../contract/protocol.ts';
 import { VERSION } from '../../contract/version.ts';
 import { isRunning } from '../../shared/linux/running.ts';
 import { type Attacher, qualify } from '../attach/index.ts';

@@ -1,7 +1,8 @@
 // What agents say on the bus, given to the room that it is for: only what is a message, only of the process that it says it
 // is of, and never more of it than the module can bear. Whatever one process sends, it is the only one to bear the harm.
+
+import type { AgentMessage } from '../../contract/agentMessages.ts';
 import { appOf } from '../../contract/app.ts';
-import type { AgentMessage } from '../../contract/protocol.ts';
 import { type Fleet, learn, type Member } from '../fleet/fleet.ts';
 import type { Compressor } from '../operations/compressor.ts';
 import type { Coordinator } from '../operations/coordinator.ts';

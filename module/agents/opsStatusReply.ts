@@ -1,6 +1,7 @@
 // What an agent answers to `ops-status`, as far as the module itself acts on it: validated, because it is an app's word.
 import * as z from 'zod/mini';
-import type { Reply, ServerInfo } from '../../contract/protocol.ts';
+import type { Reply } from '../../contract/reply.ts';
+import type { ServerInfo } from '../../contract/standing.ts';
 
 const amount = z.number().check(z.minimum(0));
 const bytes = z._default(amount, 0);

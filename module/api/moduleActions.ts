@@ -21,7 +21,9 @@ import {
   type StackReply,
   type StatusReply,
 } from '../../contract/commandMessages.ts';
-import { type Failure, NAME, REPLY_AFTER_MS } from '../../contract/protocol.ts';
+import type { Failure } from '../../contract/errors.ts';
+import { NAME } from '../../contract/names.ts';
+import { REPLY_AFTER_MS } from '../../contract/trigger.ts';
 import { VERSION } from '../../contract/version.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
 import { printableAsJson } from '../../shared/text/printable.ts';

@@ -3,7 +3,7 @@
 // function's own text would carry the helpers of whatever compiled it. It runs in a realm of its own, because an app may have
 // replaced any built-in of its realm, timers included, and would notice our calls of those.
 
-import { AGENT_URL } from '../../contract/protocol.ts';
+import { AGENT_URL } from '../../contract/names.ts';
 import type { Endpoint } from './inspector.ts';
 
 /** What the process says about itself. */

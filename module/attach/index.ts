@@ -4,6 +4,7 @@
 
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StackView } from '../../contract/stackView.ts';
 import { idleness } from '../../shared/linux/idleness.ts';
 import { kernelView } from '../../shared/linux/kernelView.ts';
 import {
@@ -36,19 +37,11 @@ import { acquireLock, holderOfLock } from './lock.ts';
 import { openInspectorOf } from './openInspector.ts';
 import { type Fit, qualify } from './qualify.ts';
 import { asWritten } from './sourceLines.ts';
-import {
-  isOneCallback,
-  judge,
-  judgeFromOutside,
-  lookFromOutside,
-  type Sampling,
-  type StackView,
-  sample,
-} from './stack.ts';
+import { isOneCallback, judge, judgeFromOutside, lookFromOutside, type Sampling, sample } from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
 
 export { idleness } from '../../shared/linux/idleness.ts';
-export { type KernelView, kernelView, type ThreadView } from '../../shared/linux/kernelView.ts';
+export { kernelView } from '../../shared/linux/kernelView.ts';
 export {
   ageMs,
   childrenOf,
@@ -63,7 +56,6 @@ export { mainLoopFd } from '../../shared/linux/processMemory.ts';
 export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { openInspectorOf } from './openInspector.ts';
 export { type Fit, qualify } from './qualify.ts';
-export type { Frame, SampledStack, StackView, Standing } from './stack.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';
 
 /** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */

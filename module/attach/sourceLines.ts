@@ -1,8 +1,10 @@
 // Samples of compiled code by the lines that a person wrote, where the app has a source map.
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StackFrame } from '../../contract/stackView.ts';
 import { readStatus } from '../../shared/linux/proc.ts';
 import { originalsOf } from '../../shared/sourceMaps.ts';
-import type { Frame, Sampling } from './stack.ts';
+import type { Sampling } from './stack.ts';
 
 /** An incident does not wait for a map that takes longer, in milliseconds. */
 const MAPPED_WITHIN_MS = 1_000;
@@ -20,7 +22,7 @@ export async function asWritten(sampling: Sampling, pid: number): Promise<Sampli
 
 async function map(sampling: Sampling): Promise<Sampling> {
   const all = sampling.samples.flatMap(({ frames }) => frames);
-  const written = new Map<Frame, Frame>();
+  const written = new Map<StackFrame, StackFrame>();
   for (const file of new Set(all.map((frame) => frame.file))) {
     const frames = all.filter((frame) => frame.file === file);
     const originals = await originalsOf(

@@ -2,57 +2,10 @@
 // never ends. Nothing is paused, and nothing is left behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { KernelView, SampledStack, StackFrame, StackView } from '../../contract/stackView.ts';
 import { idleness } from '../../shared/linux/idleness.ts';
-import { type KernelView, mainSyscall, mainThreadTimes } from '../../shared/linux/kernelView.ts';
+import { mainSyscall, mainThreadTimes } from '../../shared/linux/kernelView.ts';
 import { InspectorError, type InspectorSession } from './inspector.ts';
-
-export interface Frame {
-  function: string;
-  file: string;
-  line: number;
-  /** 0 where a source map told the line. */
-  column: number;
-}
-
-/** A call stack and how many of the samples showed it. The innermost call comes first; none is an event loop between two
- * events. */
-export interface SampledStack {
-  count: number;
-  frames: Frame[];
-}
-
-/** How a process stands. */
-export type Standing =
-  /** It waits for events. */
-  | 'idle'
-  /** Its event loop turns. */
-  | 'busy'
-  /** One callback computes all the time and does not come back. */
-  | 'hot-loop'
-  /** One callback waits and does not come back. */
-  | 'standstill'
-  /** V8 does not answer: native code, or a system call that blocks. */
-  | 'native'
-  /** Stopped by a signal or a debugger. */
-  | 'stopped'
-  /** V8 was not asked. */
-  | 'not-asked';
-
-export interface StackView {
-  is: Standing;
-  /** For a person: what that means, with figures. */
-  verdict: string;
-  /** What the samples showed, the most frequent first. */
-  stacks: SampledStack[];
-  samples: number;
-  /** How long it was looked at, in milliseconds, and the share of that (0 to 1) for which its main thread had something to
-   * compute; null where the kernel does not count it. */
-  overMs: number;
-  cpu: number | null;
-  /** Why V8 was not asked, or did not answer. */
-  reason?: string;
-  kernel: KernelView | null;
-}
 
 /** Ten samples over half a second. */
 const SAMPLES = 10;
@@ -96,7 +49,7 @@ export async function lookFromOutside(pid: number): Promise<Outlook> {
 
 /** One answer of V8. `turn` is the same as long as one callback runs. */
 export interface Sample {
-  frames: Frame[];
+  frames: StackFrame[];
   turn: string;
 }
 
@@ -240,24 +193,24 @@ function collect(samples: readonly Sample[]): SampledStack[] {
   return [...found.values()].sort((a, b) => b.count - a.count);
 }
 
-function position(frame: Frame | undefined): string {
+function position(frame: StackFrame | undefined): string {
   return frame ? `${frame.function} ${frame.file}:${frame.line}:${frame.column}` : '';
 }
 
 /** The calls that all stacks have in common, the innermost first: whatever goes round goes round in there. */
-function common(stacks: readonly Frame[][]): Frame[] {
+function common(stacks: readonly StackFrame[][]): StackFrame[] {
   const outermostFirst = stacks.map((frames) => frames.toReversed());
   const [first = []] = outermostFirst;
   const differs = first.findIndex((frame, depth) => outermostFirst.some((frames) => !isSameCall(frames[depth], frame)));
   return first.slice(0, differs < 0 ? undefined : differs).toReversed();
 }
 
-function isSameCall(a: Frame | undefined, b: Frame): boolean {
+function isSameCall(a: StackFrame | undefined, b: StackFrame): boolean {
   return a?.function === b.function && a.file === b.file;
 }
 
 /** The innermost call that is not Node's own, for a sentence. */
-function name(frames: readonly Frame[]): string {
+function name(frames: readonly StackFrame[]): string {
   const frame = frames.find(({ file }) => !/^(node:|<anonymous>|native)|^$/.test(file)) ?? frames[0];
   return frame ? `${frame.function} (${frame.file}:${frame.line})` : 'unknown code';
 }
@@ -283,7 +236,7 @@ function readSample(answer: string): Sample {
 }
 
 /** As V8 writes a stack: `    at name (file:1:2)` or `    at file:1:2`. */
-function parseStack(text: string): Frame[] {
+function parseStack(text: string): StackFrame[] {
   return text.split('\n').flatMap((line) => {
     const [, name, place, only] = /^\s+at (?:(.+) \((.*)\)|(.*))$/.exec(line) ?? [];
     const [, file, at, column] = /^(.*?)(?::(\d+))?(?::(\d+))?$/.exec(place ?? only ?? '') ?? [];

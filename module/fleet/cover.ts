@@ -1,7 +1,7 @@
 // Who can stand in for whom? Whoever listens on the same address: a name says nothing of it, since each instance may have a
 // port of its own.
 
-import type { ListenAddress } from '../../contract/protocol.ts';
+import type { ListenAddress } from '../../contract/standing.ts';
 import type { Member } from './fleet.ts';
 
 /** What becomes of a process's addresses while it takes no connections. */

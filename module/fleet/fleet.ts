@@ -1,6 +1,7 @@
 // What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
 import { type App, appOf } from '../../contract/app.ts';
-import type { GracefulBy, LeaveReport, ListenAddress, ServingState, Standing } from '../../contract/protocol.ts';
+import type { ExitReport } from '../../contract/exitReport.ts';
+import type { GracefulBy, ListenAddress, ServingState, Standing } from '../../contract/standing.ts';
 import type { ManagedProcess, PmId } from '../pm2/daemon.ts';
 
 /** How we stand to a process. */
@@ -32,7 +33,7 @@ export interface Member {
 export interface Fleet {
   members(): Member[];
   /** By app: how the last process that we drained on a signal left. */
-  readonly leaves: Map<App, LeaveReport>;
+  readonly leaves: Map<App, ExitReport>;
   get(pmId: PmId): Member | undefined;
   /** An instance said `process.send('ready')` just now. */
   saidReady(pmId: PmId): void;

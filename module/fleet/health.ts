@@ -1,7 +1,7 @@
 // Does an app say of itself that it is well? By its health URL, asked over its own port as a load balancer would.
 import { type RequestOptions, request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import type { ServerInfo } from '../../contract/protocol.ts';
+import type { ServerInfo } from '../../contract/standing.ts';
 
 /** How long one answer may take, in milliseconds. */
 const ANSWERS_WITHIN_MS = 2_000;

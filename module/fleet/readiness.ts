@@ -1,8 +1,8 @@
 // When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf } from '../../contract/app.ts';
-import type { ServerInfo } from '../../contract/protocol.ts';
-import { Refusal } from '../../contract/refusal.ts';
+import { Refusal } from '../../contract/errors.ts';
+import type { ServerInfo } from '../../contract/standing.ts';
 import { holdsClients } from '../../shared/linux/proc.ts';
 import type { PmId } from '../pm2/daemon.ts';
 import { takesConnections } from './connections.ts';

@@ -1,6 +1,7 @@
 // Which processes does somebody mean? One reading of what is typed, for every command and every action.
 import { type App, appOf, titleOf } from '../../contract/app.ts';
-import { type Failure, NAME } from '../../contract/protocol.ts';
+import type { Failure } from '../../contract/errors.ts';
+import { NAME } from '../../contract/names.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import type { ManagedProcess } from '../pm2/daemon.ts';
 import type { Fleet, Member } from './fleet.ts';

@@ -1,18 +1,12 @@
 // Runs an action of managed processes for the command line (and whoever else asks the module): finds the processes, lets
 // each have its turn, tells how far it is, and hands back exactly their replies.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BY_NAME } from '../../contract/actionsByName.ts';
+import { ACTION_NAMES, type ActionName, deadlineMs, declarationOf, specsOf } from '../../contract/actions/index.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { RunProgress, RunReply, RunRequest, RunResult } from '../../contract/commandMessages.ts';
-import {
-  ACTION_NAMES,
-  type ActionName,
-  type ActionProgress,
-  deadlineMs,
-  type Failure,
-  PARAMS,
-  type Reply,
-} from '../../contract/protocol.ts';
+import type { Failure } from '../../contract/errors.ts';
+import type { ActionProgress } from '../../contract/progress.ts';
+import type { Reply } from '../../contract/reply.ts';
 import { isRunning } from '../../shared/linux/running.ts';
 import { insteadOf, whyNot } from '../../shared/wrapperAdvice.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
@@ -68,7 +62,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
       const members = await choose(action, request, found);
       const run = new Run(action, declared(action, request.params), startedMs, tell, folder);
       const results: RunResult[] = [];
-      if (BY_NAME[action].order === 'at-once')
+      if (declarationOf(action).several.order === 'at-once')
         results.push(...(await Promise.all(members.map((each) => one(run, each)))));
       else for (const member of members) results.push(await one(run, member));
       return { ok: results.every(({ reply }) => reply.ok), action, target: request.target, results };
@@ -77,7 +71,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
 
   async function choose(action: ActionName, { params }: RunRequest, members: Member[]): Promise<Member[]> {
     const all = params.all === true || params.all === 'true';
-    if (BY_NAME[action].takes === 'every' || all || members.length === 1) return members;
+    if (declarationOf(action).several.takes === 'every' || all || members.length === 1) return members;
     const apps = [...new Set(members.map(({ process }) => appOf(process)))];
     const of = (app: App) => members.filter(({ process }) => appOf(process) === app);
     return (await Promise.all(apps.map((app) => largest(of(app))))).flat();
@@ -99,7 +93,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
   async function one(run: Run, member: Member): Promise<RunResult> {
     const { pmId, name, pid } = member.process;
     const result = (reply: Reply): RunResult => ({ id: pmId, name, pid, reply });
-    if (!BY_NAME[run.action].exclusive) return result(await ask(run, member));
+    if (!declarationOf(run.action).several.exclusive) return result(await ask(run, member));
     const app = appOf(member.process);
     const before = turns.get(app);
     const detail = `another ${run.action} of ${titleOf(member.process)} runs`;
@@ -136,7 +130,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
         ]);
         if (reply === 'ended') return await tellEnd(action, member, watch.last());
         // Asked by a trigger as well, which is in the middle of it: ours comes after.
-        const busy = !reply.ok && reply.code === 'E_BUSY' && BY_NAME[action].exclusive;
+        const busy = !reply.ok && reply.code === 'E_BUSY' && declarationOf(action).several.exclusive;
         if (!busy || performance.now() > endsMs) return reply;
         watch.heard({ phase: 'waiting', detail: reply.message });
         await sleep(LOOK_EVERY_MS);
@@ -162,7 +156,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, sweep }: Actio
 
 /** `all` is about the choice of instances, and not every action has it as a parameter of its own. */
 function declared(action: ActionName, { all, ...rest }: Record<string, unknown>): Record<string, unknown> {
-  return all === undefined || !('all' in PARAMS[action]) ? rest : { ...rest, all };
+  return all === undefined || !('all' in specsOf(action)) ? rest : { ...rest, all };
 }
 
 /** One call, over however many processes. */

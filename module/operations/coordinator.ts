@@ -1,8 +1,9 @@
 // Decides over the instances of an app: who may drain, who may dump, and when. PM2 sends a trigger by name to every
 // instance at once; here it is made harmless.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentMessage, Verdict } from '../../contract/agentMessages.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
-import type { AgentMessage, ListenAddress, Verdict } from '../../contract/protocol.ts';
+import type { ListenAddress } from '../../contract/standing.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ReplOpened, ReplQuestion } from '../../contract/commandMessages.ts';
-import { type ErrorCode, type Failure, NAME } from '../../contract/protocol.ts';
+import type { ErrorCode, Failure } from '../../contract/errors.ts';
+import { NAME } from '../../contract/names.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { oneProcess } from '../fleet/target.ts';

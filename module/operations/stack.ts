@@ -1,7 +1,7 @@
 // `pm2 trigger pm2-ops stack id=3`: where is it right now? Asks the attach room, and puts the answer into words of the contract.
 
 import type { StackReply } from '../../contract/commandMessages.ts';
-import type { Failure } from '../../contract/protocol.ts';
+import type { Failure } from '../../contract/errors.ts';
 import { insteadOf, whyNot } from '../../shared/wrapperAdvice.ts';
 import type { Attacher } from '../attach/index.ts';
 import type { Fleet } from '../fleet/fleet.ts';

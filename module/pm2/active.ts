@@ -1,5 +1,5 @@
 // One module process acts for a daemon. PM2 can be made to start a second one (pm2-runtime does); that one stands by.
-import { NAME } from '../../contract/protocol.ts';
+import { NAME } from '../../contract/names.ts';
 import type { Daemon, ManagedProcess } from './daemon.ts';
 
 /** Pause between two looks while standing by, in milliseconds, where no event tells. */

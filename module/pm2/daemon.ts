@@ -1,10 +1,11 @@
 // Everything said to or heard from the PM2 daemon.
+
+import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../../contract/agentMessages.ts';
 import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
-import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../../contract/protocol.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
-/** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
-export type PmId = number | string;
+export type { PmId };
 
 /** The id under which PM2 manages a process and its successors: 3 for `_old_3`. */
 export function slotOf(pmId: PmId): PmId {

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { NAME } from '../../contract/protocol.ts';
+import { NAME } from '../../contract/names.ts';
+import type { Settings } from '../../contract/settings.ts';
 
 const onOff = z.enum(['on', 'off']);
 /** Only commas separate: a name may hold spaces. */
@@ -50,10 +51,11 @@ const SETTINGS = {
   dump_max_bytes: { schema: bytes, form: 'bytes, such as 2147483648, 500MB or 2GiB', standard: '2GiB' },
   http_dumps: { schema: onOff, form: 'on or off', standard: 'off' },
   repl: { schema: onOff, form: 'on or off', standard: 'off' },
-} as const;
+} as const satisfies {
+  [Key in keyof Settings]: { schema: z.ZodMiniType<Settings[Key]>; form: string; standard: string };
+};
 
-/** The settings in force. */
-export type Settings = { [Key in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Key]['schema']> };
+export type { Settings };
 
 /**
  * Reads the settings in force.
@@ -98,7 +100,7 @@ export function validate(given: Record<string, unknown>): { settings: Settings; 
       `setting ${NAME}:${key} refused: there is no such setting; there are ${Object.keys(SETTINGS).join(', ')}`,
     );
   }
-  return { settings: settings as Settings, refused };
+  return { settings: settings as unknown as Settings, refused };
 }
 
 /** Does a name match one of the globs? `*` is any run of characters, `?` any one. */

@@ -1,28 +1,8 @@
 // What the kernel says about a process that cannot say anything itself: whether it runs or waits, and for what.
 
+import type { KernelView, ThreadView } from '../../contract/stackView.ts';
 import { childrenOf, read, readLink, readStat, threadsOf } from './proc.ts';
 import { syscallName } from './syscalls.ts';
-
-/** A thread; the first is the one that runs JavaScript. */
-export interface ThreadView {
-  tid: number;
-  name: string;
-  /** `R running`, `S sleeping`, `D waits for a device`, `T stopped`, … */
-  state: string;
-  /** `read 19 pipe:[4711]`, `futex`; `none` while it runs its own code; null where the kernel does not show it. */
-  syscall: string | null;
-  /** The kernel's function it waits in; null when it does not wait or that is not shown. */
-  wchan: string | null;
-}
-
-export interface KernelView extends Omit<ThreadView, 'tid' | 'name'> {
-  /** Threads of the process that do something else than wait to be given something to do. */
-  threads: ThreadView[];
-  /** All its threads. */
-  threadCount: number;
-  /** Processes that it has started and that live: it may wait for one of them. */
-  children: { pid: number; name: string }[];
-}
 
 const STATES: Record<string, string> = {
   R: 'R running',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Reply } from '../../contract/protocol.ts';
+import type { Reply } from '../../contract/reply.ts';
 import { startAgentProcess } from '../../testkit/agentProcess.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 

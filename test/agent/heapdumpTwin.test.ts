@@ -3,7 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { AGENT_MESSAGE, type AgentMessage, MODULE_CMD, MODULE_TOPIC, type Verdict } from '../../contract/protocol.ts';
+import {
+  AGENT_MESSAGE,
+  type AgentMessage,
+  MODULE_CMD,
+  MODULE_TOPIC,
+  type Verdict,
+} from '../../contract/agentMessages.ts';
 import { type AgentProcess, startAgentProcess } from '../../testkit/agentProcess.ts';
 import { app, releaseFolder, tempFolder } from '../../testkit/folders.ts';
 import { freePort } from '../../testkit/wait-for.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { it } from 'node:test';
-import { AGENT_MESSAGE, type AgentMessage } from '../../contract/protocol.ts';
+import { AGENT_MESSAGE, type AgentMessage } from '../../contract/agentMessages.ts';
 import { startAgentProcess } from '../../testkit/agentProcess.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';

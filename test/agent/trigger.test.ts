@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Channel } from '../../agent/channel.ts';
 import { readTrigger, sendReply } from '../../agent/trigger.ts';
-import { REPLY_AFTER_MS, type Reply } from '../../contract/protocol.ts';
+import type { Reply } from '../../contract/reply.ts';
+import { REPLY_AFTER_MS } from '../../contract/trigger.ts';
 import { waitFor } from '../../testkit/wait-for.ts';
 
 describe('a trigger', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Refusal } from '../../contract/errors.ts';
 import { parseParams } from '../../contract/params.ts';
-import { Refusal } from '../../contract/refusal.ts';
 
 describe('parameters of an action', () => {
   it('are the defaults where none are given, in any of the ways PM2 says nothing', () => {

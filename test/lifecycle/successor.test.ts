@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { MODULE_CMD, MODULE_TOPIC } from '../../contract/protocol.ts';
+import { MODULE_CMD, MODULE_TOPIC } from '../../contract/agentMessages.ts';
 import { waitFor } from '../../testkit/wait-for.ts';
 import { onEveryNode, start } from './helper.ts';
 

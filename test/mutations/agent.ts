@@ -76,7 +76,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'the module speaks to agents by messages that the app sees',
-    file: 'contract/protocol.ts',
+    file: 'contract/agentMessages.ts',
     find: "'NODE_PM2_OPS'",
     replace: "'PM2_OPS'",
     tests: [UNSEEN],

@@ -1,27 +1,11 @@
 // What `doctor` finds, and what it finds it with.
+
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
+import type { Severity } from '../../../contract/finding.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 import type { Settings } from '../../pm2/settings.ts';
 
-/** `error`: something does not work, or harms. `warning`: it will, sooner or later. `info`: good to know. */
-export type Severity = 'error' | 'warning' | 'info';
-
-export interface Finding {
-  severity: Severity;
-  /** Name of the check, for scripts. */
-  check: string;
-  /** What it is about, `web (id 3)`, the first few of several; nothing when it is the host or the module. */
-  about?: string;
-  /** All that it is about. */
-  subjects: string[];
-  what: string;
-  /** What to do, a line each: the commands, then what they do not do. */
-  fix: string;
-  /** Lines for a shell, in this order. */
-  commands: string[];
-  /** What is to stand in the ecosystem file: with the commands it holds until PM2 reads that file again. */
-  ecosystem?: Record<string, unknown>;
-}
+export type { Finding, Severity } from '../../../contract/finding.ts';
 
 /** What to do about it; tests follow it to the letter, and then it is gone. */
 export interface Remedy {

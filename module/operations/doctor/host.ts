@@ -2,7 +2,7 @@
 import { existsSync, lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { titleOf } from '../../../contract/app.ts';
-import { NAME } from '../../../contract/protocol.ts';
+import { NAME } from '../../../contract/names.ts';
 import { shellLine, shellWord } from '../../../shared/text/shell.ts';
 import { mainLoopFd, readText } from '../../attach/index.ts';
 import { matches } from '../../pm2/settings.ts';

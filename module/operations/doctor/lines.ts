@@ -1,7 +1,7 @@
 // The lines that doctor has somebody type. Each takes effect in processes that run: an ecosystem file alone changes nothing, and
 // `pm2 reload NAME` does not read it again (PM2's lib/API.js, `_operate`), but takes options of its own.
 import { appOf, titleOf } from '../../../contract/app.ts';
-import { NAME } from '../../../contract/protocol.ts';
+import { NAME } from '../../../contract/names.ts';
 import { isNameForPm2, shellLine, shellWord } from '../../../shared/text/shell.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import type { ManagedProcess } from '../../pm2/daemon.ts';

@@ -1,6 +1,6 @@
 // Checks of single processes.
 
-import { NAME } from '../../../contract/protocol.ts';
+import { NAME } from '../../../contract/names.ts';
 import { listensElsewhere } from '../../../shared/linux/listensElsewhere.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { insteadOf, whyNot } from '../../../shared/wrapperAdvice.ts';

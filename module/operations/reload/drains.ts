@@ -1,6 +1,6 @@
 // Drains instances through their agents before PM2 touches them, so that it does not matter how an app takes PM2's SIGINT.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reply } from '../../../contract/protocol.ts';
+import type { Reply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet } from '../../fleet/fleet.ts';

@@ -1,6 +1,6 @@
 // What a person reads of a reload run: its progress, its notes, and the line to type for another one.
 import type { ReloadProgress } from '../../../contract/commandMessages.ts';
-import { NAME } from '../../../contract/protocol.ts';
+import { NAME } from '../../../contract/names.ts';
 import { shellLine } from '../../../shared/text/shell.ts';
 
 /** The lines of one run. */

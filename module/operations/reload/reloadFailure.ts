@@ -1,6 +1,6 @@
 // Why a reload did not go through, and what to do next.
-import type { ErrorCode, Failure } from '../../../contract/protocol.ts';
-import { Refusal } from '../../../contract/refusal.ts';
+import type { ErrorCode, Failure } from '../../../contract/errors.ts';
+import { Refusal } from '../../../contract/errors.ts';
 
 /** Ends a reload run; becomes its answer. */
 export class ReloadFailure extends Refusal {

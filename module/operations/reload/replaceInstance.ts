@@ -1,7 +1,7 @@
 // Replaces one old instance under its id: drains it, has PM2 start it again, and waits until the new code is ready there.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reply } from '../../../contract/protocol.ts';
-import { Refusal } from '../../../contract/refusal.ts';
+import { Refusal } from '../../../contract/errors.ts';
+import type { Reply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import { list, reaches } from '../../fleet/cover.ts';
 import type { Instance } from '../../fleet/readiness.ts';

@@ -2,7 +2,8 @@
 // refused where it cannot begin, answered within a deadline. reloadRun.ts has the steps of a run.
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
 import type { ReloadProgress, ReloadRefused, ReloadReply } from '../../../contract/commandMessages.ts';
-import { type Failure, NAME } from '../../../contract/protocol.ts';
+import type { Failure } from '../../../contract/errors.ts';
+import { NAME } from '../../../contract/names.ts';
 import { shellLine } from '../../../shared/text/shell.ts';
 import { type MeantApp, oneApp } from '../../fleet/target.ts';
 import type { ReloadParts, ReloadRequest } from './context.ts';

@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import type { ReplData } from '../../../contract/protocol.ts';
 import { type ClientFrame, frameReader, type ServerFrame } from '../../../contract/replFrames.ts';
+import type { ReplData } from '../../../contract/replRequest.ts';
 import {
   ANSWERING,
   type App,

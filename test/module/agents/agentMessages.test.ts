@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AgentMessage } from '../../../contract/protocol.ts';
+import type { AgentMessage } from '../../../contract/agentMessages.ts';
 import { readAgentMessage } from '../../../module/agents/agentMessages.ts';
 
 /** One of each kind, with all that it can hold. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ModuleMessage } from '../../../contract/protocol.ts';
+import type { ModuleMessage } from '../../../contract/agentMessages.ts';
 import { createAgentCalls } from '../../../module/agents/agentCalls.ts';
 import { createBadMessages } from '../../../module/agents/badMessages.ts';
 import { createAgentEars } from '../../../module/agents/hearAgents.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Reply } from '../../../contract/protocol.ts';
+import type { Reply } from '../../../contract/reply.ts';
 import { readOpsStatus } from '../../../module/agents/opsStatusReply.ts';
 
 describe('what a process says of itself', () => {

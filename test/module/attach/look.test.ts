@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { connect, type StackView, type Step } from '../../../module/attach/index.ts';
+import type { StackView } from '../../../contract/stackView.ts';
+import { connect, type Step } from '../../../module/attach/index.ts';
 import {
   ANSWERING,
   type App,

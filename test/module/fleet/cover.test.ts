@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ListenAddress } from '../../../contract/protocol.ts';
+import type { ListenAddress } from '../../../contract/standing.ts';
 import { coverOf, shareable } from '../../../module/fleet/cover.ts';
 import type { Member } from '../../../module/fleet/fleet.ts';
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { Verdict } from '../../../contract/protocol.ts';
+import type { Verdict } from '../../../contract/agentMessages.ts';
 import { createCompressor } from '../../../module/operations/compressor.ts';
 import { releaseFolder, tempFolder } from '../../../testkit/folders.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ActionName } from '../../../contract/actions/index.ts';
+import type { Verdict } from '../../../contract/agentMessages.ts';
 import { type App, appOf } from '../../../contract/app.ts';
-import type { ActionName, ParamValues, ServingState, Verdict } from '../../../contract/protocol.ts';
+import type { ParamValues } from '../../../contract/params.ts';
+import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { type Ask, createCoordinator } from '../../../module/operations/coordinator.ts';
 import type { ManagedProcess, PmId } from '../../../module/pm2/daemon.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Reply } from '../../../contract/protocol.ts';
+import type { Reply } from '../../../contract/reply.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createRollingReload } from '../../../module/operations/reload/rollingReload.ts';
 import type { Daemon, ManagedProcess } from '../../../module/pm2/daemon.ts';

@@ -1,0 +1,17 @@
+// The module's settings: `pm2 set pm2-ops:KEY VALUE`.
+
+/** The settings in force. */
+export interface Settings {
+  attach: 'live' | 'off';
+  /** Names of apps, or globs. */
+  include: string[];
+  exclude: string[];
+  graceful: 'auto' | 'off';
+  port: number;
+  host: string;
+  /** Newest heap dumps to keep for an app, and their total size. */
+  dump_keep: number;
+  dump_max_bytes: number;
+  http_dumps: 'on' | 'off';
+  repl: 'on' | 'off';
+}
