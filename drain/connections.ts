@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import { createRequire } from 'node:module';
 import type tls from 'node:tls';
-import { attempt } from './guard.ts';
+import { attempt } from '../shared/guard.ts';
 import {
   activeHandles,
   connectionsList,

@@ -2,6 +2,7 @@
 // goodbye, and be gone the moment nothing is left or the budget is.
 
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { attempt, guarded, ignoreErrors, subscribe } from '../shared/guard.ts';
 import { type Connection, hasHalfRequest, isOpaque } from './connections.ts';
 import { answersEventSource, endEventStream, endEventStreamOfHttp2, streamsToEventSource } from './eventStreams.ts';
 import {
@@ -13,7 +14,6 @@ import {
   isLeaving,
   sayGoawayWhileAnswering,
 } from './farewell.ts';
-import { attempt, guarded, ignoreErrors, subscribe } from './guard.ts';
 import {
   type HttpSocket,
   type RequestInternals,

@@ -3,10 +3,10 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
 import type { ListenAddress, ServerInfo, ServingState } from '../contract/standing.ts';
+import { attempt, guarded } from '../shared/guard.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
 import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
 import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
-import { attempt, guarded } from './guard.ts';
 import { untilHandedOver } from './handover.ts';
 import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';

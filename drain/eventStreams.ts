@@ -2,8 +2,8 @@
 // answer to a POST, a stream that is read by fetch) is a response in flight, whatever its type.
 
 import type { ServerHttp2Stream } from 'node:http2';
+import { ignoreErrors } from '../shared/guard.ts';
 import { endPolitelyAfterLastResponse } from './farewell.ts';
-import { ignoreErrors } from './guard.ts';
 import type { HttpSocket, RequestInternals, ResponseInternals } from './internals.ts';
 
 /** Is this the response to an EventSource, its header sent? */

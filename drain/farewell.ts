@@ -1,8 +1,8 @@
 // How each kind of connection is told that it is over, so that its client sees an end and not a reset.
 
 import type { ServerHttp2Session } from 'node:http2';
+import { guarded, ignoreErrors } from '../shared/guard.ts';
 import { newestRequest } from './connections.ts';
-import { guarded, ignoreErrors } from './guard.ts';
 import { type HttpSocket, streamsOf, type WebSocketInternals } from './internals.ts';
 
 /** How long a client may take to end its side after ours, in milliseconds. */

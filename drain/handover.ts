@@ -2,7 +2,7 @@
 // we listen no more is on its way to us; if we exit before it is here, nobody has it, and its client waits in vain.
 
 import cluster from 'node:cluster';
-import { guarded } from './guard.ts';
+import { guarded } from '../shared/guard.ts';
 
 /** Ours, so that it cannot be one of the numbers that Node gives its own questions (lib/internal/cluster/utils.js). */
 const QUESTION = 'pm2-ops.handover';

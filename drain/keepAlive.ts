@@ -2,9 +2,9 @@
 // rendered: an app's own `Connection: keep-alive` wins against everything before that.
 
 import http from 'node:http';
+import { attempt, subscribe } from '../shared/guard.ts';
 import { newestRequest } from './connections.ts';
 import { endPolitelyAfterLastResponse } from './farewell.ts';
-import { attempt, subscribe } from './guard.ts';
 import { type HttpSocket, type ResponseInternals, type ServerInternals, symbolOf } from './internals.ts';
 
 /** Ends the connections of the servers that `applies` accepts with their next response, from `start` until `stop`. */

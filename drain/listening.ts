@@ -4,7 +4,7 @@
 import cluster from 'node:cluster';
 import { chmodSync, statSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { attempt } from './guard.ts';
+import { attempt } from '../shared/guard.ts';
 import type { ClusterChild, ListenHandle, ServerInternals, SocketName } from './internals.ts';
 import { addressOf, type ListenOptions } from './servers.ts';
 

@@ -1,8 +1,8 @@
 // Which servers this process has. Nobody tells us: an agent may arrive long after `listen`, when connections are open.
 
 import type { ServerInfo } from '../contract/standing.ts';
+import { attempt, guarded, subscribe } from '../shared/guard.ts';
 import { isClusterWorker, serversInCluster } from './clusterHandles.ts';
-import { attempt, guarded, subscribe } from './guard.ts';
 import { activeHandles, isServer, type ServerInternals } from './internals.ts';
 
 /** What the app passed to `listen`, as far as it was seen. */

@@ -2,7 +2,7 @@
 // from outside. Node has them in a closure, and tells each of them that it is aborted when the connection has closed.
 
 import http from 'node:http';
-import { attempt, guarded } from './guard.ts';
+import { attempt, guarded } from '../shared/guard.ts';
 import type { HttpSocket } from './internals.ts';
 
 /** Calls back for every request that had no answer when the connection closes (lib/_http_server.js, abortIncoming). */

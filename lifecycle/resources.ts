@@ -1,8 +1,8 @@
 // The service's resources: opened in order, checked side by side, closed in reverse order.
 
 import { within } from './deadline.ts';
-import type { Check, Resource } from './index.ts';
 import { messageOf } from './text.ts';
+import type { Check, Resource } from './types.ts';
 
 /** How long a resource whose opening was given up may take to notice, in milliseconds, before it is left behind. */
 const SETTLE_MS = 500;

@@ -4,13 +4,13 @@ import type { Server } from 'node:net';
 import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from '../drain/index.ts';
 import { LateError } from './deadline.ts';
 import { type Edges, listenToEdges } from './edges.ts';
-import type { Readiness, Service, ServiceLog, ServiceOptions, ServiceState } from './index.ts';
 import { untilWritten } from './lastLine.ts';
 import { addressOf, untilListening } from './listening.ts';
 import { Resources } from './resources.ts';
 import { watchForSlow } from './slowest.ts';
 import { messageAndPlaceOf, messageOf, PlainError } from './text.ts';
 import { killTimeoutFrom, leaveTimes } from './times.ts';
+import type { Readiness, Service, ServiceLog, ServiceOptions, ServiceState } from './types.ts';
 
 const START_FAILED = 'start failed';
 const START_TIMEOUT_MS = 30_000;
