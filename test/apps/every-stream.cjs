@@ -19,7 +19,12 @@ function stream(response, ms) {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.write('data: first\n\n');
   const ticking = setInterval(() => response.write('data: tick\n\n'), 20);
-  const ending = ms > 0 ? setTimeout(() => response.end('data: last\n\n'), ms) : undefined;
+  // A write after the end breaks a stream of HTTP/2 that is not flushed yet, with a drain or without.
+  const end = () => {
+    clearInterval(ticking);
+    response.end('data: last\n\n');
+  };
+  const ending = ms > 0 ? setTimeout(end, ms) : undefined;
   response.on('close', () => {
     clearInterval(ticking);
     clearTimeout(ending);
