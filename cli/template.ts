@@ -9,7 +9,7 @@ const TEMPLATE = join(dirname(fileURLToPath(import.meta.url)), '..', 'app-templa
 const TEMPLATE_NAME = 'app-template';
 export const TEMPLATE_PORT = 3000;
 /** Where it stands: as a number, and as the default in the configuration. */
-const PORT = /\b3000\b|(?<='PORT', )3_000\b/g;
+const PORT = /\b3000\b|(?<=\bPORT: integer\()3_000\b/g;
 /** The text of app-template/.gitignore, put in by the build: npm packs no such file. */
 declare const TEMPLATE_GITIGNORE: string;
 

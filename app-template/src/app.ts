@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { type Health, healthRouter } from './health.ts';
 import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
+import { countRequests, type Metrics } from './metrics.ts';
 import { notesRouter } from './notes.ts';
 import { requestContext } from './requestContext.ts';
 import { requestLog } from './requestLog.ts';
@@ -26,7 +26,7 @@ export function createApp({ config, log, metrics, resources, service, ops }: App
   app.disable('x-powered-by');
   if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
 
-  app.use(requestContext, requestLog(log, metrics));
+  app.use(requestContext, countRequests(metrics), requestLog(log));
   app.use('/health', healthRouter(service));
   if (ops !== undefined) app.use('/ops', ops);
   app.use(express.json({ limit: config.bodyLimitBytes }));

@@ -1,16 +1,17 @@
 // What PM2 shows of this service (`pm2 show`, `pm2 monit`), and one action of its own: `pm2 trigger app-template log-level debug`.
 
+import type { RequestHandler } from 'express';
 import { LOG_LEVELS } from './config.ts';
 import type { Logger } from './log.ts';
 
 export interface Metrics {
   /** Requests that have no answer yet. */
   inFlight: number;
-  /** One more was answered, after so many milliseconds. */
+  /** One more was answered. */
   answered(ms: number): void;
 }
 
-/** Without PM2 there is nobody to tell. */
+/** Registers them with PM2; without PM2 it does nothing. */
 export async function startMetrics(log: Logger, env: NodeJS.ProcessEnv): Promise<Metrics> {
   if (env.pm_id === undefined) return { inFlight: 0, answered() {} };
   const { default: tx2 } = await import('tx2');
@@ -30,4 +31,17 @@ export async function startMetrics(log: Logger, env: NodeJS.ProcessEnv): Promise
     reply(level === undefined ? { ok: false, level: log.level, allowed: LOG_LEVELS } : { ok: true, level });
   });
   return metrics;
+}
+
+/** Counts each request while it has no answer, and how long that takes. */
+export function countRequests(metrics: Metrics): RequestHandler {
+  return (_req, res, next) => {
+    const started = performance.now();
+    metrics.inFlight++;
+    res.once('close', () => {
+      metrics.inFlight--;
+      metrics.answered(performance.now() - started);
+    });
+    next();
+  };
 }

@@ -1,28 +1,47 @@
-// One line for each request, and its figures for the metrics.
+// One line for each request, by pino-http.
 
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
+import { pinoHttp } from 'pino-http';
 import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
 
 /** Health checks come every few seconds, and say something only when they fail. */
 const QUIET = '/health/';
 
-export function requestLog(log: Logger, metrics: Metrics): RequestHandler {
-  return (req: Request, res: Response, next: NextFunction) => {
-    const started = performance.now();
-    metrics.inFlight++;
-    res.once('close', () => {
-      const ms = Math.round((performance.now() - started) * 10) / 10;
-      metrics.inFlight--;
-      metrics.answered(ms);
-      // Without its query, which may hold secrets.
-      const path = req.originalUrl.replace(/\?.*$/s, '');
-      const fields = { method: req.method, path, status: res.statusCode, ms };
-      if (!res.writableFinished) log.warn({ ...fields, aborted: true }, 'the client left before its answer');
-      else if (res.statusCode >= 500) log.error(fields, 'request failed');
-      else if (path.startsWith(QUIET)) log.debug(fields, 'request');
-      else log.info(fields, 'request');
-    });
-    next();
-  };
+export function requestLog(log: Logger): RequestHandler {
+  const middleware = pinoHttp<Request, Response>({
+    logger: log,
+    // The line has the fields below and no others: headers may hold secrets, and the request's id is in every line.
+    quietResLogger: true,
+    wrapSerializers: false,
+    customAttributeKeys: { responseTime: 'ms' },
+    customSuccessObject: fieldsOf,
+    customErrorObject: (req, res, _error, fields) => fieldsOf(req, res, fields),
+    customLogLevel(req, res) {
+      if (isAborted(res)) return 'warn';
+      if (res.statusCode >= 500) return 'error';
+      return pathOf(req).startsWith(QUIET) ? 'debug' : 'info';
+    },
+    customSuccessMessage: (_req, res) => (isAborted(res) ? 'the client left before its answer' : 'request'),
+    customErrorMessage: (_req, res) => (isAborted(res) ? 'the client left before its answer' : 'request failed'),
+  });
+  // pino-http logs through a child of `log`, and a child keeps the level that it was made with. It has the listeners of `log`,
+  // too, so that its own changes come here.
+  log.on('level-change', (level, _value, _before, _valueBefore, changed) => {
+    if (changed === log) middleware.logger.level = level;
+  });
+  return middleware;
+}
+
+function fieldsOf(req: Request, res: Response, { ms }: { ms: number }): object {
+  const fields = { method: req.method, path: pathOf(req), status: res.statusCode, ms };
+  return isAborted(res) ? { ...fields, aborted: true } : fields;
+}
+
+function isAborted(res: Response): boolean {
+  return !res.writableFinished;
+}
+
+/** Without its query, which may hold secrets. */
+function pathOf({ originalUrl }: Request): string {
+  return originalUrl.replace(/\?.*$/s, '');
 }

@@ -13,7 +13,7 @@ const config = configOrExit();
 const log = createLogger(config);
 const metrics = await startMetrics(log, process.env);
 const resources = createResources(config);
-const ops = config.ops && createOps(config.ops, log);
+const ops = config.ops && createOps(config.ops, config.name, log);
 
 await startService({
   log,

@@ -14,11 +14,11 @@ it('says all that is wrong with its configuration, without the secrets in it, an
   });
   assert.equal(await service.exit(), '1');
   assert.deepEqual(service.stderr.trim().split('\n'), [
-    'configuration: OPS_TOKEN must have at least 16 characters, has 5 (openssl rand -hex 32)',
     'configuration: PORT must be an integer from 0 to 65535, is "65536"',
     'configuration: REQUEST_TIMEOUT_MS must be an integer from 100 to 3600000, is "1e3"',
     'configuration: LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, is "loud"',
     'configuration: DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
+    'configuration: OPS_TOKEN must have at least 16 characters, has 5 (openssl rand -hex 32)',
   ]);
   assert.deepEqual(service.messages, []);
 });

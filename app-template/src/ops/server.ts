@@ -1,4 +1,4 @@
-// Each worker's own port for maintenance: what is asked there is asked of this worker, and not of whichever PM2 picks.
+// Each worker's own port for maintenance: a request there reaches this worker, and not the one that PM2 picks.
 
 import type { RequestListener } from 'node:http';
 import type { Resource } from 'pm2-ops/lifecycle';
@@ -6,7 +6,7 @@ import type { OpsConfig } from '../config.ts';
 import { createHttpServer } from '../httpServer.ts';
 import type { Logger } from '../log.ts';
 
-/** How often to try again while the port is taken, in milliseconds. */
+/** How often to try again while the port is taken. */
 const RETRY_MS = 500;
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -14,7 +14,11 @@ const REQUEST_TIMEOUT_MS = 10_000;
  * While PM2 reloads, the new worker has the number of the old one, which still listens: so this waits for the port without
  * holding up the start. The old one gives it back the moment it is told to leave.
  */
-export function opsServer(handle: RequestListener, { host, port }: OpsConfig, log: Logger): Resource {
+export function opsServer(
+  handle: RequestListener,
+  { host, port }: Pick<OpsConfig, 'host' | 'port'>,
+  log: Logger,
+): Resource {
   const server = createHttpServer(handle, REQUEST_TIMEOUT_MS);
   let retry: NodeJS.Timeout | undefined;
   let told = false;
