@@ -10,7 +10,7 @@ import {
   requests,
   sendAfterContinue,
   uploadSlowly,
-} from '../test/agent/gracefulClients.ts';
+} from './clients.ts';
 import { type Load, startLoad } from './load.ts';
 
 export interface EveryClientOptions {

@@ -4,13 +4,13 @@ import type http from 'node:http';
 import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { type Answer, ask, requests } from '../../testkit/clients.ts';
 import { tempFolder } from '../../testkit/folders.ts';
 import { get, untilServing } from '../../testkit/load.ts';
 import { type Nginx, nginxMissing, startNginx } from '../../testkit/nginx.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
-import { type Answer, ask, requests } from '../agent/gracefulClients.ts';
 import { certificate } from '../drain/certificate.ts';
 
 const CLIENTS = 32;

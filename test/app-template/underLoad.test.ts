@@ -5,13 +5,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ask, type Client, repeat } from '../../testkit/clients.ts';
 import { type EveryClient, type Seen, startEveryClient } from '../../testkit/everyClient.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 import { untilServing } from '../../testkit/load.ts';
 import { isAlive, type Pm2, type Pm2Process, startPm2 } from '../../testkit/pm2.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
-import { ask, type Client, repeat } from '../agent/gracefulClients.ts';
 import { certificate } from '../drain/certificate.ts';
 
 const WORKERS = 2;

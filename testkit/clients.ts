@@ -48,7 +48,7 @@ export function repeat(once: (tally: Tally) => Promise<void>, pauseMs = 5): Clie
   };
 }
 
-/** Without an answer by then a client gives up, in milliseconds. A connection that PM2 was handing to a worker that died in
+/** Without an answer by then a client gives up. A connection that PM2 was handing to a worker that died in
  * that very moment stays open, and nobody answers. */
 const ANSWER_MS = 15_000;
 
