@@ -17,7 +17,10 @@ const RESULTS = join(ROOT, 'bench', 'results');
 const SECONDS_LIMIT = 1.15;
 /** A process leaves within so many milliseconds of its last answer, less what the system takes to end one that is killed. */
 const LEAVING_LIMIT_MS = 50;
-/** Between these lines the README has what is made here. */
+/** Where a reader finds the table and the chart; the README shows the chart, too. */
+const PAGE = join(ROOT, 'docs', 'benchmarks.md');
+const CHART = join(ROOT, 'docs', 'pictures', 'reload.svg');
+/** Between these lines the page has the table that is made here. */
 const MARKS = ['<!-- made by npm run bench:reload -->', '<!-- end of what npm run bench:reload made -->'] as const;
 
 interface Saved {
@@ -57,10 +60,10 @@ export function render(): void {
   const reloads = `${reloadsOf(figures.rows, 'busy')} reloads of each with busy clients, ${reloadsOf(figures.rows, 'pausing')} with clients that pause`;
   const facts = `${machineLine(machine)}; ${options.clients} clients, an answer takes ${options.answer} ms; ${reloads}.`;
   mkdirSync(RESULTS, { recursive: true });
-  write(join(RESULTS, 'reload.svg'), chart(figures.rows, reloads));
+  write(CHART, chart(figures.rows, reloads));
   const tables = details(figures.rows).map(section).join('\n\n');
   write(join(RESULTS, 'reload.md'), `# Reloads: all figures\n\n${facts}\n\n${tables}\n`);
-  writeBetweenMarks(join(ROOT, 'README.md'), `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
+  writeBetweenMarks(PAGE, `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
 }
 
 /** How many there were; when the time is over, rows may differ. */
