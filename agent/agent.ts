@@ -1,6 +1,6 @@
 // One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
 
-import { ACTION_NAMES, type ActionName, deadlineMs } from '../contract/actions/index.ts';
+import { ACTION_NAMES, type ActionName } from '../contract/actions/index.ts';
 import {
   type Addressed,
   AGENT_MESSAGE,
@@ -9,20 +9,17 @@ import {
   type ModuleMessage,
 } from '../contract/agentMessages.ts';
 import { Refusal } from '../contract/errors.ts';
-import type { ParamValues } from '../contract/params.ts';
-import { parseParams } from '../contract/params.ts';
 import type { Reply } from '../contract/reply.ts';
 import type { ServingState, Standing } from '../contract/standing.ts';
 import { VERSION } from '../contract/version.ts';
 import { createTrendWatch } from '../diagnostics/memoryTrend.ts';
 import { takeEngine } from '../drain/index.ts';
-import { actions } from './actions/index.ts';
 import { openChannel } from './channel.ts';
-import type { Context } from './context.ts';
 import { failureOf } from './failure.ts';
 import { createGraceful } from './graceful.ts';
 import { watchLease } from './lease.ts';
-import { createPermission } from './permission.ts';
+import { createModuleClient } from './moduleClient.ts';
+import { createPerformer } from './perform.ts';
 import { createRepls } from './repl/open.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
 import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
@@ -64,12 +61,13 @@ export function startAgent(
   const wrapping = watchWrapping(engine);
   const answered = new Set<ActionName>(ACTION_NAMES);
   const kept: ActionName[] = [];
-  stepBack();
-  const running = new Set<ActionName>();
-  /** Did whoever had it drained last insist? */
+  keepTheApps();
+  /** Was the last drain one with `force`? */
   let insisted = false;
-  /** Ends early what runs for a while. */
-  const stops = new Map<ActionName, (why: Refusal) => void>();
+  const performer = createPerformer((action, { force }) => {
+    // A drain of one that is drained already changes nothing.
+    if (action === 'drain' && (force === true || engine.state() === 'serving')) insisted = force === true;
+  });
   const repls = createRepls();
 
   const channel = openChannel({
@@ -82,7 +80,7 @@ export function startAgent(
     return null;
   }
   const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
-  const permission = createPermission(tell);
+  const moduleClient = createModuleClient(tell);
   // npm and its like pass signals on to the app, which is their child.
   const graceful = createGraceful(engine, () => (wrapping.real() ? { ...options, graceful: 'off' } : options), tell);
   const memory = createTrendWatch();
@@ -114,14 +112,14 @@ export function startAgent(
 
   function update(next: AgentOptions): void {
     options = next;
-    stepBack();
+    keepTheApps();
     graceful.update();
     stopLease();
     stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   }
 
-  /** An app that has an action of that name itself keeps its own. */
-  function stepBack(): void {
+  /** An app that registered an action of that name itself keeps its own. */
+  function keepTheApps(): void {
     for (const name of answered) {
       if (!options.takenActions.includes(name)) continue;
       answered.delete(name);
@@ -132,7 +130,7 @@ export function startAgent(
   /** How the process stands towards its clients and its signals. */
   function standing(): Standing {
     const state = servingState();
-    const stays = (state === 'draining' || state === 'drained') && (insisted || running.has('heapdump'));
+    const stays = (state === 'draining' || state === 'drained') && (insisted || performer.isRunning('heapdump'));
     return {
       state,
       graceful: graceful.by(),
@@ -185,19 +183,11 @@ export function startAgent(
     for (const look of looks) clearTimeout(look);
     tell({ kind: 'bye', pid: process.pid, reason, ...(isDeaf ? { forGood: true } : {}) });
     const why = new Refusal('E_STATE', `the agent left meanwhile: ${reason}`, 'nothing was written');
-    for (const action of stops.keys()) endAction(action, why);
+    performer.endAll(why);
     channel?.close();
     onGone(answered, reason);
     // An instance that was drained serves again: nobody would be left to resume it.
     await engine.dispose();
-  }
-
-  function endAction(action: ActionName, why: Refusal): void {
-    try {
-      stops.get(action)?.(why);
-    } catch {
-      // What cannot be stopped must not keep the rest from it.
-    }
   }
 
   function triggerOf(message: unknown): ReturnType<typeof readTrigger> {
@@ -224,10 +214,10 @@ export function startAgent(
         hello(message.nonce);
         break;
       case 'verdict':
-        permission.settle(message.id, message.verdict);
+        moduleClient.settle(message.id, message.verdict);
         break;
       case 'echo':
-        permission.echoed(message.id);
+        moduleClient.echoed(message.id);
         break;
       case 'successor':
         // Connections that are idle now have until the signal to send the request that ends them.
@@ -255,70 +245,25 @@ export function startAgent(
     }
   }
 
-  /** Always settles, and never later than the action's deadline. */
   async function perform(action: ActionName, raw: unknown, addressed: Addressed, nonce?: string): Promise<Reply> {
-    const started = performance.now();
-    try {
+    return performer.perform(action, raw, () => {
       const real = wrapping.real();
       if (real && misses(action, real)) throw wrapperRefusal(action, real);
-      const params = parseParams(action, raw);
-      const fields = await inTime(action, params, {
+      return {
         options,
         engine,
-        permission,
+        moduleClient,
         kept,
         addressed,
         state: servingState(),
         graceful: graceful.by(),
         memoryTrend: memory.trend,
-        isRunning: (other) => running.has(other),
         isLeaving: () => graceful.leaving() || engine.leaving(),
         progress: (progress) => {
           tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
         },
-        onEnd: (stop) => {
-          stops.set(action, stop);
-          return () => void stops.delete(action);
-        },
-      });
-      return { ok: true, action, pid: process.pid, ms: Math.round(performance.now() - started), ...fields };
-    } catch (error) {
-      return failureOf(action, error);
-    }
-  }
-
-  async function inTime(action: ActionName, params: ParamValues, context: Context): Promise<Record<string, unknown>> {
-    if (running.has(action)) {
-      throw new Refusal(
-        'E_BUSY',
-        `${action} is already running in this instance`,
-        'wait for its reply, then ask again',
-      );
-    }
-    running.add(action);
-    // Asked again of one that is drained, it changes nothing.
-    if (action === 'drain' && (params.force === true || engine.state() === 'serving')) insisted = params.force === true;
-    const work = actions[action](params, context).finally(() => running.delete(action));
-    const withinMs = deadlineMs(action, params);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        const what = `${action} did not finish within ${withinMs} ms`;
-        const goesOn = stops.get(action) === undefined;
-        const hint = goesOn
-          ? 'it goes on; look with ops-status'
-          : 'it was stopped; look with ops-status, then ask again';
-        const why = new Refusal('E_TIMEOUT', what, hint);
-        reject(why);
-        endAction(action, why);
-      }, withinMs);
-      timer.unref();
+      };
     });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

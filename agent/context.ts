@@ -1,20 +1,19 @@
 // What an action gets to work with.
 
-import type { ActionName } from '../contract/actions/index.ts';
+import type { ActionName, FieldsOf, ParamsOf } from '../contract/actions/index.ts';
+import type { MemoryTrend } from '../contract/actions/opsStatus.ts';
 import type { Addressed, AgentOptions } from '../contract/agentMessages.ts';
 import type { Refusal } from '../contract/errors.ts';
-import type { ParamValues } from '../contract/params.ts';
 import type { ActionProgress } from '../contract/progress.ts';
 import type { GracefulBy, ServingState } from '../contract/standing.ts';
-import type { MemoryTrend } from '../diagnostics/memoryTrend.ts';
 import type { DrainEngine } from '../drain/index.ts';
-import type { Permission } from './permission.ts';
+import type { ModuleClient } from './moduleClient.ts';
 
 export interface Context {
   options: AgentOptions;
   engine: DrainEngine;
-  permission: Permission;
-  /** Names of ours that the app had already given to actions of its own. */
+  moduleClient: ModuleClient;
+  /** Actions that the app registered itself and keeps. */
   kept: string[];
   /** How this process stands towards its clients: one that listens only for its own children serves nobody. */
   state: ServingState;
@@ -26,9 +25,9 @@ export interface Context {
   memoryTrend(): MemoryTrend | null;
   /** Is that action running in this process? */
   isRunning(action: ActionName): boolean;
-  /** Is the process on its way out, drained on a signal? Then nothing may make it listen again. */
+  /** Does the process exit, drained on a signal? Then nothing may make it listen again. */
   isLeaving(): boolean;
-  /** Tells whoever watches how far the action is; costs one message on the bus, so not more than a few times a second. */
+  /** Tells how far the action is. It costs one message on the bus, so not more than a few times a second. */
   progress(progress: ActionProgress): void;
   /**
    * Calls `stop` when the action is to end early: the agent goes, or its time is up.
@@ -41,4 +40,6 @@ export interface Context {
  * Every action by its name: takes validated parameters, returns the fields of its reply beside `ok`, `action`, `pid`
  * and `ms`, and throws a Refusal where it will not.
  */
-export type Actions = Record<ActionName, (params: ParamValues, context: Context) => Promise<Record<string, unknown>>>;
+export type Actions = {
+  [Name in ActionName]: (params: ParamsOf<Name>, context: Context) => Promise<FieldsOf<Name>>;
+};

@@ -1,13 +1,13 @@
 // Makes a command of any action of managed processes: `pm2-ops ACTION TARGET [--flag | key=value]…`.
 
-import type { Help } from '../contract/actions/declaration.ts';
+import type { Help, Skipped } from '../contract/actions/declaration.ts';
 import { HELP } from '../contract/actions/help.ts';
 import { type ActionName, specsOf } from '../contract/actions/index.ts';
 import { RUN, type RunProgress, type RunReply, type RunResult } from '../contract/commandMessages.ts';
 import type { Failure } from '../contract/errors.ts';
-import type { Success } from '../contract/reply.ts';
+import type { ReplyOf, SuccessOf } from '../contract/reply.ts';
 import { printable, printableValue } from '../shared/text/printable.ts';
-import { AGENT_COMMANDS } from './agentCommands.ts';
+import { AGENT_COMMANDS, type AgentCommand, type DoneOf } from './agentCommands.ts';
 import { askModule } from './askModule.ts';
 import { type Command, UsageError } from './command.ts';
 import { failureText } from './failureText.ts';
@@ -16,7 +16,7 @@ import { createProgressLine } from './progressLine.ts';
 import { didYouMean } from './suggest.ts';
 
 /** The command for one action: its options are the action's parameters, and `--json`. */
-export function agentCommand(action: ActionName): Command {
+export function agentCommand<Name extends ActionName>(action: Name): Command {
   const options: Command['options'] = {};
   const { summary, params: helps }: Help = HELP[action];
   for (const [name, { type, default: standard }] of Object.entries(specsOf(action))) {
@@ -39,7 +39,11 @@ export function agentCommand(action: ActionName): Command {
       const line = createProgressLine(json === true);
       const onProgress = (progress: RunProgress) =>
         line.show(progress.ms, printable(progress.message), keyOf(progress));
-      const reply = await askModule<RunReply | Failure, RunProgress>(RUN, { action, target, params }, onProgress);
+      const reply = await askModule<RunReply<ReplyOf<Name>> | Failure, RunProgress>(
+        RUN,
+        { action, target, params },
+        onProgress,
+      );
       line.end();
       if (!('results' in reply)) {
         if (json === true) sayJson(reply);
@@ -62,19 +66,33 @@ function exitCode({ results }: RunReply): number {
   return failures.every((code) => code === 'E_PARAMS') ? 2 : 1;
 }
 
-function print(action: ActionName, { id, name, reply }: RunResult): void {
+function print<Name extends ActionName>(action: Name, { id, name, reply }: RunResult<ReplyOf<Name>>): void {
   const who = `${name}:${id}`;
   if (!reply.ok) complain(failureText(reply, `${who}  `));
   else {
-    say(`${who}  ${tell(action, reply)}`);
-    for (const step of reply.skipped === true ? [] : (AGENT_COMMANDS[action].next?.(reply, id) ?? [])) say(`  ${step}`);
+    const [words, ...steps] = wordsOf(action, reply, id);
+    say(`${who}  ${words}`);
+    for (const step of steps) say(`  ${step}`);
   }
 }
 
-function tell(action: ActionName, reply: Success): string {
-  if (reply.skipped === true) return `skipped: ${reply.reason}`;
+/** The reply in words, and what to do next. */
+function wordsOf<Name extends ActionName>(action: Name, reply: SuccessOf<Name>, id: number | string): string[] {
+  if (isSkipped(reply)) return [`skipped: ${reply.reason}`];
+  const done = reply as DoneOf<Name>;
+  const command: AgentCommand<Name> = AGENT_COMMANDS[action];
   const { ok: _ok, action: _action, ...fields } = reply;
-  return AGENT_COMMANDS[action].tells?.(reply) ?? JSON.stringify(fields, null, 2);
+  const asTheyAre = JSON.stringify(fields, null, 2);
+  try {
+    return [command.tells?.(done) ?? asTheyAre, ...(command.next?.(done, id) ?? [])];
+  } catch {
+    // A reply is the word of an app: its fields may be others than the action declares.
+    return [asTheyAre];
+  }
+}
+
+function isSkipped(reply: object): reply is Skipped {
+  return 'skipped' in reply && reply.skipped === true;
 }
 
 /** `gzip=true` as PM2's trigger takes it. */

@@ -1,31 +1,38 @@
 // What the command line adds to the actions of managed processes: each of them is a command of the same name, with its
 // parameters as options. One entry an action; the rest is in contract/actions.
-import type { ActionName } from '../contract/actions/index.ts';
+import type { Skipped } from '../contract/actions/declaration.ts';
+import type { ActionName, FieldsOf } from '../contract/actions/index.ts';
+import type { Growth } from '../contract/actions/leakReport.ts';
+import type { MemoryUsage } from '../contract/actions/memoryUsage.ts';
+import type { Place } from '../contract/actions/place.ts';
 import type { Success } from '../contract/reply.ts';
 
-export interface AgentCommand {
-  /** What the reply means, in a line for a person; without it, its fields as they are. */
-  tells?(reply: Success): string;
+/** The reply of an instance that did it, and did not leave it to another one. */
+export type DoneOf<Name extends ActionName> = Success & Exclude<FieldsOf<Name>, Skipped>;
+
+export interface AgentCommand<Name extends ActionName> {
+  /** The reply in a line for a person; without it, its fields as they are. */
+  tells?(reply: DoneOf<Name>): string;
   /** What to do next, a line each. @param id of the process */
-  next?(reply: Success, id: number | string): string[];
+  next?(reply: DoneOf<Name>, id: number | string): string[];
 }
 
-export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
+export const AGENT_COMMANDS: { readonly [Name in ActionName]: AgentCommand<Name> } = {
   heapdump: {
     tells: ({ file, bytes, ms, drained, reason }) =>
-      `${file} (${megabytes(bytes)}, ${seconds(ms)}, ${whetherDrained(drained === true, reason)})`,
+      `${file} (${megabytes(bytes)}, ${seconds(ms)}, ${whetherDrained(drained, reason)})`,
     next: ({ file }) => [
-      ...(String(file).endsWith('.gz') ? [`unpack it: gunzip -k ${file}`] : []),
+      ...(file.endsWith('.gz') ? [`unpack it: gunzip -k ${file}`] : []),
       'open it: Chrome, DevTools, Memory, Load profile. It holds secrets: copy it encrypted, delete it when done',
     ],
   },
   drain: {
     tells: ({ finished, closed, cut, cutRequests, note, ms }) =>
-      `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${[cutRequests].flat().join(', ')})`} (${seconds(ms)})${note === undefined ? '' : `; ${note}`}`,
+      `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${cutRequests.join(', ')})`} (${seconds(ms)})${note === undefined ? '' : `; ${note}`}`,
     next: (_reply, id) => [`have it back: pm2-ops resume ${id}`],
   },
   resume: {
-    tells: ({ state, addresses }) => `${state} on ${[addresses].flat().join(', ')}`,
+    tells: ({ state, addresses }) => `${state} on ${addresses.join(', ')}`,
   },
   'disable-keepalive': {
     tells: ({ connections }) => `keep-alive is off; ${connections} connections are open`,
@@ -38,7 +45,7 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   'cpu-profile': {
     tells: ({ seconds: sampled, busy, top, file, bytes }) =>
       [
-        `busy ${percent(busy)} of ${Number(sampled).toFixed(1)} s`,
+        `busy ${percent(busy)} of ${sampled.toFixed(1)} s`,
         ...frames(top, ({ selfMs }) => `${selfMs} ms`),
         `${file} (${megabytes(bytes)})`,
       ].join('\n'),
@@ -56,9 +63,9 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   'leak-report': {
     tells: ({ verdict, reason, growth, sites, seconds: watched, file }) =>
       [
-        `${verdict}: ${reason} (${rate(growth as Growth)}, watched for ${watched} s)`,
+        `${verdict}: ${reason} (${rate(growth)}, watched for ${watched} s)`,
         ...frames(sites, ({ bytesPerMinute }) => `${megabytes(bytesPerMinute)}/min`),
-        String(file),
+        file,
       ].join('\n'),
     next: ({ verdict, file }, id) => [
       ...(verdict === 'unclear' ? [`surer, over a longer time: pm2-ops leak-report ${id} --seconds 300`] : []),
@@ -75,34 +82,21 @@ export const AGENT_COMMANDS: Record<ActionName, AgentCommand> = {
   },
 };
 
-interface Frame {
-  function: string;
-  file: string;
-  line: number;
-  hotLine?: number;
-  from?: string;
-  allocatedIn?: string;
-  share: number;
-  [weight: string]: unknown;
-}
-
-interface Growth {
-  bytesPerMinute: number;
-  bytesPerRequest: number | null;
-}
-
 /** The heaviest functions, a line each: their share, their weight, their name and where they are. */
-function frames(list: unknown, weight: (frame: Frame) => string): string[] {
-  return (list as Frame[]).map((frame) => {
-    const { function: name, file, line, hotLine, from, allocatedIn, share } = frame;
+function frames<Weighed extends Place & { share: number; allocatedIn?: string }>(
+  list: readonly Weighed[],
+  weight: (place: Weighed) => string,
+): string[] {
+  return list.map((place) => {
+    const { function: name, file, line, hotLine, from, allocatedIn, share } = place;
     const where = line > 0 ? `${file}:${hotLine ?? line}` : file;
     const more = from ? ` called from ${from}` : allocatedIn ? ` in ${allocatedIn}` : '';
-    return `  ${percent(share).padStart(6)}  ${weight(frame).padStart(12)}  ${name}  ${where}${more}`;
+    return `  ${percent(share).padStart(6)}  ${weight(place).padStart(12)}  ${name}  ${where}${more}`;
   });
 }
 
 /** @param reason why not, or what else is to be said */
-function whetherDrained(drained: boolean, reason: unknown): string {
+function whetherDrained(drained: boolean, reason: string | undefined): string {
   if (!drained) return `not drained: ${reason}`;
   return reason === undefined ? 'drained meanwhile' : `drained; ${reason}`;
 }
@@ -112,19 +106,19 @@ function rate({ bytesPerMinute, bytesPerRequest }: Growth): string {
   return `${bytesPerMinute < 0 ? '-' : ''}${megabytes(Math.abs(bytesPerMinute))} per minute${perRequest}`;
 }
 
-function percent(share: unknown): string {
-  return `${(Number(share) * 100).toFixed(1)} %`;
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }
 
-function megabytes(bytes: unknown): string {
-  const mb = Number(bytes) / 2 ** 20;
+function megabytes(bytes: number): string {
+  const mb = bytes / 2 ** 20;
   return `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`;
 }
 
-function seconds(ms: unknown): string {
-  return `${(Number(ms) / 1000).toFixed(1)} s`;
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }
 
-function heap(memory: unknown): string {
-  return megabytes((memory as NodeJS.MemoryUsage).heapUsed);
+function heap({ heapUsed }: MemoryUsage): string {
+  return megabytes(heapUsed);
 }

@@ -135,19 +135,19 @@ export interface RunProgress {
 }
 
 /** Exactly one process's reply. */
-export interface RunResult {
+export interface RunResult<Replied extends Reply = Reply> {
   id: PmId;
   name: string;
   pid: number;
-  reply: Reply;
+  reply: Replied;
 }
 
-export interface RunReply {
+export interface RunReply<Replied extends Reply = Reply> {
   /** Did every process do it? */
   ok: boolean;
   action: string;
   target: string;
-  results: RunResult[];
+  results: RunResult<Replied>[];
 }
 
 /** One line about a reload that runs. */

@@ -1,7 +1,7 @@
 // Reads what a person typed behind `pm2 trigger <app> <action>`: a JSON object or key=value pairs. Strict on purpose:
 // a parameter that is silently ignored is a drain without its timeout.
 import type { ParamSpec } from './actions/declaration.ts';
-import { type ActionName, specsOf } from './actions/index.ts';
+import { type ActionName, type ParamsOf, specsOf } from './actions/index.ts';
 import { Refusal } from './errors.ts';
 
 /** Values of an action's parameters after validation: every declared key is present. */
@@ -13,7 +13,7 @@ export type ParamValues = Record<string, boolean | number>;
  * @returns every parameter the action declares, with its default where it was not given; times in the unit of their type
  * @throws {Refusal} E_PARAMS naming the parameter, what was expected and what was got
  */
-export function parseParams(action: ActionName, raw: unknown): ParamValues {
+export function parseParams<Name extends ActionName>(action: Name, raw: unknown): ParamsOf<Name> {
   const specs = specsOf(action);
   const values: ParamValues = {};
   for (const [name, spec] of Object.entries(specs)) values[name] = spec.default;
@@ -22,7 +22,7 @@ export function parseParams(action: ActionName, raw: unknown): ParamValues {
     if (!spec) throw bad(action, `${action} has no parameter "${name}"`);
     values[name] = convert(action, name, spec, value);
   }
-  return values;
+  return values as ParamsOf<Name>;
 }
 
 function readPairs(action: ActionName, raw: unknown): Record<string, unknown> {

@@ -30,7 +30,7 @@ const OWN_GLOBALS = [
   ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
   ...['performance', 'process'],
 ];
-/** What code of the agent that is compiled later is given: a realm has none of it by itself. */
+/** What code that is compiled on first use is given: a realm has none of it by itself. */
 const WITHIN = ['Buffer', 'globalThis', ...OWN_GLOBALS];
 
 /** Modules whose promises are of the app's realm: the agent has its own in their place. */
@@ -58,7 +58,7 @@ const inARealmOfItsOwn = {
         inject: ['agent/realm/globals.ts'],
         format: 'cjs',
         write: false,
-        plugins: [promisesOfItsOwn, compiledLater],
+        plugins: [promisesOfItsOwn, compiledOnFirstUse],
       });
       if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
         throw new Error('the agent must have no dependency');
@@ -68,18 +68,18 @@ const inARealmOfItsOwn = {
 };
 
 /**
- * Keeps what the agent loads later as a text in its bundle, compiled when it is first required: V8 takes a fraction of the time
+ * Keeps what agent/actions/lazy.ts imports as a text in the bundle, compiled on first use: V8 takes a fraction of the time
  * to pass over a text that it takes to parse code. What both parts must share is handed over.
  */
-const compiledLater = {
-  name: 'compiled-later',
+const compiledOnFirstUse = {
+  name: 'compiled-on-first-use',
   setup(agent) {
     const shared = join(root, 'contract', 'errors.ts');
-    agent.onResolve({ filter: /\/later\.ts$/ }, ({ path, resolveDir }) => ({
+    agent.onResolve({ filter: /\/lazy\.ts$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path),
-      namespace: 'later',
+      namespace: 'lazy',
     }));
-    agent.onLoad({ filter: /.*/, namespace: 'later' }, async ({ path }) => {
+    agent.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path }) => {
       const { minifySyntax, minifyWhitespace } = agent.initialOptions;
       const { outputFiles, metafile } = await build({
         ...common,
@@ -98,7 +98,7 @@ const compiledLater = {
         ],
       });
       if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
-        throw new Error('what the agent loads later must have no dependency');
+        throw new Error('what the agent compiles on first use must have no dependency');
       return {
         resolveDir: dirname(path),
         watchFiles: Object.keys(metafile.inputs),

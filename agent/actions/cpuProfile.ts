@@ -3,6 +3,5 @@ import { profileCpu } from '../../diagnostics/cpuProfile.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';
 
-export const cpuProfile: Actions['cpu-profile'] = async (params, context) => ({
-  ...(await profileCpu(storeOf(context.options), { seconds: Number(params.seconds) }, context)),
-});
+export const cpuProfile: Actions['cpu-profile'] = ({ seconds }, context) =>
+  profileCpu(storeOf(context.options), { seconds }, context);

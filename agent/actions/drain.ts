@@ -5,7 +5,7 @@ import { requestLines } from '../../drain/index.ts';
 import type { Actions } from '../context.ts';
 import { requireServer } from './server.ts';
 
-export const drain: Actions['drain'] = async (params, { engine, permission, addressed, isRunning }) => {
+export const drain: Actions['drain'] = async (params, { engine, moduleClient, addressed, isRunning }) => {
   const state = engine.state();
   // Its drain is the dump's, which brings the instance back.
   if (isRunning('heapdump') && state !== 'serving') {
@@ -17,10 +17,10 @@ export const drain: Actions['drain'] = async (params, { engine, permission, addr
     throw new Refusal('E_BUSY', 'this instance is already draining', 'wait for it, or undo it: resume');
   }
   requireServer(engine, 'drain');
-  const grant = await permission.ask('drain', params, addressed);
+  const grant = await moduleClient.ask('drain', params, addressed);
   if ('skip' in grant) return { skipped: true, reason: grant.skip };
   try {
-    const result = await engine.drain({ budgetMs: Number(params.timeout) });
+    const result = await engine.drain({ budgetMs: params.timeout });
     const { finished, closed, cut } = result;
     const now = engine.state();
     if (now !== 'drained') {

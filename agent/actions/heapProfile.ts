@@ -3,6 +3,5 @@ import { profileHeap } from '../../diagnostics/heapProfile.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';
 
-export const heapProfile: Actions['heap-profile'] = async ({ seconds, garbage }, context) => ({
-  ...(await profileHeap(storeOf(context.options), { seconds: Number(seconds), garbage: garbage === true }, context)),
-});
+export const heapProfile: Actions['heap-profile'] = ({ seconds, garbage }, context) =>
+  profileHeap(storeOf(context.options), { seconds, garbage }, context);

@@ -7,19 +7,19 @@ import { outOfService } from './outOfService.ts';
 import { storeOf } from './store.ts';
 
 export const heapdump: Actions['heapdump'] = async (params, context) => {
-  const { options, permission, progress } = context;
+  const { options, moduleClient, progress } = context;
   const store = storeOf(options);
-  const headroom = { force: params.force === true, ...ceilingOf(options) };
+  const headroom = { force: params.force, ...ceilingOf(options) };
   checkHeadroom(store, headroom);
-  const grant = await permission.ask('heapdump', params, context.addressed);
+  const grant = await moduleClient.ask('heapdump', params, context.addressed);
   if ('skip' in grant) return { skipped: true, reason: grant.skip };
   try {
     // Again: this instance may have waited for its siblings' dumps.
     checkHeadroom(store, headroom);
-    return await outOfService(grant, Number(params.timeout), context, (serveAgain, unseen) =>
+    return await outOfService(grant, params.timeout, context, (serveAgain, unseen) =>
       writeHeapSnapshot(store, {
-        gzip: params.gzip === true,
-        compressor: permission.compress,
+        gzip: params.gzip,
+        compressor: moduleClient.compress,
         lowPriority: unseen,
         progress,
         onWritten: serveAgain,

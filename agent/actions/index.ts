@@ -1,23 +1,14 @@
-// The actions of every managed process, one verb one file.
+// The actions of every managed process, one file each.
+import type { ActionName } from '../../contract/actions/index.ts';
 import type { Actions } from '../context.ts';
-import { drain } from './drain.ts';
-import { disableKeepAlive, enableKeepAlive } from './keepAlive.ts';
-import { opsStatus } from './opsStatus.ts';
-import { resume } from './resume.ts';
+import { eager } from './eager.ts';
 
-// By `require`, because that is what the bundle has.
-const later = () => require('./later.ts') as typeof import('./later.ts');
+/** The implementation of an action. It may compile it first, and throws where that fails. */
+export function actionNamed<Name extends ActionName>(name: Name): Actions[Name] {
+  return Object.hasOwn(eager, name) ? (eager as Actions)[name] : { ...eager, ...compiled() }[name];
+}
 
-export const actions: Actions = {
-  heapdump: async (...args) => later().heapdump(...args),
-  'disable-keepalive': disableKeepAlive,
-  'enable-keepalive': enableKeepAlive,
-  drain,
-  resume,
-  'ops-status': opsStatus,
-  'cpu-profile': async (...args) => later().cpuProfile(...args),
-  'heap-profile': async (...args) => later().heapProfile(...args),
-  'leak-report': async (...args) => later().leakReport(...args),
-  gc: async (...args) => later().gc(...args),
-  report: async (...args) => later().report(...args),
-};
+/** By `require`, because that is what the bundle has. */
+function compiled(): typeof import('./lazy.ts')['lazy'] {
+  return (require('./lazy.ts') as typeof import('./lazy.ts')).lazy;
+}

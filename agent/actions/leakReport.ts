@@ -6,10 +6,5 @@ import { storeOf } from './store.ts';
 
 const LONGEST_SECONDS = action.params.seconds.max;
 
-export const leakReport: Actions['leak-report'] = async ({ seconds }, context) => ({
-  ...(await reportLeaks(
-    storeOf(context.options),
-    { seconds: Number(seconds), longestSeconds: LONGEST_SECONDS },
-    context,
-  )),
-});
+export const leakReport: Actions['leak-report'] = ({ seconds }, context) =>
+  reportLeaks(storeOf(context.options), { seconds, longestSeconds: LONGEST_SECONDS }, context);

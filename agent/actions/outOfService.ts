@@ -1,25 +1,18 @@
 // Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
 // siblings, and puts it back whatever happens. Nothing is ever cut for it.
 
+import type { HeapdumpFields } from '../../contract/actions/heapdump.ts';
 import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine, DrainOptions, DrainResult } from '../../drain/index.ts';
 import type { Context } from '../context.ts';
-import type { Grant } from '../permission.ts';
+import type { Grant } from '../moduleClient.ts';
 import { whyNoServer } from './server.ts';
 
 /** How often it is told what the drain still waits for, in milliseconds. */
 const TELL_EVERY_MS = 1_000;
 
-/** What the reply says of it. */
-interface Standing {
-  /** Had nobody a connection to this instance when it stood still? */
-  drained: boolean;
-  /** Why not, or what else is to be said. */
-  reason?: string;
-  /** Responses completed, and idle or long-lived connections told goodbye. */
-  finished?: number;
-  closed?: number;
-}
+/** The part of the reply that says how clients fared. */
+type Standing = Omit<HeapdumpFields, 'file' | 'bytes' | 'heapUsed'>;
 
 /**
  * @param grant the coordinator's word on whether siblings serve meanwhile, and where they do not
@@ -33,7 +26,7 @@ export async function outOfService<T extends object>(
   timeoutMs: number,
   context: Context,
   work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,
-): Promise<Record<string, unknown>> {
+): Promise<T & Standing> {
   const { engine, progress } = context;
   refuseIfLeaving(context);
   const before = engine.state();
@@ -74,7 +67,7 @@ export async function outOfService<T extends object>(
     }
     refuseIfLeaving(context);
     // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
-    await context.permission.echo();
+    await context.moduleClient.echo();
     refuseIfLeaving(context);
     const done = await work(serveAgain, (drain.left ?? 0) === 0 && alone.length === 0);
     await serveAgain();

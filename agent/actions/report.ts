@@ -3,4 +3,4 @@ import { writeReport } from '../../diagnostics/report.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';
 
-export const report: Actions['report'] = async (_params, { options }) => ({ ...(await writeReport(storeOf(options))) });
+export const report: Actions['report'] = (_params, { options }) => writeReport(storeOf(options));

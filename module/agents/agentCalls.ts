@@ -5,7 +5,7 @@ import type { AgentMessage, ModuleMessage } from '../../contract/agentMessages.t
 import type { ErrorCode } from '../../contract/errors.ts';
 import type { ActionProgress } from '../../contract/progress.ts';
 import type { ReplRequest } from '../../contract/replRequest.ts';
-import type { Reply } from '../../contract/reply.ts';
+import type { HeardReply, Reply } from '../../contract/reply.ts';
 import { type Daemon, isSameSlot, type PmId } from '../pm2/daemon.ts';
 
 export interface AgentCalls {
@@ -14,13 +14,13 @@ export interface AgentCalls {
    * @param params as a person gave them: the agent validates
    * @param onProgress what the action tells before it answers
    */
-  run(
+  run<Name extends ActionName>(
     pmId: PmId,
-    action: ActionName,
+    action: Name,
     params: Record<string, unknown>,
     withinMs: number,
     onProgress?: (progress: ActionProgress) => void,
-  ): Promise<Reply>;
+  ): Promise<HeardReply<Name>>;
   /** Has one process open a REPL; settles as above. */
   repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
   /** Delivers an answer, or a word before it. @returns false when it is to a question that somebody else was asked */

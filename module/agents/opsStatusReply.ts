@@ -1,6 +1,6 @@
 // What an agent answers to `ops-status`, as far as the module itself acts on it: validated, because it is an app's word.
 import * as z from 'zod/mini';
-import type { Reply } from '../../contract/reply.ts';
+import type { HeardReply } from '../../contract/reply.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
 
 const amount = z.number().check(z.minimum(0));
@@ -25,7 +25,7 @@ export interface OpsStatusReply {
 }
 
 /** @returns undefined when it is a failure */
-export function readOpsStatus(reply: Reply): OpsStatusReply | undefined {
+export function readOpsStatus(reply: HeardReply<'ops-status'>): OpsStatusReply | undefined {
   if (!reply.ok) return undefined;
   return {
     servers: servers.safeParse(reply.servers).data ?? [],

@@ -1,6 +1,7 @@
 // Drains instances through their agents before PM2 touches them, so that it does not matter how an app takes PM2's SIGINT.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reply } from '../../../contract/reply.ts';
+import type { Failure } from '../../../contract/errors.ts';
+import type { HeardReply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
@@ -17,7 +18,7 @@ export interface Drains {
   /** Instances that this run has drained and neither replaced nor resumed yet. */
   readonly drained: Set<PmId>;
   /** Settles when the instance is drained, when it cannot be, or when it has ended. */
-  drain(pmId: PmId, options?: DrainOptions): Promise<Reply>;
+  drain(pmId: PmId, options?: DrainOptions): Promise<HeardReply<'drain'>>;
   /** Has a drained instance serve again. */
   resume(pmId: PmId): Promise<void>;
 }
@@ -42,7 +43,7 @@ export function createDrains(
   const drained = new Set<PmId>();
   return { drained, drain, resume };
 
-  async function drain(pmId: PmId, { once = false, force = false }: DrainOptions = {}): Promise<Reply> {
+  async function drain(pmId: PmId, { once = false, force = false }: DrainOptions = {}): Promise<HeardReply<'drain'>> {
     const member = fleet.get(pmId);
     if (member?.attachment.is !== 'attached') {
       const reason = member ? `: ${member.attachment.reason}` : '';
@@ -71,7 +72,7 @@ export function createDrains(
 }
 
 /** A process that ends while it drains gives no answer any more. */
-async function whenGone(pid: number, withinMs: number): Promise<Reply> {
+async function whenGone(pid: number, withinMs: number): Promise<Failure> {
   const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
   while (isRunning(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS, undefined, { ref: false });
   return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');

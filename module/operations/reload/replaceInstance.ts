@@ -1,7 +1,7 @@
 // Replaces one old instance under its id: drains it, has PM2 start it again, and waits until the new code is ready there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../../contract/errors.ts';
-import type { Reply } from '../../../contract/reply.ts';
+import type { HeardReply, Reply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import { list, reaches } from '../../fleet/cover.ts';
 import type { Instance } from '../../fleet/readiness.ts';
@@ -82,7 +82,7 @@ async function haveCovered(context: ReloadContext, canary: Canary, pmId: PmId): 
 }
 
 /** Drains an instance that is to be replaced; the last one that serves only with `force`. */
-async function takeOut({ drains, request }: ReloadContext, canary: Canary, pmId: PmId): Promise<Reply> {
+async function takeOut({ drains, request }: ReloadContext, canary: Canary, pmId: PmId): Promise<HeardReply<'drain'>> {
   // Without a canary no other instance is about to serve.
   const drain = await drains.drain(pmId, { once: canary.current() === undefined });
   const isLast = !drain.ok && drain.code === 'E_LAST';

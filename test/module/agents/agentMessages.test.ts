@@ -56,7 +56,7 @@ const MESSAGES: AgentMessage[] = [
   {
     kind: 'reply',
     nonce: 'f0',
-    reply: { ok: true, action: 'gc', pid: 7, ms: 0, before: { heapUsed: 1 }, list: [null] },
+    reply: { ok: true, action: 'gc', pid: 7, ms: 0, ...{ before: { heapUsed: 1 }, list: [null] } },
   },
   { kind: 'reply', nonce: 'f0', reply: { ok: false, action: 'gc', code: 'E_STATE', message: 'a', hint: 'b' } },
   { kind: 'bye', pid: 7, reason: 'it was told to detach' },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Reply } from '../../../contract/reply.ts';
+import type { HeardReply } from '../../../contract/reply.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createRollingReload } from '../../../module/operations/reload/rollingReload.ts';
 import type { Daemon, ManagedProcess } from '../../../module/pm2/daemon.ts';
@@ -38,7 +38,7 @@ it('an instance that a reload has drained answers once more before it is ended: 
     fleet,
     daemon,
     calls: {
-      run: async (pmId: number, action: string): Promise<Reply> => {
+      run: async (pmId: number, action: string): Promise<HeardReply<'drain'>> => {
         if (action === 'drain') happened.push(`drained ${pmId}`);
         const member = fleet.get(pmId);
         if (member) member.state = action === 'drain' ? 'drained' : 'serving';

@@ -1,4 +1,5 @@
-// Asks the module's coordinator before something that concerns the siblings of this process too (a drain, a dump).
+// The agent's client of the module: asks its coordinator before a drain or a dump, which concern the siblings of this process too,
+// and has it do what costs this process nothing there.
 import type { ActionName } from '../contract/actions/index.ts';
 import type { Addressed, AgentMessage, Verdict } from '../contract/agentMessages.ts';
 import { Refusal } from '../contract/errors.ts';
@@ -16,7 +17,7 @@ export interface Grant {
   alone: string[];
 }
 
-export interface Permission {
+export interface ModuleClient {
   /**
    * @returns a grant, or why this instance is to skip the action
    * @throws {Refusal} what the coordinator refused with, or E_TIMEOUT when no module answers
@@ -41,7 +42,7 @@ export interface Permission {
 const UNDECIDED = { may: false, reason: 'the pm2-ops module did not say whether siblings serve' } as const;
 
 /** @param send puts an agent message on the bus; false when it could not */
-export function createPermission(send: (message: AgentMessage) => boolean): Permission {
+export function createModuleClient(send: (message: AgentMessage) => boolean): ModuleClient {
   const mailboxes = new Map<string, Mailbox>();
   const echoes = new Map<string, () => void>();
   let asked = 0;
