@@ -1,4 +1,4 @@
-// app-template as it is shipped, copied and called by a name of one's own.
+// Copies app-template as it is shipped, under the user's own name for it.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const TEMPLATE = join(dirname(fileURLToPath(import.meta.url)), '..', 'app-template');
 const TEMPLATE_NAME = 'app-template';
 export const TEMPLATE_PORT = 3000;
-/** Where it stands: as a number, and as the default in the configuration. */
+/** How the port is written: as a number, and as the default in the configuration. */
 const PORT = /\b3000\b|(?<=\bPORT: integer\()3_000\b/g;
 /** The text of app-template/.gitignore, put in by the build: npm packs no such file. */
 declare const TEMPLATE_GITIGNORE: string;
@@ -30,9 +30,10 @@ export function nameProblem(name: string): string | undefined {
 
 /**
  * Copies the template into `folder`, which is empty or does not exist yet. If it fails, everything is as before.
+ * @param finish completes the copy; if it fails, the copy failed
  * @returns the files, relative to the folder
  */
-export async function copyTemplate(folder: string, naming: Naming): Promise<string[]> {
+export async function copyTemplate(folder: string, naming: Naming, finish: () => Promise<void>): Promise<string[]> {
   const made = await mkdir(folder, { recursive: true });
   try {
     const files = await templateFiles();
@@ -42,6 +43,7 @@ export async function copyTemplate(folder: string, naming: Naming): Promise<stri
       await writeFile(target, adapt(file, await readFile(join(TEMPLATE, file), 'utf8'), naming));
     }
     await writeFile(join(folder, '.gitignore'), TEMPLATE_GITIGNORE);
+    await finish();
     return files.map((file) => renamed(file, naming));
   } catch (error) {
     if (made !== undefined) await rm(made, { recursive: true, force: true });
@@ -53,7 +55,7 @@ export async function copyTemplate(folder: string, naming: Naming): Promise<stri
 async function templateFiles(): Promise<string[]> {
   if (!existsSync(TEMPLATE))
     throw new Error(`this pm2-ops has no template: ${TEMPLATE} is not there; install it again`);
-  // In a checkout it is there, and so may be what it names.
+  // A checkout has it, and may have the folders that it names.
   const skipped = new Set(['.gitignore', ...TEMPLATE_GITIGNORE.split('\n').map((line) => line.replace(/\/$/, ''))]);
   const found: string[] = [];
   const look = async (folder: string) => {
@@ -81,7 +83,7 @@ function renamed(text: string, { name }: Naming): string {
     .replaceAll(TEMPLATE_NAME.replaceAll('-', '_'), name.replaceAll(/[^a-z0-9]/g, '_'));
 }
 
-/** What one makes of the template is one's own: our licence and description do not go with it. */
+/** The new service is the user's own: our licence and description do not go with it. */
 function owned(text: string): string {
   const json = JSON.parse(text) as { description?: string; license?: string; packages?: { '': { license?: string } } };
   if (json.packages) json.packages[''].license = 'UNLICENSED';

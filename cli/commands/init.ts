@@ -1,10 +1,11 @@
-// `pm2-ops init my-service`: a service of one's own, from app-template, installed, built and ready for `pm2 start`.
-import { spawn } from 'node:child_process';
+// `pm2-ops init my-service`: a new service from app-template, installed, built and ready for `pm2 start`.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { shellWord } from '../../shared/text/shell.ts';
 import { type Command, UsageError } from '../command.ts';
+import { runNpm } from '../npm.ts';
 import { say } from '../output.ts';
+import { dependOnOwnPackage } from '../ownPackage.ts';
 import { createProgressLine } from '../progressLine.ts';
 import { copyTemplate, nameProblem, TEMPLATE_PORT } from '../template.ts';
 
@@ -23,8 +24,11 @@ export const init: Command = {
     const name = nameFrom(values.name, folder);
     const port = portFrom(values.port);
     refuseUnlessEmpty(folder);
-    const files = await copyTemplate(folder, { name, port });
-    say(`${name}: ${files.length} files in ${folder}`);
+    let dependency = '';
+    const files = await copyTemplate(folder, { name, port }, async () => {
+      dependency = await dependOnOwnPackage(folder);
+    });
+    say(`${name}: ${files.length} files in ${folder}\n${dependency}`);
     const install = values['no-install'] !== true;
     if (install) for (const step of STEPS) await npm(step, folder);
     say(next({ folder, name, port, install }));
@@ -57,44 +61,25 @@ function refuseUnlessEmpty(folder: string): void {
   throw new Error(`${folder} is not empty (${some}); nothing was changed. Give the name of a new folder`);
 }
 
-/** Runs npm there, tells for how long, and shows what it said only if it failed. */
-function npm(args: string[], cwd: string): Promise<void> {
+/** Runs npm there, shows for how long, and prints its output only if it failed. */
+async function npm(args: string[], cwd: string): Promise<void> {
   const what = `npm ${args.join(' ')}`;
   const progress = createProgressLine(false);
   const started = performance.now();
   const show = () => progress.show(performance.now() - started, `${what} …`, what);
   show();
   const timer = setInterval(show, 100);
-  // On Windows npm is a script, which only a shell starts.
-  const shell = process.platform === 'win32';
-  const child = spawn('npm', args, { cwd, shell, env: ownEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-  return new Promise<void>((done, fail) => {
-    child.once('error', fail);
-    child.once('close', (code) => {
-      if (code === 0) done();
-      else fail(new Error(`${said.trim()}\n${what} failed with exit code ${code}`));
-    });
-  })
-    .catch((error: Error) => {
-      throw new Error(
-        `${error.message}\nThe service is there. When that is repaired: cd ${shellWord(cwd)} && npm ci && npm run build`,
-      );
-    })
-    .finally(() => {
-      clearInterval(timer);
-      progress.end();
-    });
-}
-
-/** Started by npx we have the environment of the package that npx runs; the user's own settings (npm_config_registry) stay. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^npm_(package_|lifecycle_|command$|config_local_prefix$)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !foreign.test(key)));
+  try {
+    const { code, said } = await runNpm(args, cwd);
+    if (code !== 0) throw new Error(`${said.trim()}\n${what} failed with exit code ${code}`);
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}\nThe service is there. When that is repaired: cd ${shellWord(cwd)} && npm ci && npm run build`,
+    );
+  } finally {
+    clearInterval(timer);
+    progress.end();
+  }
 }
 
 function next({

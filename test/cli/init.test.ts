@@ -31,7 +31,8 @@ describe('pm2-ops init', () => {
     const [app] = createRequire(COMMAND)(join(service, 'ecosystem.config.cjs')).apps;
     assert.deepEqual([app.name, app.cwd, app.env.PORT], ['my-service', service, '4100']);
     assert.match(readFileSync(join(service, 'nginx', 'my-service.conf'), 'utf8'), /server 127\.0\.0\.1:4100 /);
-    for (const file of filesIn(service))
+    // A copy of this package may be there, in a compressed file.
+    for (const file of filesIn(service).filter((file) => !file.endsWith('.tgz')))
       assert.doesNotMatch(
         file + readFileSync(file, 'utf8').replaceAll(/"integrity": .*/g, ''),
         /app[-_]template|\b3000\b/,
