@@ -1,5 +1,5 @@
-// Opens a REPL in this process when the module asks for it. What a REPL is made of comes with the question: an app in which
-// nobody opens one carries nothing of it.
+// Opens a REPL in this process when the module asks for it. The request brings the REPL's code, so that an app without one
+// carries none of it.
 
 import { Refusal } from '../../contract/errors.ts';
 import type { ReplRequest } from '../../contract/replRequest.ts';
@@ -22,6 +22,7 @@ interface Current {
 
 type Open = (options: ReplOptions, onClosed: () => void) => Promise<OpenRepl>;
 
+/** Keeps the one REPL that may be open in this process. */
 export function createRepls(): Repls {
   let current: Current | undefined;
 

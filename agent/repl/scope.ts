@@ -1,5 +1,5 @@
-// The names that typed code sees: a global of its own, so that what it declares does not become the app's, in which the app's
-// globals are there, live, and what the app offers under `globalThis[Symbol.for('pm2-ops.repl')]`.
+// The names that typed code sees. It has a global of its own, so that its declarations do not become the app's. There it finds
+// the app's globals, live, and what the app offers under `globalThis[Symbol.for('pm2-ops.repl')]`.
 import { Console } from 'node:console';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { constants, createContext, runInContext, Script } from 'node:vm';
 
+/** The app offers names to typed code under this symbol of its global. */
 export const OFFERED = Symbol.for('pm2-ops.repl');
 /** What `import(` in typed code becomes: V8's inspector knows no modules. */
 export const IMPORT = '$import';
@@ -20,9 +21,10 @@ export interface Scope {
 }
 
 /**
+ * Makes the global of typed code.
  * @param name of the context, by which the inspector lists it
  * @param print takes what typed code logs
- * @param guard makes a callback survivable
+ * @param guard wraps a callback so that its error does not end the app
  */
 export function createScope(
   name: string,
@@ -86,7 +88,7 @@ export function createScope(
   return { context, offered, stopTimers };
 }
 
-/** Reads it anew each time; assigning to it makes it the typed code's own. */
+/** Defines a name that is read anew each time. Once typed code assigns to it, the name is its own. */
 function offer(context: object, name: string, get: () => unknown): void {
   Object.defineProperty(context, name, {
     get,
@@ -98,7 +100,7 @@ function offer(context: object, name: string, get: () => unknown): void {
   });
 }
 
-/** An object, or a function that returns one. */
+/** What an app offers is an object, or a function that returns one. */
 function offersOf(value: unknown): Record<string, unknown> {
   try {
     const offers: unknown = typeof value === 'function' ? value() : value;
@@ -125,7 +127,7 @@ function compileImport(): (specifier: string) => Promise<unknown> {
   }).runInThisContext() as (specifier: string) => Promise<unknown>;
 }
 
-/** Node warns of what it calls experimental there, in the app's log. */
+/** Keeps Node's warning about an experimental feature out of the app's log. */
 function withoutWarning<T>(act: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = () => {};

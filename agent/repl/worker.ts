@@ -1,5 +1,5 @@
-// The thread beside an app's own that serves a REPL's socket: it listens, writes the audit, watches the time, and is there to
-// interrupt what blocks the app. The app's main thread only evaluates.
+// The thread that serves a REPL's socket, beside the app's own: it listens, writes the audit, watches the time and interrupts
+// typed code that blocks the app. The app's main thread only evaluates.
 import { chmodSync, closeSync, constants, fchmodSync, mkdirSync, rmSync, writeSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { createServer, type Socket } from 'node:net';
@@ -17,22 +17,22 @@ import {
 import type { ReplData } from '../../contract/replRequest.ts';
 import { openRegularSync } from '../../shared/files/regularFile.ts';
 
-/** How long the main thread may take to be interrupted, in milliseconds. */
+/** How long an interrupt of the main thread may take. */
 const INTERRUPT_MS = 2_000;
-/** How long what was ended may take to say so, in milliseconds. */
+/** How long an evaluation that was ended may take to report it. */
 const SAYS_SO_MS = 300;
-/** How often the main thread is asked for what it has not begun yet, and the pause in milliseconds. */
+/** How often, and with which pause, the main thread is asked about an evaluation that has not begun. */
 const ASKS = 20;
 const ASK_EVERY_MS = 50;
-/** What runs after an `await` is ended only if it blocks the app for so long, in milliseconds: V8 would end whatever runs then. */
+/** Code after an `await` is ended only if it blocks the app for so long: V8 ends whatever runs at that moment. */
 const BLOCKS_MS = 500;
-/** What was said last gets so much time to be read, in milliseconds. */
+/** How long the client has to read the last frame. */
 const LAST_WORDS_MS = 200;
 
 const { folder, socket: path, token, audit, idleMs, comesWithinMs, who } = workerData as ReplData;
 const main = parentPort!;
 let client: Socket | undefined;
-/** What runs: its number, 0 for nothing. */
+/** The number of the evaluation that runs, 0 for none. */
 let running = 0;
 let count = 0;
 let over = false;
@@ -46,14 +46,14 @@ function listen(): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
-    // One of a process that was killed and had this pid.
+    // A socket may be left by a killed process that had this pid.
     rmSync(path, { force: true });
   } catch (error) {
     tell({ kind: 'failed', message: (error as Error).message });
     return;
   }
   server.on('error', (error) => tell({ kind: 'failed', message: error.message }));
-  // Not through a cluster's primary, which is PM2's daemon.
+  // In cluster mode `exclusive` keeps PM2's daemon from listening in our place.
   server.listen({ path, exclusive: true }, () => {
     try {
       chmodSync(path, 0o600);
@@ -64,7 +64,7 @@ function listen(): void {
   });
 }
 
-/** The first one who knows the token has it; nobody else gets in. */
+/** Serves the first client that knows the token, and refuses all others. */
 function accept(socket: Socket): void {
   let known = false;
   socket.setEncoding('utf8');
@@ -83,7 +83,7 @@ function accept(socket: Socket): void {
     }
     known = true;
     client = socket;
-    // The socket's file goes with it.
+    // Closing the server removes the socket's file.
     server.close();
     awake();
     record({ event: 'opened' });
@@ -100,7 +100,7 @@ function obey(frame: ClientFrame): void {
   else if ('columns' in frame) tell({ kind: 'columns', columns: frame.columns, colours: true });
 }
 
-/** Written down first, run then. */
+/** Writes the line to the audit, then runs it. */
 function run(code: string): void {
   try {
     record({ line: code });
@@ -138,11 +138,11 @@ function done(how: 'ok' | 'error' | 'incomplete'): void {
   say({ done: how });
 }
 
-/** Ctrl-C: what blocks the main thread is ended from here, by V8, if it is what somebody has typed. */
+/** Ctrl-C: V8 ends, on request of this thread, typed code that blocks the main thread. */
 async function interrupt(): Promise<void> {
   const id = running;
   let answer = await askMain(id);
-  // The main thread has not come to it yet.
+  // The main thread may not have begun yet.
   for (let again = 0; answer === 'idle' && id > 0 && running === id && again < ASKS; again++) {
     await sleep(ASK_EVERY_MS);
     answer = await askMain(id);
@@ -154,7 +154,7 @@ async function interrupt(): Promise<void> {
   switch (answer) {
     case 'late':
     case 'terminate':
-      // Ended in the middle it says so itself; after an `await` nobody does.
+      // The main thread reports the end of an evaluation, but not of code after an `await`.
       await sleep(SAYS_SO_MS);
       giveUp(id);
       break;
@@ -182,8 +182,9 @@ function giveUp(id: number): void {
 const STUCK = `cannot be interrupted: it runs in a callback that Node calls, which V8 cannot end without ending the process; pm2 restart ${who.pm_id}\n`;
 
 /**
- * Connected only for this moment: an inspector that is closed meanwhile would wait for us.
- * @param endsLate also what runs after an `await`
+ * Asks the main thread what an interrupt would do, and ends typed code. The session lasts only for the question: closing an
+ * inspector waits for its sessions.
+ * @param endsLate whether to end code after an `await`, too
  */
 function askMain(id: number, endsLate = false): Promise<Interruption | undefined> {
   return new Promise((resolve) => {
@@ -205,7 +206,7 @@ function askMain(id: number, endsLate = false): Promise<Interruption | undefined
   });
 }
 
-/** The command is gone: what it has left running is ended. */
+/** The client is gone: an evaluation that it left running is ended. */
 async function leave(): Promise<void> {
   if (over) return;
   client = undefined;
@@ -215,7 +216,7 @@ async function leave(): Promise<void> {
 
 function awake(): void {
   clearTimeout(timer);
-  // Whatever runs is waited for.
+  // A running evaluation keeps the session open.
   timer = setTimeout(() => (running > 0 ? awake() : end(`closed after ${minutes(idleMs)} without a word`)), idleMs);
 }
 
@@ -230,12 +231,12 @@ function end(reason: string): void {
   try {
     record({ event: 'closed', reason });
   } catch {
-    // It is closed anyway.
+    // The session closes with or without this line.
   }
   setTimeout(() => process.exit(0), client ? LAST_WORDS_MS : 0);
 }
 
-/** A line of JSON, in which no character controls a terminal. @throws when it cannot be written */
+/** Appends a line of JSON to the audit, in which no character controls a terminal. @throws when it cannot be written */
 function record(what: Record<string, string>): void {
   const fd = openRegularSync(audit, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
   try {
