@@ -4,8 +4,8 @@
 import cluster from 'node:cluster';
 import type { Session } from 'node:inspector';
 import { createRequire } from 'node:module';
-import type { ClusterChild, ServerInternals } from './internals.ts';
-import { isServer } from './internals.ts';
+import type { ClusterChild, ServerInternals } from './nodeInternals.ts';
+import { isServer } from './nodeInternals.ts';
 
 const GATE = Symbol.for('pm2-ops.drain.cluster-handles');
 

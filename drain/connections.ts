@@ -17,7 +17,7 @@ import {
   streamsOf,
   type WebSocketInternals,
   websocketOf,
-} from './internals.ts';
+} from './nodeInternals.ts';
 import { isSecure, kindOf } from './servers.ts';
 
 /** What a connection is doing. */

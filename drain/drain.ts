@@ -1,131 +1,54 @@
-// The drain itself, from the moment the servers have stopped listening: finish what is in flight, tell the rest
-// goodbye, and be gone the moment nothing is left or the budget is.
+// The drain itself, from the moment the servers have stopped listening: it finishes what is in flight, ends the rest politely,
+// and is over the moment nothing is left or the budget is used up.
 
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import { attempt, guarded, ignoreErrors, subscribe } from '../shared/guard.ts';
 import { type Connection, hasHalfRequest, isOpaque } from './connections.ts';
-import { answersEventSource, endEventStream, endEventStreamOfHttp2, streamsToEventSource } from './eventStreams.ts';
+import { CutCount } from './cutCount.ts';
 import {
   answerUnavailable,
   closeWebSocket,
-  cutSession,
   endPolitely,
   GOAWAY_PATIENCE_MS,
-  isLeaving,
+  isEnding,
   sayGoawayWhileAnswering,
-} from './farewell.ts';
-import {
-  type HttpSocket,
-  type RequestInternals,
-  type ResponseInternals,
-  requestOf,
-  type ServerInternals,
-  streamsOf,
-  websocketOf,
-} from './internals.ts';
-import { halfRequestLine, NAMED_REQUESTS, opaqueLine, requestLine, Tally, unfinishedOn } from './tally.ts';
-import { onUnanswered } from './unanswered.ts';
+} from './endConnections.ts';
+import { answersEventSource, endEventStream, endEventStreamOfHttp2, streamsToEventSource } from './eventStreams.ts';
+import { Http2Streams } from './http2Streams.ts';
+import { type HttpSocket, type ResponseInternals, type ServerInternals, streamsOf } from './nodeInternals.ts';
+import { Schedule } from './schedule.ts';
+import { NAMED_REQUESTS, requestLine, Tally, unfinishedOn } from './tally.ts';
+import type { DrainOptions, DrainResult, RequestLine } from './types.ts';
 
-/** What a drain did, as its clients saw it: each request, stream and connection is counted once. */
-export interface DrainResult {
-  /** Responses completed while it ran, and tunnels and raw connections that ended by themselves. */
-  finished: number;
-  /** What was ended politely: idle connections, HTTP/2 sessions, WebSockets of ws, streams of an EventSource. */
-  closed: number;
-  /** What was cut off when the budget ended: requests, tunnels, raw connections. */
-  cut: number;
-  /** The first of those that can be told. */
-  cutRequests?: RequestLine[];
-  /** Of `cut`: tunnels and raw connections. Nobody but their two ends knows whether they were done. */
-  cutOpaque?: number;
-  /** Connections that are still open, with `unfinished: 'leave'`. */
-  left?: number;
-  /** The first requests on them that can be told. */
-  leftRequests?: RequestLine[];
-}
-
-/** A request as an operator recognises it; its query may hold secrets and is left out. Of a tunnel or a raw connection: what
- * it is and where it comes from. */
-export interface RequestLine {
-  method: string;
-  path: string;
-}
-
-export interface DrainOptions {
-  /** The drain is over after this many milliseconds, whatever is left. */
-  budgetMs: number;
-  /** How long an idle connection may take to send its next request, in milliseconds. Default: see `defaultGraceMs`. */
-  graceMs?: number;
-  /** The process leaves afterwards: nothing makes it listen again. */
-  last?: boolean;
-  /**
-   * What becomes of what is not finished when the budget ends. `leave`, for a process that will serve on: it stays open, and
-   * nothing is ever cut. Then an idle connection is ended only when its client has no reason to use it any more (the
-   * server's `keepAliveTimeout` is over), and the streams of an EventSource, which comes back by itself, are ended at once.
-   */
-  unfinished?: 'cut' | 'leave';
-  /** Addresses at which it goes on to listen: their clients wait, because nobody else would have them. */
-  except?: readonly string[];
-}
-
-/** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself
- * closes it 1 s later. */
-const LONGEST_GRACE_MS = 6_000;
-/** How long after its `keepAliveTimeout` Node closes a connection at the latest, in milliseconds (lib/_http_server.js). */
+/** How long after its `keepAliveTimeout` Node closes a connection at the latest (lib/_http_server.js). */
 const KEEP_ALIVE_BUFFER_MS = 1_000;
-/** How long a client whose event stream we ended may take to ask again on its connection, in milliseconds. */
+/** How long a client whose event stream was ended may take to ask again on its connection. */
 const AFTER_STREAM_MS = 1_000;
-/** How often we look, in milliseconds; less often where looking takes long. */
+/** How often the drain looks at its connections; less often where looking takes long. */
 const LOOK_EVERY_MS = 15;
 const LOOK_SHARE = 10;
-/** How long connections that were destroyed may take to be closed, so that what was on them can be counted, in
- * milliseconds. */
+/** How long destroyed connections may take to close, so that what was on them can be counted. */
 const CLOSED_WITHIN_MS = 50;
-
-/** Idle connections get all the time that the budget allows, up to 6 s: after that nobody has reason to use them. */
-export function defaultGraceMs(budgetMs: number): number {
-  return Math.min(LONGEST_GRACE_MS, budgetMs - lastPartMs(budgetMs));
-}
-
-/** The budget's last part, in milliseconds: 10 %, between 50 ms and 1 s. Streams of an EventSource end here. */
-export function lastPartMs(budgetMs: number): number {
-  return Math.min(budgetMs, 1_000, Math.max(50, budgetMs / 10));
-}
-
-/** The last part's second half, in milliseconds: until then a connection whose response has just ended may be used once more
- * by a client that had no chance to hear that it goes. */
-function secondHalfMs(budgetMs: number): number {
-  return lastPartMs(budgetMs) / 2;
-}
-
-/** The very last part, in milliseconds, in which what is still unanswered is told so instead of being cut silently. */
-function lastWordMs(budgetMs: number): number {
-  return Math.min(50, budgetMs / 20);
-}
 
 /** One drain. Starts looking with `run`. */
 export class Drain {
   readonly #look: () => Connection[];
   readonly #owns: (server: ServerInternals) => boolean;
-  readonly #startedAt: number;
-  #budgetMs: number;
-  #graceMs: number;
-  #leave: boolean;
+  readonly #schedule: Schedule;
   readonly #tally = new Tally();
-  #left: Pick<DrainResult, 'left' | 'leftRequests'> = {};
-  /** Idle connections: since when, in milliseconds. */
-  #idleSince = new Map<HttpSocket, number>();
-  /** Requests of HTTP/2 streams that began since. */
-  readonly #requests = new WeakMap<object, RequestInternals>();
-  readonly #watched = new WeakSet<object>();
+  /** Event streams that the drain has ended, and the connections of those of HTTP/1. */
+  readonly #endedStreams = new WeakSet<object>();
+  readonly #streams = new Http2Streams((stream) => {
+    if (!this.#budgetIsOver) this.#tally.finish(stream);
+  });
+  readonly #cuts = new CutCount(this.#tally, this.#streams, this.#endedStreams);
+  /** Idle connections, and since when. */
+  #idleSinceMs = new Map<HttpSocket, number>();
   /** Connections of the last look that are still open, and what they were; the last of them that closes ends the drain. */
   readonly #open = new Map<HttpSocket, Connection>();
-  /** Event streams that we ended, and the connections of those of HTTP/1. */
-  readonly #endedStreams = new WeakSet<object>();
   /** Responses whose header has not been sent, and how many bytes had been by then. */
   readonly #unanswered = new WeakMap<ResponseInternals, number>();
-  /** HTTP/1 connections with requests that were cut, and what is known of the first of these. */
-  readonly #cutting = new Map<HttpSocket, { response: ResponseInternals | undefined; counted: boolean }>();
+  #left: Pick<DrainResult, 'left' | 'leftRequests'> = {};
   #budgetIsOver = false;
   #waitsForCloses = false;
   readonly #undo: (() => void)[] = [];
@@ -134,17 +57,14 @@ export class Drain {
   #resolve: (result: DrainResult) => void = () => {};
   readonly done: Promise<DrainResult>;
 
-  constructor(
-    look: () => Connection[],
-    owns: (server: ServerInternals) => boolean,
-    { budgetMs, graceMs, unfinished = 'cut' }: DrainOptions,
-  ) {
+  /**
+   * @param look finds the connections that the drain is about
+   * @param owns is the drain about this server?
+   */
+  constructor(look: () => Connection[], owns: (server: ServerInternals) => boolean, options: DrainOptions) {
     this.#look = look;
     this.#owns = owns;
-    this.#startedAt = now();
-    this.#budgetMs = budgetMs;
-    this.#leave = unfinished === 'leave';
-    this.#graceMs = Math.min(graceMs ?? defaultGraceMs(budgetMs), budgetMs - lastPartMs(budgetMs));
+    this.#schedule = new Schedule(options);
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -155,24 +75,17 @@ export class Drain {
           if (this.#owns(server)) this.#tally.finish(response);
         },
       ),
+      () => this.#streams.dispose(),
     );
-  }
-
-  /** Milliseconds until the budget is used up. */
-  get leftMs(): number {
-    return this.#startedAt + this.#budgetMs - now();
   }
 
   get over(): boolean {
     return this.#over;
   }
 
-  /** A second caller with less time: the earlier end wins, and so does whoever does not serve on. */
-  shorten({ budgetMs, unfinished = 'cut' }: DrainOptions): void {
-    if (unfinished === 'cut') this.#leave = false;
-    const endsInMs = Math.min(this.leftMs, budgetMs);
-    this.#budgetMs = now() + endsInMs - this.#startedAt;
-    this.#graceMs = Math.min(this.#graceMs, this.#budgetMs - lastPartMs(this.#budgetMs));
+  /** A second caller has less time: the earlier end wins, and a process that exits wins over one that serves on. */
+  shorten(options: DrainOptions): void {
+    this.#schedule.shorten(options);
   }
 
   /** Looks again and again until nothing is left or the budget is used up. */
@@ -187,23 +100,23 @@ export class Drain {
     const waited = this.#waitsForCloses;
     this.#waitsForCloses = left === 0 && this.#open.size > 0;
     if (this.#waitsForCloses && !waited) {
-      // The last ones are being closed: how they ended is not known before they are.
+      // The last connections are closing: how they ended is known only when they have.
       this.#lookAgainIn(CLOSED_WITHIN_MS);
       return;
     }
-    if (left === 0 || (this.leftMs <= 0 && this.#leave)) {
+    if (left === 0 || (this.#schedule.leftMs <= 0 && !this.#schedule.mayCut)) {
       if (left > 0) attempt(() => this.#noteLeft(), undefined);
       this.stop();
       return;
     }
-    if (this.leftMs <= 0) {
+    if (this.#schedule.leftMs <= 0) {
       this.#budgetIsOver = true;
       attempt(() => this.#cutOff(), undefined);
       this.#lookAgainIn(CLOSED_WITHIN_MS);
       return;
     }
     const pauseMs = Math.max(LOOK_EVERY_MS, (now() - started) * LOOK_SHARE);
-    this.#lookAgainIn(Math.min(pauseMs, this.leftMs));
+    this.#lookAgainIn(Math.min(pauseMs, this.#schedule.leftMs));
   }
 
   #lookAgainIn(ms: number): void {
@@ -218,28 +131,28 @@ export class Drain {
   /** Ends the drain with what it has done so far. */
   stop(): void {
     if (this.#over) return;
-    this.#countUnclosed();
+    this.#cuts.finish();
     this.#over = true;
     clearTimeout(this.#timer);
     for (const undo of this.#undo.splice(0)) attempt(undo, undefined);
-    this.#idleSince.clear();
+    this.#idleSinceMs.clear();
     this.#open.clear();
     this.#resolve({ ...this.#tally.result(), ...this.#left });
   }
 
-  /** Does for every connection what is due; returns how many are left. */
+  /** Does what is due on every connection; returns how many are left. */
   #step(connections: Connection[]): number {
-    const idleSince = this.#idleSince;
-    this.#idleSince = new Map();
+    const idleSinceMs = this.#idleSinceMs;
+    this.#idleSinceMs = new Map();
     for (const connection of connections)
       attempt(() => {
         this.#awaitEnd(connection);
-        this.#advance(connection, idleSince);
+        this.#advance(connection, idleSinceMs);
       }, undefined);
     return connections.length;
   }
 
-  /** The drain does not last until the next look when nothing is left before. */
+  /** The drain ends with the last connection, not with the look after that. */
   #awaitEnd(connection: Connection): void {
     const { socket } = connection;
     const isNew = !this.#open.has(socket);
@@ -255,45 +168,36 @@ export class Drain {
     this.#undo.push(() => socket.off('close', onClose));
   }
 
-  /** A connection ended that we have not ended. */
+  /** A connection has closed that the drain did not end. */
   #noteEnd({ socket, activity }: Connection): void {
-    if (isLeaving(socket) || this.#budgetIsOver) return;
+    if (isEnding(socket) || this.#budgetIsOver) return;
     if (isOpaque(activity)) this.#tally.finish(socket);
     // Node closes idle connections, too, when their time is over. A client's own end comes first, where it was the client.
     else if (activity.is === 'idle' && !socket.readableEnded) this.#tally.close(socket);
   }
 
-  #advance(connection: Connection, idleSince: Map<HttpSocket, number>): void {
+  #advance(connection: Connection, idleSinceMs: Map<HttpSocket, number>): void {
     const { socket, activity } = connection;
     if (activity.is === 'http2') this.#advanceSession(socket, activity.session);
-    else if (isLeaving(socket) || isOpaque(activity)) return;
+    else if (isEnding(socket) || isOpaque(activity)) return;
     else if (activity.is === 'busy') this.#advanceRequest(socket, activity.response);
     else if (activity.is === 'websocket') {
       closeWebSocket(socket, activity.websocket);
       this.#tally.close(socket);
     } else if (!hasHalfRequest(connection)) {
-      const since = idleSince.get(socket) ?? now();
-      this.#idleSince.set(socket, since);
-      if (this.#idleLongEnough(connection, now() - since)) this.#endIdle(socket);
+      const sinceMs = idleSinceMs.get(socket) ?? now();
+      this.#idleSinceMs.set(socket, sinceMs);
+      if (this.#idleLongEnough(connection, now() - sinceMs)) this.#endIdle(socket);
     }
   }
 
-  get #inLastPart(): boolean {
-    return this.leftMs <= lastPartMs(this.#budgetMs);
-  }
-
-  get #inSecondHalf(): boolean {
-    return this.leftMs <= secondHalfMs(this.#budgetMs);
-  }
-
   #advanceSession(socket: HttpSocket, session: ServerHttp2Session): void {
-    this.#watch(session);
-    sayGoawayWhileAnswering(session, Math.min(GOAWAY_PATIENCE_MS, this.#graceMs));
+    this.#streams.watch(session);
+    sayGoawayWhileAnswering(session, Math.min(GOAWAY_PATIENCE_MS, this.#schedule.graceMs));
     this.#tally.close(socket);
-    if (!this.#leave && !this.#inLastPart) return;
+    if (this.#schedule.mayCut && !this.#schedule.inLastPart) return;
     for (const stream of streamsOf(session)) {
-      if (stream.writableEnded || !streamsToEventSource(stream, this.#requests.get(stream) ?? requestOf(stream)))
-        continue;
+      if (stream.writableEnded || !streamsToEventSource(stream, this.#streams.requestOf(stream))) continue;
       this.#endedStreams.add(stream);
       endEventStreamOfHttp2(stream);
       this.#tally.close(stream);
@@ -304,24 +208,24 @@ export class Drain {
 
   #advanceRequest(socket: HttpSocket, response: ResponseInternals | undefined): void {
     if (response === undefined) return;
-    if ((this.#leave || this.#inLastPart) && answersEventSource(response)) {
+    if ((!this.#schedule.mayCut || this.#schedule.inLastPart) && answersEventSource(response)) {
       this.#endStream(socket, response);
       return;
     }
-    if (this.#leave || response._header !== null) return;
+    if (!this.#schedule.mayCut || response._header !== null) return;
     const bytes = this.#unanswered.get(response);
     if (bytes === undefined) this.#unanswered.set(response, socket.bytesWritten);
-    if (this.leftMs > lastWordMs(this.#budgetMs)) return;
+    if (!this.#schedule.isTimeForLastWords) return;
     // An app may write to the connection past its response: then nothing is known of what the client has read so far.
     if ((bytes ?? socket.bytesWritten) !== socket.bytesWritten || socket.listenerCount('unpipe') > 0) return;
-    this.#cutWith(socket, response);
+    this.#cuts.countRequests(socket, response);
     answerUnavailable(socket);
   }
 
   #endStream(socket: HttpSocket, response: ResponseInternals): void {
     if (this.#endedStreams.has(response)) {
       // Its client does not read, so that it cannot finish.
-      if (this.#inSecondHalf && !this.#leave) endPolitely(socket);
+      if (this.#schedule.inSecondHalf && this.#schedule.mayCut) endPolitely(socket);
       return;
     }
     for (const it of [socket, response]) this.#endedStreams.add(it);
@@ -331,24 +235,24 @@ export class Drain {
 
   #idleLongEnough(connection: Connection, idleMs: number): boolean {
     if (idleMs >= this.#graceOf(connection)) return true;
-    if (this.#leave) return false;
-    return this.#inSecondHalf || (this.#inLastPart && idleMs >= secondHalfMs(this.#budgetMs));
+    const { mayCut, inLastPart, inSecondHalf, secondHalfMs } = this.#schedule;
+    return mayCut && (inSecondHalf || (inLastPart && idleMs >= secondHalfMs));
   }
 
   #endIdle(socket: HttpSocket): void {
     endPolitely(socket, undefined, (data) => {
-      // A request that crossed our end: its client will not be answered.
+      // A request that was sent before its client read our end: it gets no answer.
       if (!this.#over) this.#tally.cut(socket, lineIn(data));
     });
     if (!this.#endedStreams.has(socket)) this.#tally.close(socket);
   }
 
-  /** How long this connection may be idle, in milliseconds. */
+  /** How long this connection may be idle. */
   #graceOf({ socket, server }: Connection): number {
-    if (this.#endedStreams.has(socket)) return Math.min(AFTER_STREAM_MS, this.#graceMs);
-    if (!this.#leave) return this.#graceMs;
+    if (this.#endedStreams.has(socket)) return Math.min(AFTER_STREAM_MS, this.#schedule.graceMs);
+    if (this.#schedule.mayCut) return this.#schedule.graceMs;
     const { keepAliveTimeout } = server as { keepAliveTimeout?: unknown };
-    if (typeof keepAliveTimeout !== 'number') return this.#graceMs;
+    if (typeof keepAliveTimeout !== 'number') return this.#schedule.graceMs;
     // 0: the server promises to keep it for ever.
     return keepAliveTimeout > 0 ? keepAliveTimeout + KEEP_ALIVE_BUFFER_MS : Number.POSITIVE_INFINITY;
   }
@@ -357,99 +261,23 @@ export class Drain {
   #cutOff(): void {
     for (const connection of this.#look()) {
       const { socket } = connection;
-      attempt(() => this.#countAsCut(connection), undefined);
+      attempt(() => {
+        this.#awaitEnd(connection);
+        this.#cuts.count(connection);
+      }, undefined);
       socket.on('error', ignoreErrors);
       attempt(() => socket.destroy(), undefined);
     }
   }
 
-  #countAsCut(connection: Connection): void {
-    const { socket, activity } = connection;
-    this.#awaitEnd(connection);
-    if (activity.is === 'http2') {
-      this.#cutSession(socket, activity.session);
-    } else if (isLeaving(socket)) {
-      // It was told, but did not hear all of it.
-      const unsent = activity.is === 'websocket' ? unsentOf(socket) : socket.writableLength;
-      if (unsent > 0) for (const it of [socket, socket._httpMessage]) if (it) this.#tally.cutIfClosed(it);
-    } else if (isOpaque(activity)) {
-      this.#tally.cutOpaque(socket, opaqueLine(connection));
-    } else if (activity.is === 'busy') {
-      const { response } = activity;
-      if (response !== undefined && this.#endedStreams.has(response)) this.#tally.cutIfClosed(response);
-      else this.#cutWith(socket, response);
-    } else if (hasHalfRequest(connection)) {
-      this.#tally.cut(socket, halfRequestLine(socket));
-    } else if (socket.writableLength > 0) {
-      this.#tally.cut(socket);
-    } else if (!this.#endedStreams.has(socket)) {
-      this.#tally.close(socket);
-    }
-  }
-
-  #cutSession(socket: HttpSocket, session: ServerHttp2Session): void {
-    for (const stream of streamsOf(session)) {
-      this.#tally.notClosed(socket);
-      this.#tally.cut(stream, requestLine(this.#requests.get(stream) ?? requestOf(stream)));
-    }
-    cutSession(session);
-  }
-
-  /** Counts the requests that have no answer when this connection closes: this one, and those behind it. */
-  #cutWith(socket: HttpSocket, response: ResponseInternals | undefined): void {
-    if (this.#cutting.has(socket)) return;
-    const entry = { response, counted: false };
-    this.#cutting.set(socket, entry);
-    onUnanswered(socket, (request) => {
-      if (this.#over) return;
-      entry.counted = true;
-      this.#tally.cut(request, requestLine(request));
-    });
-  }
-
-  /** What closes too late to be looked at has lost one request at least. */
-  #countUnclosed(): void {
-    for (const { response, counted } of this.#cutting.values())
-      if (!counted && response !== undefined) this.#tally.cut(response.req, requestLine(response.req));
-    this.#cutting.clear();
-  }
-
-  /** What is not finished, when nothing is to be cut. */
+  /** Notes what is unfinished where nothing is to be cut. */
   #noteLeft(): void {
-    const connections = this.#look().filter(({ socket }) => !isLeaving(socket));
-    // A session that was asked to leave and has streams stays, too.
+    const connections = this.#look().filter(({ socket }) => !isEnding(socket));
+    // A session that was told GOAWAY and has streams stays open, too.
     for (const { socket } of connections) this.#tally.notClosed(socket);
     const leftRequests = connections.flatMap((connection) => attempt(() => unfinishedOn(connection), []));
     this.#left = { left: connections.length, leftRequests: leftRequests.slice(0, NAMED_REQUESTS) };
   }
-
-  /** HTTP/2 has no channel that tells of a finished response on every Node version. */
-  #watch(session: ServerHttp2Session): void {
-    if (this.#watched.has(session)) return;
-    this.#watched.add(session);
-    const onStream = guarded((stream: ServerHttp2Stream, headers?: IncomingHttpHeaders) => {
-      if (headers !== undefined) this.#requests.set(stream, requestIn(headers));
-      stream.once(
-        'close',
-        guarded(() => {
-          if (!this.#over && stream.rstCode === 0 && !this.#budgetIsOver) this.#tally.finish(stream);
-        }),
-      );
-    });
-    session.on('stream', onStream);
-    this.#undo.push(() => session.off('stream', onStream));
-    for (const stream of attempt(() => streamsOf(session), [])) onStream(stream);
-  }
-}
-
-function requestIn(headers: IncomingHttpHeaders): RequestInternals {
-  const { ':method': method, ':path': url, ':authority': authority } = headers;
-  return { method, url, authority, headers };
-}
-
-/** What was sent on a WebSocket and is still in this process, in bytes. */
-function unsentOf(socket: HttpSocket): number {
-  return websocketOf(socket)?.bufferedAmount ?? socket.writableLength;
 }
 
 /** The request line that these bytes begin with. */

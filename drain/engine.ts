@@ -5,48 +5,15 @@ import type { Server } from 'node:net';
 import type { ListenAddress, ServerInfo, ServingState } from '../contract/standing.ts';
 import { attempt, guarded } from '../shared/guard.ts';
 import { type Connection, inFlightOn, openConnections } from './connections.ts';
-import { Drain, type DrainOptions, type DrainResult } from './drain.ts';
-import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './farewell.ts';
+import { Drain } from './drain.ts';
+import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './endConnections.ts';
 import { untilHandedOver } from './handover.ts';
-import type { ServerInternals } from './internals.ts';
 import { LastResponses } from './keepAlive.ts';
-import { acceptQueued, holdingOf, type StoppedServer, stopListening } from './listening.ts';
+import type { ServerInternals } from './nodeInternals.ts';
+import { describeServers, listenAddresses } from './overview.ts';
 import { addressOf, kindOf, ServerFinder } from './servers.ts';
-
-/** How a process stops and starts taking its clients' requests. None of it throws unless it says so. */
-export interface DrainEngine {
-  /** How the process stands towards its clients. */
-  state(): ServingState;
-  /** The app's servers that listen, are drained, or still have connections. */
-  servers(): ServerInfo[];
-  /** Where the app listens, also while that is drained. */
-  addresses(): ListenAddress[];
-  /** Open connections, and requests on them that are not answered yet, over all servers. */
-  totals(): { connections: number; inFlight: number };
-  /** Are connections kept open after a response? */
-  keepAlive(): boolean;
-  /** From now on every response ends its connection; HTTP/2 sessions are asked to leave. New connections are still
-   * taken. Returns the number of open connections. */
-  disableKeepAlive(): number;
-  /** Undoes that. Returns the number of open connections. */
-  enableKeepAlive(): number;
-  /** Stops listening, finishes what is in flight, ends what is idle. Afterwards the process stays up, not listening.
-   * Resolves when nothing is left, at the latest after `budgetMs` (milliseconds). While one runs, another call joins
-   * it, and the earlier end of the two wins. */
-  drain(options: DrainOptions): Promise<DrainResult>;
-  /** Listens again as before and resolves to the addresses; a drain that is running ends. Rejects if a server could not
-   * listen again: the others do, `state()` stays `drained`, and another call tries again. Rejects, too, after a drain that
-   * was the last. */
-  resume(): Promise<string[]>;
-  /** Is the process on its way out, after a drain that was asked for as its last? */
-  leaving(): boolean;
-  /** Takes everything out of the process again; a drained process listens again, unless that drain was its last. */
-  dispose(): Promise<void>;
-  /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
-  onState(listener: (state: ServingState) => void): () => void;
-  /** Calls back whenever a server of the app becomes known. Returns the undo. */
-  onServer(listener: () => void): () => void;
-}
+import { acceptQueued, type StoppedServer, stopListening } from './stopListening.ts';
+import type { DrainEngine, DrainOptions, DrainResult } from './types.ts';
 
 /** Makes an engine for this process. Costs a few subscriptions; the servers are looked up when first needed. */
 export function createDrainEngine(): DrainEngine {
@@ -93,32 +60,13 @@ class Engine implements DrainEngine {
   }
 
   servers(): ServerInfo[] {
-    const servers = this.#finder.all();
-    const connections = openConnections(servers);
-    for (const { server } of connections) if (!servers.includes(server)) servers.push(server);
-    return servers.flatMap((server) => {
-      const own = connections.filter((connection) => connection.server === server);
-      if (server._handle === null && own.length === 0) return [];
-      return {
-        kind: kindOf(server),
-        address: addressOf(server),
-        listening: server._handle !== null && !this.#isStopped(server),
-        connections: own.length,
-        inFlight: own.reduce((sum, connection) => sum + inFlightOn(connection), 0),
-        ...keepAliveOf(server),
-      };
-    });
+    return describeServers(this.#finder.all(), (server) => this.#isStopped(server));
   }
 
   addresses(): ListenAddress[] {
-    return this.#finder.listening().flatMap((server): ListenAddress[] => {
-      const at = addressOf(server);
-      const { _handle: handle, _connectionKey: key = '' } = server;
-      if (handle === null || at === '') return [];
-      const stopped = this.#isStopped(server) ? this.#stopped.get(server) : undefined;
-      const own = (stopped?.holding ?? attempt(() => holdingOf(handle), 'own')) === 'own';
-      return [{ at, ...(own ? { own } : {}), ...(key.endsWith(':0') ? { anyPort: true } : {}) }];
-    });
+    return listenAddresses(this.#finder.listening(), (server) =>
+      this.#isStopped(server) ? this.#stopped.get(server) : undefined,
+    );
   }
 
   totals(): { connections: number; inFlight: number } {
@@ -323,7 +271,7 @@ class Engine implements DrainEngine {
   }
 }
 
-/** Waits for it, but not longer than that many milliseconds. */
+/** Waits for the promise, but not longer than that. */
 async function unlessLate(promise: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -331,10 +279,4 @@ async function unlessLate(promise: Promise<void>, ms: number): Promise<void> {
   });
   await Promise.race([promise, late]);
   clearTimeout(timer);
-}
-
-/** Of HTTP/1: newer servers of HTTP/2 have the property, too, for clients that cannot do better. */
-function keepAliveOf(server: ServerInternals): { keepAliveTimeoutMs?: number } {
-  const speaksHttp1 = kindOf(server) === 'http' || kindOf(server) === 'https';
-  return speaksHttp1 && server.keepAliveTimeout !== undefined ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {};
 }

@@ -3,8 +3,8 @@
 
 import type { ServerHttp2Stream } from 'node:http2';
 import { ignoreErrors } from '../shared/guard.ts';
-import { endPolitelyAfterLastResponse } from './farewell.ts';
-import type { HttpSocket, RequestInternals, ResponseInternals } from './internals.ts';
+import { endPolitelyAfterLastResponse } from './endConnections.ts';
+import type { HttpSocket, RequestInternals, ResponseInternals } from './nodeInternals.ts';
 
 /** Is this the response to an EventSource, its header sent? */
 export function answersEventSource(response: ResponseInternals): boolean {

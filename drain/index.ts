@@ -1,9 +1,9 @@
-// The drain engine: stops a process's servers without losing a request, and starts them again. For the injected agent
-// and for apps that import it; the process it runs in is somebody else's.
+// The drain engine: stops a process's servers without losing a request, and starts them again. It runs in the process of an
+// app: of one that the agent was injected into, and of one that imports the lifecycle.
 
-export type { ServerInfo, ServingState } from '../contract/standing.ts';
-export { marginMs, PM2_KILL_TIMEOUT_MS, suggestedKillTimeoutMs } from './budget.ts';
-export { type DrainOptions, type DrainResult, defaultGraceMs, type RequestLine } from './drain.ts';
-export { createDrainEngine, type DrainEngine } from './engine.ts';
-export { holderOf, takeEngine } from './shared.ts';
+export { marginMs, suggestedKillTimeoutMs } from './budget.ts';
+export { createDrainEngine } from './engine.ts';
+export { holderOf, takeEngine } from './processEngine.ts';
+export { defaultGraceMs } from './schedule.ts';
 export { requestLines, suggestionFor, summaryOf } from './summary.ts';
+export type { DrainEngine, DrainOptions, DrainResult, RequestLine } from './types.ts';

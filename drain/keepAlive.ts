@@ -4,8 +4,8 @@
 import http from 'node:http';
 import { attempt, subscribe } from '../shared/guard.ts';
 import { newestRequest } from './connections.ts';
-import { endPolitelyAfterLastResponse } from './farewell.ts';
-import { type HttpSocket, type ResponseInternals, type ServerInternals, symbolOf } from './internals.ts';
+import { endPolitelyAfterLastResponse } from './endConnections.ts';
+import { type HttpSocket, type ResponseInternals, type ServerInternals, symbolOf } from './nodeInternals.ts';
 
 /** Ends the connections of the servers that `applies` accepts with their next response, from `start` until `stop`. */
 export class LastResponses {

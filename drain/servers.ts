@@ -3,7 +3,7 @@
 import type { ServerInfo } from '../contract/standing.ts';
 import { attempt, guarded, subscribe } from '../shared/guard.ts';
 import { isClusterWorker, serversInCluster } from './clusterHandles.ts';
-import { activeHandles, isServer, type ServerInternals } from './internals.ts';
+import { activeHandles, isServer, type ServerInternals } from './nodeInternals.ts';
 
 /** What the app passed to `listen`, as far as it was seen. */
 export interface ListenOptions {

@@ -1,7 +1,7 @@
 // What a drain did, in the words of a log line.
 
 import { suggestedKillTimeoutMs } from './budget.ts';
-import type { DrainResult } from './drain.ts';
+import type { DrainResult } from './types.ts';
 
 /** So many of the requests that were cut are in the log line. */
 const LOGGED_REQUESTS = 5;

@@ -1,9 +1,9 @@
 // The figures of a drain: what its clients saw of it, each request, stream and connection counted once.
 
 import { type Connection, isOpaque, newestRequest } from './connections.ts';
-import type { DrainResult, RequestLine } from './drain.ts';
-import { type HttpSocket, type RequestInternals, requestOf, streamsOf } from './internals.ts';
+import { type HttpSocket, type RequestInternals, requestOf, streamsOf } from './nodeInternals.ts';
 import { asInUrl, requestPath } from './requestPath.ts';
+import type { DrainResult, RequestLine } from './types.ts';
 
 /** So many of the requests that were cut, or left, are named. */
 export const NAMED_REQUESTS = 10;

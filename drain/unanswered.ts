@@ -3,7 +3,7 @@
 
 import http from 'node:http';
 import { attempt, guarded } from '../shared/guard.ts';
-import type { HttpSocket } from './internals.ts';
+import type { HttpSocket } from './nodeInternals.ts';
 
 /** Calls back for every request that had no answer when the connection closes (lib/_http_server.js, abortIncoming). */
 export function onUnanswered(socket: HttpSocket, listener: (request: http.IncomingMessage) => void): void {

@@ -3,10 +3,10 @@
 import type { Server } from 'node:net';
 import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from '../drain/index.ts';
 import { LateError } from './deadline.ts';
-import { type Edges, listenToEdges } from './edges.ts';
 import { untilWritten } from './lastLine.ts';
 import { addressOf, untilListening } from './listening.ts';
 import { Resources } from './resources.ts';
+import { type Edges, listenToEdges } from './signals.ts';
 import { watchForSlow } from './slowest.ts';
 import { messageAndPlaceOf, messageOf, PlainError } from './text.ts';
 import { killTimeoutFrom, leaveTimes } from './times.ts';

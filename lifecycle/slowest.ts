@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
 import { answersEventSource, isForEventSource } from '../drain/eventStreams.ts';
-import type { ResponseInternals } from '../drain/internals.ts';
+import type { ResponseInternals } from '../drain/nodeInternals.ts';
 import { requestPath } from '../drain/requestPath.ts';
 
 /**

@@ -52,14 +52,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'the Ctrl-C that terminal and PM2 both deliver counts as two, and cuts requests off',
-    file: 'lifecycle/edges.ts',
+    file: 'lifecycle/signals.ts',
     find: 'const SAME_SIGNAL_MS = 100;',
     replace: 'const SAME_SIGNAL_MS = 0;',
     tests: [SECOND],
   },
   {
     harm: 'PM2’s SIGINT after its shutdown message cuts requests off',
-    file: 'lifecycle/edges.ts',
+    file: 'lifecycle/signals.ts',
     find: 'else if (!first && nowMs',
     replace: 'else if (first || nowMs',
     tests: [SECOND],

@@ -1,8 +1,10 @@
-// One engine in a process: an app that imports the lifecycle and the agent that is loaded into it stop and start the same
-// servers, so they share one. Each holds a share; what it did is undone with it, and the last one takes the engine along.
+// One engine per process: the lifecycle that an app imports and the agent that is injected into it stop and start the same
+// servers, so they share an engine. Each holds a share. Disposing of a share undoes what was done through it, and the last
+// share takes the engine along.
 
 import type { ServingState } from '../contract/standing.ts';
-import { createDrainEngine, type DrainEngine } from './engine.ts';
+import { createDrainEngine } from './engine.ts';
+import type { DrainEngine } from './types.ts';
 
 /** Shared by every copy of this code in the process. The number is the shape of DrainEngine: raise it when that changes. */
 const SHARED = Symbol.for('pm2-ops.engine.2');
@@ -12,15 +14,16 @@ interface Shared {
   shares: number;
 }
 
-/** Where what all copies of our code in a process share is found: `process`, where the app has frozen its global object. */
+/** The object under which all copies of our code in a process find what they share: `globalThis`, or `process` where the app
+ * has frozen its global object. */
 export function holderOf(name: symbol): object {
   return name in globalThis || Object.isExtensible(globalThis) ? globalThis : process;
 }
 
-/** The process's engine, made when nobody has one. `dispose` gives this share back. */
+/** Takes a share of the process's engine, which the first share makes. `dispose` gives the share back. */
 export function takeEngine(): DrainEngine {
   const holder = holderOf(SHARED) as { [SHARED]?: Shared };
-  // One that nobody shares any more is there only where it could not be deleted.
+  // An engine without shares is found only where it could not be deleted.
   if (holder[SHARED]?.shares === 0) holder[SHARED].engine = createDrainEngine();
   if (!holder[SHARED]) {
     const value: Shared = { engine: createDrainEngine(), shares: 0 };

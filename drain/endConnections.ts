@@ -3,7 +3,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import { guarded, ignoreErrors } from '../shared/guard.ts';
 import { newestRequest } from './connections.ts';
-import { type HttpSocket, streamsOf, type WebSocketInternals } from './internals.ts';
+import { type HttpSocket, streamsOf, type WebSocketInternals } from './nodeInternals.ts';
 
 /** How long a client may take to end its side after ours, in milliseconds. */
 export const LINGER_MS = 1_000;
@@ -17,18 +17,18 @@ const EVERY_STREAM = 2 ** 31 - 1;
 const UNAVAILABLE =
   'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n';
 
-const leaving = new WeakSet<object>();
+const ending = new WeakSet<object>();
 
 /** Has this connection or session been told already? */
-export function isLeaving(it: object): boolean {
-  return leaving.has(it);
+export function isEnding(it: object): boolean {
+  return ending.has(it);
 }
 
 /** Ends our side first and reads on until the client has ended its own, for `LINGER_MS` at most.
  * @param onInput hears what comes too late */
 export function endPolitely(socket: HttpSocket, lastWords?: string, onInput?: (data: Buffer) => void): void {
-  if (leaving.has(socket) || socket.destroyed) return;
-  leaving.add(socket);
+  if (ending.has(socket) || socket.destroyed) return;
+  ending.add(socket);
   socket.on('error', ignoreErrors);
   if (lastWords === undefined) socket.end();
   else socket.end(lastWords);
@@ -74,8 +74,8 @@ export function answerUnavailable(socket: HttpSocket): void {
 /** Closes a WebSocket through the object of the library that ends it here: it knows what is still queued. Nobody else can
  * know where a frame ends, so no close frame of ours is ever written. */
 export function closeWebSocket(socket: HttpSocket, websocket: WebSocketInternals): void {
-  if (leaving.has(socket)) return;
-  leaving.add(socket);
+  if (ending.has(socket)) return;
+  ending.add(socket);
   websocket.close(SERVICE_RESTART);
 }
 
@@ -83,7 +83,7 @@ export function closeWebSocket(socket: HttpSocket, websocket: WebSocketInternals
  * `patienceMs`. A client that is just about to send when it hears it loses that request inside itself (Node's does: it
  * stays unsent and fails when the session ends). Returns whether this is the first time. */
 export function sayGoawayWhileAnswering(session: ServerHttp2Session, patienceMs: number): boolean {
-  if (expecting.has(session) || leaving.has(session)) return false;
+  if (expecting.has(session) || ending.has(session)) return false;
   expecting.add(session);
   if (streamsOf(session).length > 0) {
     sayGoaway(session);
@@ -105,8 +105,8 @@ const expecting = new WeakSet<object>();
 /** Asks an HTTP/2 client for no more streams, then, when whatever it had sent before it knew has arrived, ends the
  * session after the streams that are open. */
 export function sayGoaway(session: ServerHttp2Session): void {
-  if (leaving.has(session) || session.destroyed) return;
-  leaving.add(session);
+  if (ending.has(session) || session.destroyed) return;
+  ending.add(session);
   session.on('error', ignoreErrors);
   const close = guarded(() => {
     if (!session.closed && !session.destroyed) session.close();

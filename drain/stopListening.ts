@@ -1,0 +1,86 @@
+// Stops taking connections, and takes them again, without the app noticing: `server.close()` would emit its `close`
+// event and make its own later `close()` fail. The real handle is closed, and a stub takes its place.
+
+import cluster from 'node:cluster';
+import { attempt } from '../shared/guard.ts';
+import { listenAgain } from './listenAgain.ts';
+import { fileMode, type Holding, holdingOf, socketName } from './listeningBefore.ts';
+import type { ServerInternals } from './nodeInternals.ts';
+import { addressOf, type ListenOptions } from './servers.ts';
+import { StoppedHandle } from './stoppedHandle.ts';
+
+/** A server that does not take connections for now. */
+export interface StoppedServer {
+  readonly server: ServerInternals;
+  /** Where it listened: `0.0.0.0:3000` or a path. */
+  readonly address: string;
+  readonly holding: Holding;
+  /** Has the app closed or re-opened the server itself since? Then it is no longer ours. */
+  taken(): boolean;
+  /** Listens as before and resolves to the address, or to undefined if the app took the server over meanwhile. */
+  resume(): Promise<string | undefined>;
+}
+
+/** Stops listening at once. What is in the kernel's queue should have been accepted before (`acceptQueued`). */
+export function stopListening(server: ServerInternals, options: ListenOptions): StoppedServer | undefined {
+  const handle = server._handle;
+  if (handle === null || handle instanceof StoppedHandle) return undefined;
+  const address = addressOf(server);
+  const where = {
+    key: server._connectionKey ?? '',
+    path: server._pipeName,
+    mode: fileMode(server._pipeName),
+    name: socketName(handle),
+    holding: holdingOf(handle),
+  };
+  const referenced = handle.hasRef?.() ?? server._unref !== true;
+  const asyncId = attempt(() => handle.getAsyncId?.() ?? 0, 0);
+  const clusterKey = keySentWhile(() => handle.close());
+  const stub = new StoppedHandle(where.name, asyncId, referenced);
+  server._handle = stub;
+
+  const taken = () => server._handle !== stub;
+  return {
+    server,
+    address,
+    holding: where.holding,
+    taken,
+    resume: async () => {
+      if (taken()) return undefined;
+      await listenAgain({ server, stub, options, clusterKey, ...where });
+      return addressOf(server);
+    },
+  };
+}
+
+/** Lets the event loop accept what already waits in the kernel's queue: closing the socket would reset it.
+ * `accepted` tells how many connections there have been so far. */
+export async function acceptQueued(accepted: () => number): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) {
+    const before = accepted();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (turn > 0 && accepted() === before) return;
+  }
+}
+
+/** The key under which the primary knows a socket: a worker's handle says it only when it is closed. */
+function keySentWhile(close: () => void): string | undefined {
+  const own = Object.getOwnPropertyDescriptor(process, 'send');
+  const send = process.send;
+  if (!cluster.isWorker || send === undefined || own === undefined || own.configurable !== true) {
+    close();
+    return undefined;
+  }
+  let key: string | undefined;
+  const listening = function (this: unknown, message: { act?: string; key?: string }, ...rest: unknown[]) {
+    if (message?.act === 'close' && typeof message.key === 'string') key = message.key;
+    return Reflect.apply(send, this, [message, ...rest]) as boolean;
+  };
+  Object.defineProperty(process, 'send', { ...own, value: listening });
+  try {
+    close();
+  } finally {
+    Object.defineProperty(process, 'send', own);
+  }
+  return key;
+}
