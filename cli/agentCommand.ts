@@ -5,6 +5,7 @@ import { HELP } from '../contract/actions/help.ts';
 import { type ActionName, specsOf } from '../contract/actions/index.ts';
 import { RUN, type RunProgress, type RunReply, type RunResult } from '../contract/commandMessages.ts';
 import type { Failure } from '../contract/errors.ts';
+import { readPair } from '../contract/params.ts';
 import type { ReplyOf, SuccessOf } from '../contract/reply.ts';
 import { printable, printableValue } from '../shared/text/printable.ts';
 import { AGENT_COMMANDS, type AgentCommand, type DoneOf } from './agentCommands.ts';
@@ -100,11 +101,12 @@ function readPairs(action: ActionName, given: Record<string, unknown>, words: st
   const known = ['all', ...Object.keys(specsOf(action))];
   const pairs: Record<string, string> = {};
   for (const word of words) {
-    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(word) ?? [];
-    if (name === undefined || value === undefined)
+    const pair = readPair(word);
+    if (!pair)
       throw new UsageError(
         `one app or process at a time, and key=value behind it; not understood: ${JSON.stringify(word)}`,
       );
+    const [name, value] = pair;
     if (!known.includes(name))
       throw new UsageError(
         `${action} has no parameter "${name}"${didYouMean(name, known, (right) => `${right}=${value}`)}`,

@@ -1,5 +1,5 @@
-// Reads what a person typed behind `pm2 trigger <app> <action>`: a JSON object or key=value pairs. Strict on purpose:
-// a parameter that is silently ignored is a drain without its timeout.
+// Parameters, as a person types them behind `pm2 trigger APP ACTION` or the command, and as a script hands them over: a JSON
+// object or key=value pairs. Strict on purpose: a parameter that is silently ignored is a drain without its timeout.
 import type { ParamSpec } from './actions/declaration.ts';
 import { type ActionName, type ParamsOf, specsOf } from './actions/index.ts';
 import { Refusal } from './errors.ts';
@@ -7,9 +7,43 @@ import { Refusal } from './errors.ts';
 /** Values of an action's parameters after validation: every declared key is present. */
 export type ParamValues = Record<string, boolean | number>;
 
+/** Values of an action's parameters hold neither spaces nor commas. */
+const BETWEEN_VALUES = /[\s,&]+/;
+
+/** One `key=value`; undefined when it is none. */
+export function readPair(text: string): [name: string, value: string] | undefined {
+  const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(text) ?? [];
+  return name === undefined || value === undefined ? undefined : [name, value];
+}
+
+/**
+ * Reads parameters without knowing which there are.
+ * @param raw nothing, an object, or a text: a JSON object or pairs
+ * @param separator between two pairs
+ * @param bare the parameter that a text begins with when it does not begin with a pair
+ * @returns the parameters, or what is wrong
+ */
+export function readParams(raw: unknown, separator: RegExp, bare?: string): Record<string, unknown> | string {
+  if (raw === undefined || raw === null) return {};
+  if (typeof raw === 'object' && !Array.isArray(raw)) return raw as Record<string, unknown>;
+  const isText = typeof raw === 'string' || (bare !== undefined && typeof raw !== 'object');
+  const text = isText ? String(raw).trim() : '';
+  if (!isText) return notUnderstood(raw);
+  if (text.startsWith('{')) return readJson(text);
+  const params: Record<string, unknown> = {};
+  for (const [index, piece] of text.split(separator).filter(Boolean).entries()) {
+    const pair = readPair(piece) ?? (index === 0 && bare !== undefined ? [bare, piece] : undefined);
+    if (!pair) return notUnderstood(text);
+    const [name, value] = pair;
+    if (Object.hasOwn(params, name)) return `parameter "${name}" is given twice`;
+    params[name] = value;
+  }
+  return params;
+}
+
 /**
  * Validates an action's parameters.
- * @param raw what PM2 delivered: nothing, a string, or (over HTTP and the command line) an object
+ * @param raw a text from `pm2 trigger`, or an object from the command
  * @returns every parameter the action declares, with its default where it was not given; times in the unit of their type
  * @throws {Refusal} E_PARAMS naming the parameter, what was expected and what was got
  */
@@ -17,7 +51,9 @@ export function parseParams<Name extends ActionName>(action: Name, raw: unknown)
   const specs = specsOf(action);
   const values: ParamValues = {};
   for (const [name, spec] of Object.entries(specs)) values[name] = spec.default;
-  for (const [name, value] of Object.entries(readPairs(action, raw))) {
+  const given = readParams(raw, BETWEEN_VALUES);
+  if (typeof given === 'string') throw bad(action, given);
+  for (const [name, value] of Object.entries(given)) {
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
     if (!spec) throw bad(action, `${action} has no parameter "${name}"`);
     values[name] = convert(action, name, spec, value);
@@ -25,30 +61,17 @@ export function parseParams<Name extends ActionName>(action: Name, raw: unknown)
   return values as ParamsOf<Name>;
 }
 
-function readPairs(action: ActionName, raw: unknown): Record<string, unknown> {
-  if (raw === undefined || raw === null || raw === '') return {};
-  if (typeof raw === 'object' && !Array.isArray(raw)) return raw as Record<string, unknown>;
-  if (typeof raw !== 'string') throw bad(action, `parameters must be JSON or key=value pairs, got ${show(raw)}`);
-  const text = raw.trim();
-  if (text === '') return {};
-  if (text.startsWith('{')) return readJson(action, text);
-  const pairs: Record<string, unknown> = {};
-  for (const word of text.split(/[\s,&]+/).filter(Boolean)) {
-    const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/.exec(word) ?? [];
-    if (name === undefined) throw bad(action, `parameters must be JSON or key=value pairs, got ${show(text)}`);
-    if (Object.hasOwn(pairs, name)) throw bad(action, `parameter "${name}" is given twice`);
-    pairs[name] = value;
-  }
-  return pairs;
-}
-
-function readJson(action: ActionName, text: string): Record<string, unknown> {
+function readJson(text: string): Record<string, unknown> | string {
   try {
     // It starts with a brace, so what parses is an object.
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
-    throw bad(action, `parameters are not valid JSON (${(error as Error).message}): ${show(text)}`);
+    return `parameters are not valid JSON (${(error as Error).message}): ${show(text)}`;
   }
+}
+
+function notUnderstood(raw: unknown): string {
+  return `parameters must be JSON or key=value pairs, got ${show(raw)}`;
 }
 
 function convert(action: ActionName, name: string, spec: ParamSpec, value: unknown): boolean | number {

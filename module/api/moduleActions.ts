@@ -23,6 +23,7 @@ import {
 } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
 import { NAME } from '../../contract/names.ts';
+import { readTarget } from '../../contract/target.ts';
 import { REPLY_AFTER_MS } from '../../contract/trigger.ts';
 import { VERSION } from '../../contract/version.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
@@ -221,38 +222,6 @@ function row(member: Member, leaves: Fleet['leaves'], blockedMs?: number): Proce
     ...(real ? { real: noteOn(real) } : {}),
     ...(elsewhere === undefined ? {} : { listensElsewhere: elsewhere }),
   };
-}
-
-/**
- * Which processes? Nothing means all; else `app=my app`, `id=3`, `{"app":"my app"}`, or the bare name.
- * @param isName is there an app of that very name? Then it is meant, whatever it looks like
- * @returns undefined when it is none of these
- */
-function readTarget(raw: unknown, isName: (text: string) => boolean): string | undefined {
-  if (raw === undefined || raw === null || raw === '') return 'all';
-  if (typeof raw === 'number') return String(raw);
-  if (typeof raw === 'object') return targetOf(raw);
-  const text = String(raw);
-  if (isName(text)) return text;
-  if (text.trim().startsWith('{')) {
-    try {
-      return targetOf(JSON.parse(text) as object);
-    } catch {
-      return undefined;
-    }
-  }
-  const [, key, value] = /^\s*([A-Za-z]\w*)=(.*)$/s.exec(text) ?? [];
-  if (key === undefined) return text.trim() || 'all';
-  if ((key !== 'app' && key !== 'id') || !value) return undefined;
-  return isName(value) ? value : value.trim();
-}
-
-function targetOf(given: object): string | undefined {
-  const entries = Object.entries(given);
-  if (entries.length === 0) return 'all';
-  const [[key, value] = []] = entries;
-  const known = entries.length === 1 && (key === 'app' || key === 'id');
-  return known && (typeof value === 'string' || typeof value === 'number') ? String(value) : undefined;
 }
 
 function failure(action: string, code: string, message: string, hint: string): ModuleReply {

@@ -2,6 +2,7 @@
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { Failure } from '../../contract/errors.ts';
 import { NAME } from '../../contract/names.ts';
+import { ALL, nameBeforeId } from '../../contract/target.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import type { ManagedProcess } from '../pm2/daemon.ts';
 import type { Fleet, Member } from './fleet.ts';
@@ -24,7 +25,7 @@ const READINGS: ((process: ManagedProcess) => string)[] = [
  */
 export function processesOf(fleet: Fleet, target: string): Member[] {
   const members = fleet.members().filter(({ process }) => typeof process.pmId === 'number');
-  if (target === 'all') return members;
+  if (target === ALL) return members;
   for (const reading of READINGS) {
     const meant = members.filter(({ process }) => reading(process) === target);
     if (meant.length > 0) return meant;
@@ -38,7 +39,7 @@ export function processesOf(fleet: Fleet, target: string): Member[] {
  * @returns what to type instead when it is none or several
  */
 export function oneProcess(fleet: Fleet, target: string, action: string): Member | Failure {
-  if (target === 'all')
+  if (target === ALL)
     return wrong(action, `${action} is about one process: which?`, `for example: ${lineOf(action, 'id=3')}`);
   const meant = processesOf(fleet, target);
   const [first] = meant;
@@ -67,7 +68,7 @@ export interface MeantApp {
  */
 export function oneApp(fleet: Fleet, target: string, action: string): MeantApp | Failure {
   const example = fleet.members()[0];
-  if (target === 'all') {
+  if (target === ALL) {
     const hint = `for example: ${lineOf(action, `app=${example ? titleOf(example.process) : 'web'}`)}`;
     return wrong(action, `${action} is about one app: which?`, hint);
   }
@@ -109,7 +110,7 @@ function idsOf(members: readonly Member[]): string {
 /** What is said where nothing fits, and what to do. */
 export function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
   // `web:7` of an app that has no instance 7.
-  const [, name] = /^(.+):\d+$/.exec(target) ?? [];
+  const name = nameBeforeId(target);
   const named = name === undefined ? [] : processesOf(fleet, name);
   if (named.length > 0) return [`${name} has no instance with that id`, `it has ${idsOf(named)}`];
   return [`PM2 manages no process "${target}"`, 'look with: pm2 ls'];

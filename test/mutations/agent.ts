@@ -112,7 +112,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a parameter that is given twice counts once, whichever',
     file: 'contract/params.ts',
-    find: 'if (Object.hasOwn(pairs, name)) throw bad(action, `parameter "${name}" is given twice`);',
+    find: 'if (Object.hasOwn(params, name)) return `parameter "${name}" is given twice`;',
     replace: '',
     tests: [PARAMS],
   },

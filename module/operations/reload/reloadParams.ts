@@ -1,6 +1,10 @@
 // What a person typed behind `pm2 trigger pm2-ops reload`: a JSON object, key=value pairs, or the app's bare name.
 // Strict: a parameter that is silently ignored is a reload without its health check.
 import * as z from 'zod/mini';
+import { readParams } from '../../../contract/params.ts';
+
+/** A name may hold spaces and commas, so that only the next `key=` ends it. */
+const BEFORE_PAIR = /[\s,]+(?=[A-Za-z]\w*=)/;
 
 const ms = (standard: number, max = 3_600_000) =>
   z._default(
@@ -52,8 +56,9 @@ export type ReloadParams = { [Key in keyof typeof PARAMS]: z.output<(typeof PARA
 
 /** @returns the parameters, or the message of what is wrong with them */
 export function parseReloadParams(raw: unknown): ReloadParams | string {
-  const given = readObject(raw);
-  if (given === undefined) return `not understood: ${JSON.stringify(raw)}`;
+  const read = readParams(raw, BEFORE_PAIR, 'app');
+  if (typeof read === 'string') return `not understood: ${JSON.stringify(raw)}`;
+  const given = { ...read };
   // As the other actions of the module take it.
   if (given.app === undefined && given.id !== undefined) {
     given.app = given.id;
@@ -71,26 +76,4 @@ export function parseReloadParams(raw: unknown): ReloadParams | string {
     params[key] = result.data;
   }
   return params as ReloadParams;
-}
-
-function readObject(raw: unknown): Record<string, unknown> | undefined {
-  if (raw === undefined || raw === null || raw === '') return {};
-  if (typeof raw === 'object') return Array.isArray(raw) ? undefined : (raw as Record<string, unknown>);
-  const text = String(raw).trim();
-  if (text.startsWith('{')) {
-    try {
-      return JSON.parse(text) as Record<string, unknown>;
-    } catch {
-      return undefined;
-    }
-  }
-  const given: Record<string, unknown> = {};
-  // A name may hold spaces and commas: what separates is the next `key=`.
-  for (const [index, piece] of text.split(/[\s,]+(?=[A-Za-z]\w*=)/).entries()) {
-    const [, key, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(piece) ?? [];
-    if (key === undefined && index === 0) given.app = piece;
-    else if (key === undefined || Object.hasOwn(given, key)) return undefined;
-    else given[key] = value;
-  }
-  return given;
 }
