@@ -1,7 +1,8 @@
 // Where does the time go? V8's sampling CPU profiler for some seconds, and a file for DevTools or speedscope.
+import type { CpuProfileFields } from '../contract/actions/cpuProfile.ts';
 import type { Store } from './files.ts';
 import { ownerOf } from './frames.ts';
-import { type MappedPlace, mapPlaces, TOP, Weights } from './heaviest.ts';
+import { mapPlaces, TOP, Weights } from './heaviest.ts';
 import { type CpuNode, type CpuProfile, checkFolder, cpuProfileText, writeProfile } from './profileFile.ts';
 import { type Run, withProfiler } from './profiler.ts';
 
@@ -9,19 +10,8 @@ import { type Run, withProfiler } from './profiler.ts';
 const MAX_SAMPLES = 30_000;
 const MIN_INTERVAL_US = 1_000;
 
-export interface CpuProfileReply {
-  file: string;
-  bytes: number;
-  seconds: number;
-  samples: number;
-  /** Share of the time in which JavaScript ran. */
-  busy: number;
-  /** The functions that took most time, with their share of the busy time. */
-  top: (MappedPlace & { selfMs: number; share: number })[];
-}
-
 /** Profiles this process for some seconds. @throws {Refusal} E_DISK, E_BUSY */
-export async function profileCpu(store: Store, { seconds }: { seconds: number }, run: Run): Promise<CpuProfileReply> {
+export async function profileCpu(store: Store, { seconds }: { seconds: number }, run: Run): Promise<CpuProfileFields> {
   checkFolder(store);
   const profile = await withProfiler('cpu', 'cpu-profile', run, async ({ post, pause }) => {
     const interval = Math.max(MIN_INTERVAL_US, Math.ceil((seconds * 1e6) / MAX_SAMPLES));

@@ -1,4 +1,5 @@
-// Names the places in a profile as a person looks for them: the app's own code first, then its libraries, then Node.
+// The places in a profile, and whose code they are: the app's own, a library's, Node's, or native.
+import type { Place } from '../contract/actions/place.ts';
 import { AGENT_URL } from '../contract/names.ts';
 import { pathOf } from '../shared/sourceMaps.ts';
 
@@ -14,15 +15,10 @@ export interface CallFrame {
 /** Whose code is it? */
 export type Owner = 'app' | 'library' | 'node' | 'native';
 
-/** Where in the sources something is. */
-export interface Place {
-  function: string;
-  /** A path, `node:…`, or `(native)`. */
-  file: string;
-  /** From 1; where the function begins, since V8 keeps no more. 0 where there is no file. */
-  line: number;
-}
+/** Where code runs. */
+export type RunningPlace = Pick<Place, 'function' | 'file' | 'line'>;
 
+/** Tells whose code a function is; ours counts as Node's. */
 export function ownerOf(frame: CallFrame): Owner {
   const { url } = frame;
   if (url === '') return 'native';
@@ -41,13 +37,13 @@ export function isOurs({ url }: CallFrame): boolean {
   return url === AGENT_URL || (OWN_FILE !== undefined && pathOf(url) === OWN_FILE);
 }
 
-/** Code from a string, such as `new Function` makes; in V8's heap profiles the injected agent looks the same. */
+/** Code from a string, such as `new Function` makes. In V8's heap profiles the injected agent looks the same. */
 export function isEvaluated({ url, scriptId }: CallFrame): boolean {
   return url === '' && scriptId !== '0';
 }
 
 /** The place of a frame as it runs, with no source map applied. */
-export function placeOf(frame: CallFrame): Place {
+export function placeOf(frame: CallFrame): RunningPlace {
   const { functionName, url, lineNumber } = frame;
   return {
     function: functionName || '(anonymous)',
@@ -57,11 +53,11 @@ export function placeOf(frame: CallFrame): Place {
 }
 
 /** `handler (/srv/app/server.js:12)` */
-export function describe({ function: name, file, line }: Place): string {
+export function describe({ function: name, file, line }: RunningPlace): string {
   return line > 0 ? `${name} (${file}:${line})` : `${name} ${file}`;
 }
 
-/** The same for the same function, whatever it was called from. */
+/** A key of the function, the same for all of its callers. */
 export function keyOf({ functionName, url, lineNumber, columnNumber }: CallFrame): string {
   return `${functionName}\n${url}\n${lineNumber}\n${columnNumber}`;
 }

@@ -1,4 +1,4 @@
-// One full garbage collection, and what it cost. Not the inspector's own, which collects at least twice.
+// One full garbage collection, and its cost. The inspector's own command collects at least twice.
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -6,14 +6,15 @@ export interface FullCollection {
   /** Bytes in use right after it: the heap, and buffers outside of it. */
   heap: number;
   external: number;
-  /** CPU time of all threads, and how long the app stood still, in milliseconds. */
+  /** CPU time of all threads for it. */
   cpuMs: number;
-  /** CPU time of the process in its life. */
+  /** CPU time of the process since it started. */
   lifeCpuMs: number;
+  /** How long the app stood still. */
   heldMs: number;
 }
 
-/** Gives V8's `gc` function; the app does not see it, now or later. */
+/** Gives V8's `gc` function, which the app does not see, now or later. */
 export function openCollector(): () => FullCollection {
   const exposed = 'gc' in globalThis;
   setFlagsFromString('--expose-gc');
@@ -21,7 +22,7 @@ export function openCollector(): () => FullCollection {
   try {
     gc = runInNewContext('gc') as () => void;
   } finally {
-    // An app that was started with the flag keeps it, for contexts that it makes itself.
+    // An app that was started with the flag keeps it for the contexts that it makes itself.
     if (!exposed) setFlagsFromString('--no-expose-gc');
   }
   return () => {

@@ -1,66 +1,52 @@
-// Does the memory that is held grow? A verdict from its size after full collections, with the benefit of the doubt: a leak
-// grows all the time and leaves its memory everywhere in that time; warm-up levels off, bursts come and go.
+// The leak verdict: does the memory that is held after full collections grow? The process has the benefit of the doubt: a
+// leak grows all the time and leaves memory of every stretch of that time; warm-up levels off, bursts come and go.
+import type { Growth, LeakReportFields } from '../contract/actions/leakReport.ts';
 import { type Trend, trendOf } from './statistics.ts';
 
 /** The process right after a full collection. Sizes in bytes: the heap, and buffers and the like outside of it. */
 export interface Look {
   ms: number;
-  /** CPU time that the process has used in its life, in milliseconds. */
+  /** CPU time that the process has used since it started. */
   cpuMs: number;
   requests: number;
   heap: number;
   external: number;
 }
 
-export type Verdict = 'growing' | 'steady' | 'unclear';
+export type Verdict = LeakReportFields['verdict'];
 
-export interface Judgement {
-  verdict: Verdict;
-  reason: string;
-  growth: Growth;
-}
+/** Rates and sizes are from the looks that count. */
+export type Judgement = Pick<LeakReportFields, 'verdict' | 'reason' | 'growth'>;
 
-/** Bytes; rates from the looks that count, with a 90 % interval. */
-export interface Growth {
-  bytesPerMinute: number;
-  low: number;
-  high: number;
-  /** null without requests. */
-  bytesPerRequest: number | null;
-  requests: number;
-  /** Held at the first and at the last look that counts. */
-  from: number;
-  to: number;
-}
-
-/** Fewer looks (beside the first) say nothing. */
+/** Fewer looks (beside the first) are no ground for a verdict. */
 export const FEWEST_LOOKS = 4;
 
-/** A chance of one in 200 to see such a rise where there is none; less is asked for where the survivors agree. */
+/** The chance to see such a rise where there is none must be below one in 200; where the survivors agree, `LIKELY` is enough. */
 const CERTAIN = 0.005;
 const LIKELY = 0.05;
 const BEYOND_DOUBT = 0.001;
 /**
- * What V8 learns about an app's code, and what libraries set up when they are first used, makes any heap grow, ever more
- * slowly: by up to that many bytes while the CPU time it has used in its life becomes e times as long.
+ * Any heap grows, ever more slowly, by V8's knowledge of the code and by what libraries set up on first use: by up to so many
+ * bytes while the CPU time of the process becomes e times as long.
  */
 const WARM_UP = 512 * 2 ** 10;
-/** Less than this in the whole time is nobody's leak, in bytes. */
+/** Growth of fewer bytes in the whole time is no leak. */
 const LEAST_GROWTH = 64 * 2 ** 10;
-/** Times the distance of the looks from their line. */
+/** Growth must be so many times the distance of the looks from their line. */
 const ABOVE_NOISE = 4;
 /** A second half that grows less than this share of the first one levels off. */
 const LEVELLING = 0.35;
-/** What must be seen to stay of what the heap grew by. */
+/** Share of the growth that the survivors must account for. */
 const SEEN_TO_STAY = 0.3;
-/** Of what stays, this share at least must have made the heap grow, to confirm it; the rest may be a cache's. */
+/** The survivors confirm a growth that is at least this share of them; the rest may be a cache's. */
 const AGREES = 0.5;
-/** A rise that cannot be excluded and is no more than that counts as steady: bytes, share of the size. */
+/** A possible rise of no more than that counts as steady: in bytes, and as a share of the size. */
 const SMALL_GROWTH = 256 * 2 ** 10;
 const SMALL_SHARE = 0.01;
 
 /**
- * @param looks in their order; the first one only takes away what was garbage or is compiled anew, and does not count
+ * Gives the verdict.
+ * @param looks in their order; the first one only removes garbage and does not count
  * @param survivors bytes that were allocated since and are there at the end, of the site that made most of them, and those
  * that stay as in a leak
  */
@@ -139,7 +125,7 @@ function weigh(
   return { trend, verdict: 'growing', reason: 'what it holds grew all the time' };
 }
 
-/** Per request where there are any, since a leak keeps to them: an app that has less to do grows less. */
+/** Per request where there are any: a leak follows them, and an app that has less to do grows less. */
 function levelsOff(looks: Measured[]): boolean {
   if (looks.length < 6) return false;
   const served = looks.at(-1)!.requests - looks[0]!.requests;

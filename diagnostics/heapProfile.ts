@@ -1,21 +1,11 @@
 // What allocates the memory that stays, or, with `garbage`, all of it? V8's sampling heap profiler for some seconds.
+import type { HeapProfileFields } from '../contract/actions/heapProfile.ts';
 import type { Store } from './files.ts';
 import { ownerOf } from './frames.ts';
 import { allocators, nearest, startSampling, stopSampling } from './heapSampling.ts';
-import { type MappedPlace, mapPlaces, TOP, Weights } from './heaviest.ts';
+import { mapPlaces, TOP, Weights } from './heaviest.ts';
 import { checkFolder, heapProfileText, writeProfile } from './profileFile.ts';
 import { type Run, withProfiler } from './profiler.ts';
-
-export interface HeapProfileReply {
-  file: string;
-  bytes: number;
-  seconds: number;
-  samples: number;
-  /** Bytes that the samples stand for. */
-  allocated: number;
-  /** The functions that allocated most of it. */
-  top: (MappedPlace & { size: number; share: number })[];
-}
 
 /**
  * Samples the allocations of this process for some seconds.
@@ -25,7 +15,7 @@ export async function profileHeap(
   store: Store,
   { seconds, garbage }: { seconds: number; garbage: boolean },
   run: Run,
-): Promise<HeapProfileReply> {
+): Promise<HeapProfileFields> {
   checkFolder(store);
   const profile = await withProfiler('heap', 'heap-profile', run, async (profiler) => {
     run.progress({ phase: 'sampling', detail: `for ${seconds} s` });

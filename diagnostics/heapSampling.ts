@@ -1,4 +1,4 @@
-// V8's sampling heap profiler at a price that stays small: how often it samples follows from how fast the app allocates.
+// V8's sampling heap profiler at a small price: it samples the more rarely, the faster the app allocates.
 import { getHeapStatistics } from 'node:v8';
 import type { CallFrame } from './frames.ts';
 import type { HeapNode, HeapProfile } from './profileFile.ts';
@@ -6,19 +6,19 @@ import type { Profiler } from './profiler.ts';
 
 /** A sample costs about 8 µs (a call stack of 25 functions, Node 20): half a per cent of a core. */
 const SAMPLES_PER_SECOND = 600;
-/** In all, however long it runs: each is held in memory as long as what it stands for, and listed at the end. */
+/** In all, however long it runs: V8 keeps each sample as long as the object that it stands for, and lists it at the end. */
 const MAX_SAMPLES = 120_000;
 const MIN_INTERVAL = 4 * 2 ** 10;
 const MAX_INTERVAL = 4 * 2 ** 20;
 
-/** How long, and how often, the heap's size is looked at to see how fast it is allocated, in milliseconds. */
+/** How long and how often the size of the heap is read, to learn how fast the app allocates. */
 const LOOK_MS = 300;
 const LOOK_EVERY_MS = 5;
 
 /**
- * Starts sampling what is allocated from now on.
+ * Starts sampling the allocations from now on.
  * @param seconds for which it is going to run
- * @param garbage count also what was collected meanwhile, not only what stays
+ * @param garbage counts memory that was collected meanwhile, too
  */
 export async function startSampling(
   profiler: Profiler,
@@ -34,16 +34,16 @@ export async function startSampling(
   });
 }
 
-/** Stops it; V8 does a full collection first, so that only what stays is in the profile. */
+/** Stops it. V8 does a full collection first, so that the profile holds only memory that stays. */
 export async function stopSampling({ post }: Profiler): Promise<HeapProfile> {
   const { head, samples } = (await post<{ profile: HeapProfile }>('HeapProfiler.stopSampling')).profile;
-  // V8 allocates while it makes the tree, and then lists these samples, too; their nodes are missing.
+  // V8 allocates while it makes the tree, and lists the samples of that, too; their nodes are missing.
   const known = new Set<number>();
   for (const { node } of allocators(head)) known.add(node.id);
   return { head, samples: samples.filter(({ nodeId }) => known.has(nodeId)) };
 }
 
-/** What called something, the nearest first. */
+/** The callers of an allocation, the nearest first. */
 export interface Callers {
   frame: CallFrame;
   above: Callers | undefined;
@@ -59,13 +59,13 @@ export function* allocators(head: HeapNode): Generator<{ node: HeapNode; above: 
   }
 }
 
-/** The nearest caller that is one of these. */
+/** The nearest caller for which `is` holds. */
 export function nearest(callers: Callers | undefined, is: (frame: CallFrame) => boolean): CallFrame | undefined {
   for (let each = callers; each; each = each.above) if (is(each.frame)) return each.frame;
   return undefined;
 }
 
-/** In bytes per second; what is collected between two looks is missed, which is little. */
+/** Bytes per second. It misses the little that is collected between two readings. */
 async function allocationRate({ pause }: Profiler): Promise<number> {
   const began = performance.now();
   let allocated = 0;

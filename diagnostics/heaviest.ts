@@ -1,7 +1,8 @@
-// The heaviest places of a profile, for the reply: a person on call sees them without opening the file.
+// The heaviest places of a profile, so that a reply names them and a person need not open the file.
 
+import type { Place } from '../contract/actions/place.ts';
 import { originalsOf, type Position } from '../shared/sourceMaps.ts';
-import { type CallFrame, describe, keyOf, ownerOf, type Place, placeOf } from './frames.ts';
+import { type CallFrame, describe, keyOf, ownerOf, placeOf } from './frames.ts';
 
 /** Places that a reply names. */
 export const TOP = 10;
@@ -9,7 +10,7 @@ export const TOP = 10;
 /** One function and what it weighs by itself, without what it calls. */
 export interface Weight {
   frame: CallFrame;
-  /** The nearest function with a file above one that has none (`JSON.parse` and its like). */
+  /** The nearest caller with a file, of a function that has none (`JSON.parse` and its like). */
   from?: CallFrame;
   value: number;
   /** Weight by line, from 1, where the profiler tells. */
@@ -38,18 +39,8 @@ export class Weights {
   }
 }
 
-/** A place as the reply shows it: of the sources where there is a source map, and where it runs. */
-export interface MappedPlace extends Place {
-  /** The heaviest line of the function. */
-  hotLine?: number;
-  /** What calls a function that has no file. */
-  from?: string;
-  /** `file:line` of the compiled code, where a source map was applied. */
-  compiled?: string;
-}
-
 /** Names the places of some weights, with source maps applied. */
-export function mapPlaces(weights: Pick<Weight, 'frame' | 'from' | 'lines'>[]): Promise<MappedPlace[]> {
+export function mapPlaces(weights: Pick<Weight, 'frame' | 'from' | 'lines'>[]): Promise<Place[]> {
   return Promise.all(
     weights.map(async ({ frame, from, lines }) => {
       const place = await mapped(frame);
@@ -66,13 +57,13 @@ export function mapPlaces(weights: Pick<Weight, 'frame' | 'from' | 'lines'>[]): 
   );
 }
 
-async function mapped(frame: CallFrame): Promise<MappedPlace> {
+async function mapped(frame: CallFrame): Promise<Place> {
   const place = placeOf(frame);
   const [original] = await originals(frame, [{ line: frame.lineNumber, column: frame.columnNumber }]);
   return original ? { ...place, ...original, compiled: `${place.file}:${place.line}` } : place;
 }
 
-/** A whole line has no column: what its first code was made from. */
+/** A whole line has no column: this is the line that its first code was made from. */
 async function lineOf(frame: CallFrame, line: number): Promise<number> {
   const end = { line: line - 1, column: Number.MAX_SAFE_INTEGER };
   const [original] = await originals(frame, [end]);

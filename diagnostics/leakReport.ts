@@ -1,12 +1,13 @@
 // Does it leak, how fast, and which lines allocate the memory that stays? The size after full collections says whether,
 // V8's sampling heap profiler says where. Collections stop the app, so there are only as many as its share of the CPU
 // allows.
+import type { LeakReportFields, LeakSite } from '../contract/actions/leakReport.ts';
 import type { Store } from './files.ts';
 import { describe, placeOf } from './frames.ts';
 import { type FullCollection, openCollector } from './fullCollection.ts';
-import { FEWEST_LOOKS, type Judgement, judge, type Look } from './growth.ts';
+import { FEWEST_LOOKS, judge, type Look } from './growth.ts';
 import { startSampling, stopSampling } from './heapSampling.ts';
-import { type MappedPlace, mapPlaces } from './heaviest.ts';
+import { mapPlaces } from './heaviest.ts';
 import { checkFolder, type HeapProfile, heapProfileText, writeProfile } from './profileFile.ts';
 import { type Profiler, type Run, withProfiler } from './profiler.ts';
 import { watchRequests } from './requestWatch.ts';
@@ -28,29 +29,6 @@ const FILED = 100;
 /** A site with less than this share of the memory that stays is noise beside the first one. */
 const LEAST_SHARE = 0.01;
 
-/** One place in the app and the memory that it allocated and that stays. Sizes in bytes. */
-export interface LeakSite extends MappedPlace {
-  /** The library's function that allocates for it. */
-  allocatedIn?: string;
-  bytesPerMinute: number;
-  /** Of all that stays. */
-  share: number;
-  kept: number;
-  samples: number;
-}
-
-export interface LeakReport extends Judgement {
-  /** The ones that matter most, first. */
-  sites: LeakSite[];
-  /** The heap profile with all of it. */
-  file: string;
-  bytes: number;
-  seconds: number;
-  collections: number;
-  /** How long one collection stopped the app at most. */
-  longestHoldMs: number;
-}
-
 /**
  * Watches this process for some seconds.
  * @param longestSeconds what the caller may ask for at most: a heap that needs more is better dumped
@@ -60,7 +38,7 @@ export async function reportLeaks(
   store: Store,
   { seconds, longestSeconds }: { seconds: number; longestSeconds: number },
   run: Run,
-): Promise<LeakReport> {
+): Promise<LeakReportFields> {
   checkFolder(store);
   const { profile, looks, cost, sampledMs } = await withProfiler('heap', 'leak-report', run, (profiler) =>
     watch(profiler, seconds, run.progress),

@@ -1,30 +1,20 @@
-// Does the memory of this process rise over minutes and hours? Looked at when the lease is looked at anyway. Between two
-// collections a heap holds garbage, too, so what counts is the least that was seen in a stretch of time.
+// Does the memory of this process rise over minutes and hours? Between two collections a heap holds garbage, too, so the
+// least memory that was seen in a stretch of time counts.
+import type { MemoryTrend } from '../contract/actions/opsStatus.ts';
 import { trendOf } from './statistics.ts';
 
-/** Stretches that are kept; when they are full, two become one, until one is as long as the longest. */
+/** Stretches that are kept. When all are used, two become one, until one is as long as the longest. */
 const STRETCHES = 24;
 const LONGEST_MS = 5 * 60_000;
-/** Fewer say nothing. */
+/** Fewer stretches are no ground for a trend. */
 const FEWEST = 5;
 
 interface Stretch {
-  /** When it began, in milliseconds. */
+  /** When it began. */
   atMs: number;
   looks: number;
   /** Bytes. */
   lowest: number;
-}
-
-export interface MemoryTrend {
-  /** How far back it goes. */
-  minutes: number;
-  /** Of the least that was held, heap and buffers, in each stretch of time; and an interval for it (90 %). */
-  bytesPerMinute: number;
-  low: number;
-  high: number;
-  /** Rises that consistently by chance in less than one of 100 cases. */
-  rising: boolean;
 }
 
 export interface TrendWatch {
@@ -37,8 +27,8 @@ export interface TrendWatch {
 const RISES_BY_CHANCE = 0.01;
 
 /**
+ * Makes a watch; its owner calls `look` at a steady pace.
  * @param held bytes in use, garbage included
- * @param nowMs the time in milliseconds
  */
 export function createTrendWatch(held = heapAndBuffers, nowMs = () => performance.now()): TrendWatch {
   let stretches: Stretch[] = [];

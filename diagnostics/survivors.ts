@@ -1,11 +1,11 @@
-// Which code allocates what stays? What was allocated while V8 sampled and is still there at the end, by the place in the
-// app that asked for it, and by when: a leak keeps something of every stretch of time, a cache that replaces its entries
-// nothing of the early ones, and what is made once (compiled code, a pool) only something of one.
+// Which code allocates the memory that stays? Groups what was allocated while V8 sampled and is still there by the place in
+// the app, and by time: a leak keeps something of every stretch of time, a cache that replaces its entries nothing of the
+// early ones, and an object that is made once (compiled code, a pool) belongs to one stretch.
 import { type CallFrame, isEvaluated, isOurs, keyOf, ownerOf } from './frames.ts';
 import { allocators, type Callers, nearest } from './heapSampling.ts';
 import type { HeapProfile } from './profileFile.ts';
 
-/** Stretches of equally many samples; the fullest ones do not count. */
+/** The samples are cut into so many stretches of equal length; the fullest ones do not count. */
 const STRETCHES = 5;
 const FULLEST = 2;
 
@@ -20,7 +20,7 @@ export interface Site {
 }
 
 export interface Survivors {
-  /** What stays most, first. */
+  /** The one of which most stays, first. */
   sites: Site[];
   /** Bytes that are still there and that one site alone has made, at the most. */
   largest: number;
@@ -34,7 +34,7 @@ export function survivorsOf({ head, samples }: HeapProfile): Survivors {
   for (const { node, above } of allocators(head)) {
     const callers: Callers = { frame: node.callFrame, above };
     const frame = siteOf(callers);
-    // What we allocate to look is none of the app's.
+    // Our own allocations are not the app's.
     if (!isCode(frame) && nearest(callers, (each) => isOurs(each) || isEvaluated(each))) continue;
     const allocator = nearest(callers, (each) => ownerOf(each) !== 'native') ?? frame;
     places.set(node.id, { key: keyOf(frame), frame, inside: allocator === frame ? undefined : allocator });

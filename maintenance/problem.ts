@@ -1,8 +1,7 @@
 // What is answered when something is not done: problem details (RFC 9457), with the codes of the contract.
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
-import { failureOf } from '../agent/failure.ts';
-import type { ErrorCode } from '../contract/errors.ts';
-import { Refusal } from '../contract/errors.ts';
+import { type ErrorCode, Refusal } from '../contract/errors.ts';
+import { redact } from '../shared/text/redact.ts';
 
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   E_PARAMS: 400,
@@ -24,14 +23,16 @@ export class Problem extends Error {
 }
 
 /** Answers with the problem that was thrown; anything but a `Problem` or a `Refusal` is an E_INTERNAL. */
-export function sendProblem(res: ServerResponse, action: string, thrown: unknown): void {
+export function sendProblem(res: ServerResponse, thrown: unknown): void {
   if (thrown instanceof Problem) {
     send(res, thrown.status, {}, thrown.headers);
     return;
   }
-  const { code, message, hint } = failureOf(action, thrown);
-  const status = thrown instanceof Refusal ? (STATUS_OF[code] ?? 500) : 500;
-  send(res, status, { detail: message, code, hint });
+  const { code, message, hint } =
+    thrown instanceof Refusal
+      ? thrown
+      : new Refusal('E_INTERNAL', `pm2-ops itself failed: ${(thrown as Error).message}`, 'the log of the app has more');
+  send(res, STATUS_OF[code] ?? 500, { detail: redact(message), code, hint: redact(hint) });
 }
 
 function send(res: ServerResponse, status: number, fields: object, headers: OutgoingHttpHeaders = {}): void {

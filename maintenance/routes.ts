@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { getHeapStatistics } from 'node:v8';
+import { action as leakReport } from '../contract/actions/leakReport.ts';
 import { Refusal } from '../contract/errors.ts';
 import { checkHeadroom, writeHeapSnapshot } from '../diagnostics/heapSnapshot.ts';
 import { reportLeaks } from '../diagnostics/leakReport.ts';
@@ -16,7 +17,7 @@ import { ceilingOf, createStore } from './store.ts';
 import type { MaintenanceHandler, MaintenanceLog, MaintenanceOptions } from './types.ts';
 
 const HEAPDUMP = { gzip: { default: false }, force: { default: false }, download: { default: false } };
-const LEAK_REPORT = { seconds: { default: 60, min: 5, max: 3_600 } };
+const LEAK_REPORT = leakReport.params;
 
 interface Asked {
   req: IncomingMessage;
@@ -92,7 +93,7 @@ export function createRoutes(options: MaintenanceOptions): MaintenanceHandler {
     const [pathname = '/', query = ''] = (req.url ?? '/').split('?', 2);
     if (pathname !== prefix && !pathname.startsWith(`${prefix}/`)) {
       if (next !== undefined) next();
-      else sendProblem(res, 'maintenance', new Problem(404));
+      else sendProblem(res, new Problem(404));
       return;
     }
     const name = pathname.slice(prefix.length + 1);
@@ -108,7 +109,7 @@ export function createRoutes(options: MaintenanceOptions): MaintenanceHandler {
       const late = res.headersSent || res.destroyed;
       if (!late && !isExpected(error)) log.error({ err: error }, `ops: ${name} failed`);
       if (late) res.destroy();
-      else sendProblem(res, name, error);
+      else sendProblem(res, error);
     });
   };
 }

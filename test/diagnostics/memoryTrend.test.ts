@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createTrendWatch, type MemoryTrend } from '../../diagnostics/memoryTrend.ts';
+import type { MemoryTrend } from '../../contract/actions/opsStatus.ts';
+import { createTrendWatch } from '../../diagnostics/memoryTrend.ts';
 import { app } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { startLoad, untilServing } from '../../testkit/load.ts';
