@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { DoctorReply } from '../contract/commandMessages.ts';
 import type { Finding } from '../module/operations/doctor/finding.ts';
 import { ROOT } from './folders.ts';
-import { type Pm2, pm2Folder } from './pm2.ts';
+import type { Pm2 } from './pm2.ts';
+import { pm2Folder } from './pm2Versions.ts';
 import { type RunResult, run } from './run.ts';
 import { waitFor } from './wait-for.ts';
 

@@ -1,17 +1,19 @@
 // A real PM2 daemon of our own for a test or the demo: private PM2_HOME and HOME, the real `pm2` command, nothing left.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { killProcessesOf, pidsOf } from './daemonProcesses.ts';
 import { cleanEnvironment, writeNpmrc } from './environment.ts';
-import { ROOT, releaseFolder, tempFolder, WORKSPACE } from './folders.ts';
+import { releaseFolder, tempFolder } from './folders.ts';
 import { noInspectorStaysOpen, type OpenInspector, openInspectors } from './inspectors.ts';
+import { logsIn } from './pm2Logs.ts';
+import { type AppConfig, type Pm2Process, type Pm2Version, pm2Folder } from './pm2Versions.ts';
 import { DeadlineError, type RunResult, run } from './run.ts';
+import { missedReply, parseReplies, type TriggerReply } from './triggerReplies.ts';
 import { waitFor } from './wait-for.ts';
 import { type Bus, callDaemon, listenToBus } from './wire.ts';
-
-export type Pm2Version = '5' | '6' | '7';
 
 export interface Pm2Options {
   /** Major version of PM2; 7 unless told. */
@@ -24,52 +26,11 @@ export interface Pm2Options {
   env?: NodeJS.ProcessEnv;
 }
 
-/** What `pm2 jlist` says about a process, as far as tests look at it. */
-export interface Pm2Process {
-  name: string;
-  pm_id: number;
-  pid: number;
-  monit: { memory: number; cpu: number };
-  pm2_env: {
-    status: string;
-    exec_mode: string;
-    restart_time: number;
-    version?: string;
-    pmx_module?: boolean;
-    axm_actions: { action_name: string; action_type?: string; opts?: unknown }[];
-    axm_monitor: Record<string, { value: unknown }>;
-    pm_out_log_path: string;
-    pm_err_log_path: string;
-    [field: string]: unknown;
-  };
-}
-
-/** A process in PM2's configuration format; `name` and `script` are what it takes at least. */
-export interface AppConfig {
-  name: string;
-  script: string;
-  [option: string]: unknown;
-}
-
-export interface TriggerReply<T = Record<string, unknown>> {
-  name: string;
-  pmId: number;
-  value: T;
-}
-
 export interface CommandOptions {
   timeoutMs?: number;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   onOutput?: (text: string) => void;
-}
-
-/** Folder of a PM2 version: 7 is the project's own, 5 and 6 come from the test workspace. */
-export function pm2Folder(version: Pm2Version = '7'): string {
-  const folder =
-    version === '7' ? join(ROOT, 'node_modules', 'pm2') : join(WORKSPACE, 'node_modules', `pm2-${version}`);
-  if (!existsSync(folder)) throw new Error(`PM2 ${version} is not installed: npm ci --prefix test/workspace`);
-  return folder;
 }
 
 /** Starts a daemon. Call `kill()` in `after`; what is forgotten is killed at the end of the test process. */
@@ -271,19 +232,7 @@ export class Pm2 {
 
   /** Everything that processes called `name` (all of them without a name) wrote to their logs. */
   logs(name = ''): string {
-    const folder = join(this.home, 'logs');
-    if (!existsSync(folder)) return '';
-    return readdirSync(folder)
-      .filter(
-        (file) =>
-          name === '' ||
-          file === `${name}-out.log` ||
-          file === `${name}-error.log` ||
-          file.startsWith(`${name}-out-`) ||
-          file.startsWith(`${name}-error-`),
-      )
-      .map((file) => `--- ${file}\n${readFileSync(join(folder, file), 'utf8')}`)
-      .join('\n');
+    return logsIn(join(this.home, 'logs'), name);
   }
 
   /** The daemon's own log. */
@@ -329,71 +278,14 @@ export class Pm2 {
     return join('/var/lib/pm2-ops', place);
   }
 
-  /** SIGKILL to exactly the processes of this daemon; several times, because a dying daemon may still start one. */
+  /** SIGKILL to exactly the processes of this daemon. */
   killRest(): void {
-    for (let pass = 0; pass < 5; pass++) {
-      const pids = this.pids();
-      if (pids.length === 0) return;
-      for (const pid of pids) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // It ended by itself meanwhile.
-        }
-      }
-    }
+    killProcessesOf(this.home);
   }
 
   /** Every living process that was started with this PM2_HOME: the daemon, apps, their children. */
   pids(): number[] {
-    if (process.platform !== 'linux') return this.#pidsFromFiles();
-    const mark = `\0PM2_HOME=${this.home}\0`;
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 0 && pid !== process.pid && environmentOf(pid).includes(mark));
-  }
-
-  #pidsFromFiles(): number[] {
-    const folder = join(this.home, 'pids');
-    const files = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
-    return [join(this.home, 'pm2.pid'), ...files]
-      .filter((file) => existsSync(file))
-      .map((file) => Number(readFileSync(file, 'utf8')))
-      .filter((pid) => pid > 0 && isAlive(pid));
-  }
-}
-
-/** PM2 counts replies only once it knows how many to expect: one that is faster than that is printed, but `pm2 trigger`
- * waits for ever. */
-function missedReply({ result }: DeadlineError): string {
-  const acknowledged = result.stdout.search(/^\d+ processes have received/m);
-  const replied = result.stdout.search(/^\[.+:\d+:[^\]]*\]=/m);
-  return replied >= 0 && replied < acknowledged ? "\nthe reply came before PM2's own acknowledgement" : '';
-}
-
-/** The replies that `pm2 trigger` printed: `[name:pm_id:namespace]=JSON` lines. */
-export function parseReplies<T = Record<string, unknown>>(stdout: string): TriggerReply<T>[] {
-  return stdout.split('\n').flatMap((line) => {
-    const match = line.match(/^\[(.+):(\d+):[^\]]*\]=(.*)$/);
-    if (!match) return [];
-    return [{ name: match[1]!, pmId: Number(match[2]), value: JSON.parse(match[3]!) as T }];
-  });
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-function environmentOf(pid: number): string {
-  try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}\0`;
-  } catch {
-    return '';
+    return pidsOf(this.home);
   }
 }
 

@@ -1,8 +1,8 @@
 // One reload of one candidate, measured: from the command until the old workers are gone and the new ones serve.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { get } from '../../testkit/load.ts';
-import { isAlive } from '../../testkit/pm2.ts';
 import { waitFor } from '../../testkit/wait-for.ts';
 import { monotonicMs } from '../support/fleet.ts';
 import type { Clients } from './clients.ts';

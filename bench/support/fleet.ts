@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../../testkit/folders.ts';
 import { get } from '../../testkit/load.ts';
-import { type Pm2, type Pm2Process, startPm2 } from '../../testkit/pm2.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import type { Pm2Process } from '../../testkit/pm2Versions.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 /** An idle app's boot is over this long after its first idle moment, lazy compilation and all, in milliseconds. */

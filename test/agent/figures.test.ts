@@ -11,10 +11,11 @@ import {
   startCounting,
   startFarEnd,
 } from '../../testkit/countingClients.ts';
+import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { app } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { get, untilServing } from '../../testkit/load.ts';
-import { isAlive, type Pm2 } from '../../testkit/pm2.ts';
+import type { Pm2 } from '../../testkit/pm2.ts';
 import { moduleStatus, untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor, within } from '../../testkit/wait-for.ts';
 

@@ -3,10 +3,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { startLoad, untilServing } from '../../testkit/load.ts';
-import { isAlive, type Pm2 } from '../../testkit/pm2.ts';
+import type { Pm2 } from '../../testkit/pm2.ts';
 import { untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 

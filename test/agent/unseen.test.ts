@@ -7,7 +7,8 @@ import { install } from '../../testkit/installed.ts';
 import { get, untilServing } from '../../testkit/load.ts';
 import { nodes } from '../../testkit/nodes.ts';
 import { manifest } from '../../testkit/package.ts';
-import { type Pm2, type Pm2Process, type Pm2Version, startPm2 } from '../../testkit/pm2.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import type { Pm2Process, Pm2Version } from '../../testkit/pm2Versions.ts';
 import { untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 

@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import { type Pm2Version, startPm2 } from '../../testkit/pm2.ts';
+import { startPm2 } from '../../testkit/pm2.ts';
+import type { Pm2Version } from '../../testkit/pm2Versions.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort } from '../../testkit/wait-for.ts';
 

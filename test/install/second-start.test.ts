@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { app, ROOT } from '../../testkit/folders.ts';
 import { get, untilServing } from '../../testkit/load.ts';
 import { packModule } from '../../testkit/package.ts';
-import { type Pm2, pm2Folder, startPm2 } from '../../testkit/pm2.ts';
+import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
+import { pm2Folder } from '../../testkit/pm2Versions.ts';
 import { untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { ROOT } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { get, untilServing } from '../../testkit/load.ts';
-import { isAlive, type Pm2 } from '../../testkit/pm2.ts';
+import type { Pm2 } from '../../testkit/pm2.ts';
 import { moduleStatus, untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 import { connect, until } from '../drain/helper.ts';

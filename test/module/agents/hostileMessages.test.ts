@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { command, replies } from '../../../testkit/command.ts';
 import { app } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
-import type { Pm2, Pm2Process } from '../../../testkit/pm2.ts';
+import type { Pm2 } from '../../../testkit/pm2.ts';
+import type { Pm2Process } from '../../../testkit/pm2Versions.ts';
 import { moduleStatus, untilAttached } from '../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 

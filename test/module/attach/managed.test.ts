@@ -5,10 +5,11 @@ import { chmodSync, copyFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isAlive } from '../../../testkit/daemonProcesses.ts';
 import { app, ROOT, tempFolder } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
 import { nodeOf } from '../../../testkit/nodes.ts';
-import { isAlive, type Pm2 } from '../../../testkit/pm2.ts';
+import type { Pm2 } from '../../../testkit/pm2.ts';
 import { moduleStatus, untilAttached, untilSkipped } from '../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 

@@ -6,7 +6,8 @@ import { command, replies } from '../../../testkit/command.ts';
 import { tempFolder } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
 import { get, type Load, startLoad, untilServing } from '../../../testkit/load.ts';
-import type { AppConfig, Pm2 } from '../../../testkit/pm2.ts';
+import type { Pm2 } from '../../../testkit/pm2.ts';
+import type { AppConfig } from '../../../testkit/pm2Versions.ts';
 import { untilAttached } from '../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 

@@ -9,7 +9,8 @@ import { app, releaseFolder, tempFolder } from '../../../../testkit/folders.ts';
 import { startWithModule } from '../../../../testkit/installed.ts';
 import { cannotMount, mountSmall } from '../../../../testkit/limits.ts';
 import { get, type Load, startLoad, untilServing } from '../../../../testkit/load.ts';
-import type { AppConfig, Pm2, Pm2Process } from '../../../../testkit/pm2.ts';
+import type { Pm2 } from '../../../../testkit/pm2.ts';
+import type { AppConfig, Pm2Process } from '../../../../testkit/pm2Versions.ts';
 import { moduleStatus, untilAttached, untilSkipped } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
 
