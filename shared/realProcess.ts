@@ -4,18 +4,10 @@
 // has no agent.
 
 import { basename, resolve } from 'node:path';
-import { clusterWorkersOf } from '../module/attach/clusterWorkers.ts';
-import {
-  childrenOf,
-  expectedPort,
-  holdsConnections,
-  listeners,
-  listensOnSocketFile,
-  ownSockets,
-  read,
-  readLink,
-  wasToldToInspect,
-} from './linux/proc.ts';
+import { clusterWorkersOf } from './linux/clusterWorkers.ts';
+import { expectedPort, wasToldToInspect } from './linux/nodeOptions.ts';
+import { childrenOf, read, readLink } from './linux/proc.ts';
+import { holdsConnections, listeners, listensOnSocketFile, ownSockets } from './linux/sockets.ts';
 
 /** Somebody else does the work. */
 export interface RealProcess {

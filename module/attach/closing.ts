@@ -3,18 +3,17 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idleness } from '../../shared/linux/idleness.ts';
+import { expectedPort } from '../../shared/linux/nodeOptions.ts';
+import { isAlive, readStatus } from '../../shared/linux/proc.ts';
 import {
   connectionsTo,
-  expectedPort,
   hasOpen,
-  isAlive,
   type Listener,
   listeners,
   loopWatches,
   type OwnListener,
   ownSockets,
-  readStatus,
-} from '../../shared/linux/proc.ts';
+} from '../../shared/linux/sockets.ts';
 import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
 import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { Debt } from './journal.ts';

@@ -2,20 +2,9 @@
 // (lib/internal/cluster/primary.js, NODE_DEBUG_ENABLED): whoever signals it signals processes that PM2 does not manage, and
 // nobody closes the inspectors that they open.
 
-import { childrenOf, type ProcessId, read, readStat, wasToldToInspect } from '../../shared/linux/proc.ts';
+import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
+import { wasToldToInspect } from '../../shared/linux/nodeOptions.ts';
 import type { Debt } from './journal.ts';
-
-/** By this variable `cluster.fork` tells a process that it is a worker. The worker takes it out for its own children, but
- * /proc shows what it was started with. */
-const MARK = '\0NODE_UNIQUE_ID=';
-
-/** The living workers of a process that is the primary of a cluster of its own. */
-export function clusterWorkersOf(pid: number): ProcessId[] {
-  return childrenOf(pid).flatMap((child) => {
-    const stat = `\0${read(`/proc/${child}/environ`) ?? ''}`.includes(MARK) ? readStat(child) : null;
-    return stat ? [{ pid: child, startTime: stat.startTime }] : [];
-  });
-}
 
 /**
  * What is owed to the workers of a process that had none when it was signalled: they may have got the signal, too. One that was

@@ -5,22 +5,21 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StackView } from '../../contract/stackView.ts';
+import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
 import { idleness } from '../../shared/linux/idleness.ts';
 import { kernelView } from '../../shared/linux/kernelView.ts';
+import { expectedPort } from '../../shared/linux/nodeOptions.ts';
+import { isAlive, type ProcessId, readStat } from '../../shared/linux/proc.ts';
 import {
   connectionsTo,
-  expectedPort,
-  isAlive,
   type Listener,
   listeners,
   type OwnListener,
   ownerOf,
   ownSockets,
-  type ProcessId,
-  readStat,
-} from '../../shared/linux/proc.ts';
+} from '../../shared/linux/sockets.ts';
 import { type Closing, closeInspector, endpointOf, inspectorSockets, Pursuit, prove } from './closing.ts';
-import { clusterWorkersOf, workerDebts } from './clusterWorkers.ts';
+import { workerDebts } from './clusterWorkers.ts';
 import { Guardian } from './guardian.ts';
 import {
   armCloserExpression,
@@ -40,20 +39,6 @@ import { asWritten } from './sourceLines.ts';
 import { isOneCallback, judge, judgeFromOutside, lookFromOutside, type Sampling, sample } from './stack.ts';
 import { type Attached, AttemptFailed, type NotAttached, notAttached } from './verdict.ts';
 
-export { idleness } from '../../shared/linux/idleness.ts';
-export { kernelView } from '../../shared/linux/kernelView.ts';
-export {
-  ageMs,
-  childrenOf,
-  listeners,
-  ownerOf,
-  read as readText,
-  readLink,
-  readStat,
-  wasToldToInspect,
-} from '../../shared/linux/proc.ts';
-export { mainLoopFd } from '../../shared/linux/processMemory.ts';
-export { connect, InspectorError, type InspectorSession } from './inspector.ts';
 export { openInspectorOf } from './openInspector.ts';
 export { type Fit, qualify } from './qualify.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './verdict.ts';

@@ -1,7 +1,8 @@
 // The inspector that a process has open without us, if any.
 
 import { type Idleness, idleness } from '../../shared/linux/idleness.ts';
-import { expectedPort, type Listener, listeners, type OwnListener } from '../../shared/linux/proc.ts';
+import { expectedPort } from '../../shared/linux/nodeOptions.ts';
+import { type Listener, listeners, type OwnListener } from '../../shared/linux/sockets.ts';
 import { endpointOf, inspectorSockets } from './closing.ts';
 import { isInspector } from './inspector.ts';
 

@@ -4,7 +4,8 @@
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { inspectBinary } from '../../shared/linux/elf.ts';
-import { ageMs, nodeOptions, type ProcessId, readLink, readStat, readStatus } from '../../shared/linux/proc.ts';
+import { nodeOptions } from '../../shared/linux/nodeOptions.ts';
+import { ageMs, type ProcessId, readLink, readStat, readStatus } from '../../shared/linux/proc.ts';
 import { hasOwnHandler, mappedFile } from '../../shared/linux/processMemory.ts';
 import { type Unfit, unfit } from './verdict.ts';
 

@@ -2,7 +2,7 @@
 // connects often enough, PM2 hands it one of the connections, and /proc shows who has it.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isConnectedToUs } from '../../shared/linux/proc.ts';
+import { isConnectedToUs } from '../../shared/linux/sockets.ts';
 import { reachable } from './health.ts';
 
 /** How long a connection may take to be made and handed over, in milliseconds. */

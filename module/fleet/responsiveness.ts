@@ -1,7 +1,8 @@
 // Whose event loop does not answer? Nothing is sent to an app that is seen waiting for events; one that never is gets a single
 // question, which its event loop answers between two requests however busy it is. Asked only when somebody wants to know.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { idleness, readStat } from '../attach/index.ts';
+import { idleness } from '../../shared/linux/idleness.ts';
+import { readStat } from '../../shared/linux/proc.ts';
 import type { Fleet, Member } from './fleet.ts';
 
 /** An event loop that has not answered for so long is blocked, in milliseconds. */

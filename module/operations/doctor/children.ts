@@ -1,7 +1,7 @@
 // Children that work for their app: PM2 ends them together with it, before it has finished what it needs them for.
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { ageMs, readLink, readStat, readText } from '../../attach/index.ts';
+import { ageMs, readLink, readStat, read as readText } from '../../../shared/linux/proc.ts';
 import { byApp, type Check, type Found } from './finding.ts';
 import { moduleAction, reloadWith } from './lines.ts';
 

@@ -1,6 +1,9 @@
 // Inspectors that are open in what PM2 manages and its children, and whoever else has the port that a live attach needs.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { childrenOf, listeners, openInspectorOf, ownerOf, readText, wasToldToInspect } from '../../attach/index.ts';
+import { wasToldToInspect } from '../../../shared/linux/nodeOptions.ts';
+import { childrenOf, read as readText } from '../../../shared/linux/proc.ts';
+import { listeners, ownerOf } from '../../../shared/linux/sockets.ts';
+import { openInspectorOf } from '../../attach/index.ts';
 import { about, type Found, type Host } from './finding.ts';
 import { forProcess } from './lines.ts';
 

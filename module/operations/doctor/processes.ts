@@ -2,9 +2,9 @@
 
 import { NAME } from '../../../contract/names.ts';
 import { listensElsewhere } from '../../../shared/linux/listensElsewhere.ts';
+import { ageMs, readStat } from '../../../shared/linux/proc.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { insteadOf, whyNot } from '../../../shared/wrapperAdvice.ts';
-import { ageMs, readStat } from '../../attach/index.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import { realProcessOfMember } from '../../fleet/realProcess.ts';
 import { findUnlisted } from '../../pm2/unlisted.ts';

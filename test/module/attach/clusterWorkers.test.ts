@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clusterWorkersOf } from '../../../module/attach/clusterWorkers.ts';
 import type { Step } from '../../../module/attach/index.ts';
+import { clusterWorkersOf } from '../../../shared/linux/clusterWorkers.ts';
 import { noInspectorStaysOpen, openInspectors } from '../../../testkit/inspectors.ts';
 import {
   type App,

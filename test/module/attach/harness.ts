@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { type Attacher, type AttacherOptions, createAttacher, type Step } from '../../../module/attach/index.ts';
-import { listeners, ownSockets } from '../../../shared/linux/proc.ts';
+import { listeners, ownSockets } from '../../../shared/linux/sockets.ts';
 import { noInspectorStaysOpen } from '../../../testkit/inspectors.ts';
 import { nodes } from '../../../testkit/nodes.ts';
 

@@ -5,7 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { StackView } from '../../../contract/stackView.ts';
-import { connect, type Step } from '../../../module/attach/index.ts';
+import type { Step } from '../../../module/attach/index.ts';
+import { connect } from '../../../module/attach/inspector.ts';
 import {
   ANSWERING,
   type App,

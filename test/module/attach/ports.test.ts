@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { connect } from '../../../module/attach/index.ts';
+import { connect } from '../../../module/attach/inspector.ts';
 import { app, attacher, cleanup, file, IDLE, LOAD, NODES, portsOf, run, until } from './harness.ts';
 
 for (const node of NODES) {

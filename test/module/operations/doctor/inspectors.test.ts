@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DoctorReply } from '../../../../contract/commandMessages.ts';
-import { childrenOf } from '../../../../module/attach/index.ts';
+import { childrenOf } from '../../../../shared/linux/proc.ts';
 import { command } from '../../../../testkit/command.ts';
 import { app } from '../../../../testkit/folders.ts';
 import { openInspectors } from '../../../../testkit/inspectors.ts';

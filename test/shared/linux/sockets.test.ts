@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, describe, it } from 'node:test';
-import { holdsClients } from '../../../shared/linux/proc.ts';
+import { holdsClients } from '../../../shared/linux/sockets.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 
 const SERVER = "const s = require('net').createServer().listen(0, '127.0.0.1', () => console.log(s.address().port))";
