@@ -26,8 +26,8 @@ const TABLE: Row[] = [
   { command: /^pm2 install pm2-ops$/, runs: 'test/install/by-name.test.ts', says: ["'install', 'pm2-ops'"] },
   {
     command: /^pm2 set pm2-ops:attach off$/,
-    runs: 'test/module/attach/managed.test.ts',
-    says: ['pm2-ops:attach', "'off'"],
+    runs: 'test/install/by-file.test.ts',
+    says: ["'pm2-ops:attach', 'off'"],
   },
   // Actions
   { command: /^pm2 trigger \w+ heapdump$/, runs: 'test/agent/heapdump.test.ts', says: ["'heapdump'"] },

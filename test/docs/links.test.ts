@@ -54,6 +54,20 @@ describe('the docs', () => {
     );
   });
 
+  it('show a real action as the example', () => {
+    const sources = ['contract/actions/gc.ts', 'agent/actions/gc.ts', 'cli/agentCommands.ts'];
+    const code = sources.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
+    const lines = new Set(code.split('\n').map((line) => line.trim()));
+    const shown = fencesOf(readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8'))
+      .filter(({ language }) => language === 'ts')
+      .flatMap((fence) => fence.lines);
+    assert.ok(shown.length > 15, `${shown.length} lines`);
+    assert.deepEqual(
+      shown.filter((line) => !lines.has(line.trim())),
+      [],
+    );
+  });
+
   it('begin with a README that is read in a few minutes', () => {
     const words = readFileSync(join(ROOT, 'README.md'), 'utf8').trim().split(/\s+/);
     assert.ok(words.length <= LONGEST_README, `${words.length} words`);

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { app } from '../../testkit/folders.ts';
 import { manifest, packModule } from '../../testkit/package.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
-import { moduleStatus, untilAttached } from '../../testkit/status.ts';
+import { moduleStatus, untilAttached, untilSkipped } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 describe('pm2 install of the packed file', () => {
@@ -48,6 +48,16 @@ describe('pm2 install of the packed file', () => {
     assert.match(line, /5/);
     await waitFor(async () => (await moduleStatus(pm2)).settings.dump_keep === 5, { what: 'the default in force' });
     await pm2.ok('set', 'pm2-ops:dump_keep', '3');
+  });
+
+  it('opens no inspector any more once pm2-ops:attach is off', async () => {
+    await pm2.ok('set', 'pm2-ops:attach', 'off');
+    await waitFor(async () => (await moduleStatus(pm2)).settings.attach === 'off', { what: 'attach off in force' });
+    await pm2.startApp({ name: 'later', script: app('http.cjs'), env: { PORT: await freePort() } });
+    await untilSkipped(pm2, 'later', /pm2-ops:attach is off/);
+    await pm2.ok('set', 'pm2-ops:attach', 'live');
+    await untilAttached(pm2, 'later');
+    await pm2.ok('delete', 'later');
   });
 
   it('upgrades in place: one module, the newer version, the newer agent', async () => {

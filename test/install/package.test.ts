@@ -7,7 +7,7 @@ import { ROOT, tempFolder, WORKSPACE } from '../../testkit/folders.ts';
 import { isPacked, manifest, packModule } from '../../testkit/package.ts';
 import { runOk } from '../../testkit/run.ts';
 
-const DOCS = ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'];
+const DOCS = /^((README|CHANGELOG|SECURITY)\.md|LICENSE|docs\/([\w-]+\.md|guides\/[\w-]+\.md|pictures\/\w+\.svg))$/;
 
 const SERVICE = `import { createServer } from 'node:http';
 import { type Readiness, type Resource, type Service, type ServiceOptions, startService } from 'pm2-ops/lifecycle';
@@ -48,12 +48,14 @@ describe('the package', () => {
     const unexpected = files.filter(
       (file) =>
         file !== 'package.json' &&
-        !DOCS.includes(file) &&
+        !DOCS.test(file) &&
         !template.includes(file) &&
         !/^dist\/[\w.-]+\.([cm]js|d\.[cm]ts|txt)$/.test(file),
     );
     assert.deepEqual(unexpected, []);
     for (const file of ['dist/main.mjs', 'dist/agent.cjs', 'dist/cli.mjs', 'dist/guard.cjs'])
+      assert.ok(files.includes(file), `${file} is in the package`);
+    for (const file of ['README.md', 'docs/reference.md', 'docs/guides/reload.md', 'docs/pictures/demo.svg'])
       assert.ok(files.includes(file), `${file} is in the package`);
     for (const file of template) assert.ok(files.includes(file), `${file} is in the package`);
     assert.ok(statSync(tarball).size < 2 * 2 ** 20, 'smaller than 2 MiB');
