@@ -135,7 +135,7 @@ export function startAgent(
       state,
       graceful: graceful.by(),
       addresses: engine.addresses(),
-      ...(stays || graceful.leaving() ? { stays: true } : {}),
+      ...(stays || graceful.exiting() ? { stays: true } : {}),
     };
   }
 
@@ -169,7 +169,7 @@ export function startAgent(
 
   function dispose(reason: string): Promise<void> {
     // A process that is going stays drained; what we have put into it goes with it.
-    if (graceful.leaving()) return new Promise(() => {});
+    if (graceful.exiting()) return new Promise(() => {});
     disposed ??= leave(reason);
     return disposed;
   }
@@ -258,7 +258,7 @@ export function startAgent(
         state: servingState(),
         graceful: graceful.by(),
         memoryTrend: memory.trend,
-        isLeaving: () => graceful.leaving() || engine.leaving(),
+        isLeaving: () => graceful.exiting() || engine.leaving(),
         progress: (progress) => {
           tell({ kind: 'progress', pid: process.pid, action, ...(nonce === undefined ? {} : { nonce }), progress });
         },

@@ -5,28 +5,26 @@ import type { AgentMessage, AgentOptions } from '../contract/agentMessages.ts';
 import type { ExitReport } from '../contract/exitReport.ts';
 import type { GracefulBy } from '../contract/standing.ts';
 import {
+  budgetMsOf,
+  createInsistence,
   type DrainEngine,
   type DrainResult,
-  marginMs,
+  EXIT_SIGNALS,
+  type ExitSignal,
+  exitDeadlineMs,
+  LAST_WRITE_MS,
   requestLines,
+  SHUTDOWN_MESSAGE,
   suggestionFor,
   summaryOf,
 } from '../drain/index.ts';
 import { appHandlesMessages, appHandlesSignal, ours } from './listeners.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-type Signal = (typeof SIGNALS)[number];
-
-/** A terminal sends Ctrl-C to everybody while PM2 passes it on: within so many milliseconds it is one signal. */
-const SAME_SIGNAL_MS = 100;
-/** How long the log may take to be written, in milliseconds; part of the margin. */
-const LAST_WRITE_MS = 50;
-
 export interface Graceful {
   /** Who handles signals, as of now. */
   by(): GracefulBy;
   /** Is this process on its way out? Then nothing must make it listen again. */
-  leaving(): boolean;
+  exiting(): boolean;
   /** PM2's `shutdown` message came. @returns whether it was ours to handle */
   shutdown(): boolean;
   /** The setting may have changed. */
@@ -46,14 +44,14 @@ export function createGraceful(
 ): Graceful {
   let installed = false;
   let disposed = false;
-  let left = false;
-  let signalledAtMs: number | undefined;
-  const handlers = SIGNALS.map((signal) => [signal, ours(() => onSignal(signal))] as const);
+  let exiting = false;
+  const insists = createInsistence();
+  const handlers = EXIT_SIGNALS.map((signal) => [signal, ours(() => onSignal(signal))] as const);
   // Not before there is a server: a listener takes Node's default action away, and a busy script would not die at once.
   const forgetServer = engine.onServer(() => install());
   update();
 
-  return { by, leaving: () => left, shutdown, update, dispose };
+  return { by, exiting: () => exiting, shutdown, update, dispose };
 
   function by(): GracefulBy {
     if (!installed) return 'off';
@@ -66,7 +64,7 @@ export function createGraceful(
   }
 
   function install(): void {
-    if (installed || disposed || left || options().graceful === 'off') return;
+    if (installed || disposed || exiting || options().graceful === 'off') return;
     installed = true;
     // First, because a handler that the app added with `once` is no longer counted after it has run.
     for (const [signal, handler] of handlers) process.prependListener(signal, handler);
@@ -84,33 +82,27 @@ export function createGraceful(
     uninstall();
   }
 
-  function onSignal(signal: Signal): void {
+  function onSignal(signal: ExitSignal): void {
     try {
       if (appHandlesSignal(signal)) return;
-      if (left) onNextSignal(signal);
-      else if (hasClients()) onFirstSignal(signal);
-      else dieOf(signal);
+      if (!exiting && !hasClients()) dieOf(signal);
+      else onCountedSignal(signal);
     } catch {
       dieOf(signal);
     }
   }
 
-  function onFirstSignal(signal: Signal): void {
-    signalledAtMs = performance.now();
-    void leave(signal);
-  }
-
-  /** Whoever asks again does not want to wait. PM2's SIGINT after its `shutdown` message does not count as that. */
-  function onNextSignal(signal: Signal): void {
-    if (signalledAtMs === undefined) signalledAtMs = performance.now();
-    else if (performance.now() - signalledAtMs > SAME_SIGNAL_MS) dieOf(signal);
+  function onCountedSignal(signal: ExitSignal): void {
+    const again = insists();
+    if (!exiting) void drainAndExit(signal);
+    else if (again) dieOf(signal);
   }
 
   function shutdown(): boolean {
     if (!installed) return false;
-    if (left) return true;
-    if (appHandlesMessages() || SIGNALS.some(appHandlesSignal) || !hasClients()) return false;
-    void leave('shutdown');
+    if (exiting) return true;
+    if (appHandlesMessages() || EXIT_SIGNALS.some(appHandlesSignal) || !hasClients()) return false;
+    void drainAndExit(SHUTDOWN_MESSAGE);
     return true;
   }
 
@@ -118,24 +110,23 @@ export function createGraceful(
     return engine.state() !== 'no-server' || engine.totals().connections > 0;
   }
 
-  /** As if we had not been there: the signal itself ends the process, or goes to whoever still listens. */
-  function dieOf(signal: Signal): void {
+  /** As without an agent: the signal itself ends the process, or goes to the listeners that remain. */
+  function dieOf(signal: ExitSignal): void {
     uninstall();
     process.kill(process.pid, signal);
   }
 
-  async function leave(on: ExitReport['on']): Promise<void> {
-    left = true;
+  async function drainAndExit(on: ExitReport['on']): Promise<void> {
+    exiting = true;
     const started = performance.now();
     const { killTimeoutMs } = options();
-    const budgetMs = killTimeoutMs - marginMs(killTimeoutMs);
-    // Whatever happens to the drain; it also keeps a process alive in which nothing else does.
-    setTimeout(() => process.exit(0), budgetMs + marginMs(killTimeoutMs) / 2);
+    // Whatever happens to the drain; the timer also keeps a process alive in which nothing else does.
+    setTimeout(() => process.exit(0), exitDeadlineMs(killTimeoutMs));
     let result: DrainResult = { finished: 0, closed: 0, cut: 0 };
     try {
-      result = await engine.drain({ budgetMs, last: true });
+      result = await engine.drain({ budgetMs: budgetMsOf(killTimeoutMs), last: true });
     } catch {
-      // Nobody is left to be told.
+      // The process exits all the same, and its report has no figures.
     }
     const ms = performance.now() - started;
     tell({ kind: 'leaves', report: reportOf(result, on, ms, killTimeoutMs) });

@@ -1,9 +1,10 @@
 // The drain engine: stops a process's servers without losing a request, and starts them again. It runs in the process of an
 // app: of one that the agent was injected into, and of one that imports the lifecycle.
 
-export { marginMs, suggestedKillTimeoutMs } from './budget.ts';
+export { budgetMsOf, exitDeadlineMs, LAST_WRITE_MS, suggestedKillTimeoutMs } from './budget.ts';
 export { createDrainEngine } from './engine.ts';
 export { holderOf, takeEngine } from './processEngine.ts';
 export { defaultGraceMs } from './schedule.ts';
+export { createInsistence, EXIT_SIGNALS, type ExitSignal, SHUTDOWN_MESSAGE } from './signals.ts';
 export { requestLines, suggestionFor, summaryOf } from './summary.ts';
 export type { DrainEngine, DrainOptions, DrainResult, RequestLine } from './types.ts';

@@ -1,13 +1,13 @@
-// Nothing waits without a deadline, and what is late is told to stop.
+// Nothing waits without a deadline, and work that is late is told to stop.
 
 import { PlainError } from './text.ts';
 
-/** What was waited for took too long. */
+/** The work took too long. */
 export class LateError extends PlainError {}
 
 /**
- * Runs `work` and waits for it until `ms` milliseconds have passed or `outer` aborts; its own signal aborts then. What it
- * does after that is nobody's concern any more.
+ * Runs `work` and waits for it until `ms` milliseconds have passed or `outer` aborts; the work's own signal aborts then. What the
+ * work does after that is ignored.
  * @throws {LateError} "… did not finish within 2000 ms"; the reason of `outer`; or what `work` throws
  */
 export async function within<T>(
@@ -36,5 +36,20 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
     outer?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Runs `work`, and waits for it no longer than until the signal aborts. Rejects with the signal's reason then. */
+export async function unlessAborted<T>(signal: AbortSignal, work: () => T | Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([Promise.resolve(work()), aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -3,7 +3,7 @@
 import type { Server } from 'node:net';
 import { PlainError } from './text.ts';
 
-/** Resolves when all of them listen; rejects with what is in the way, in plain words. */
+/** Resolves when all of them listen; rejects with the reason in plain words when one cannot. */
 export async function untilListening(servers: readonly Server[], signal: AbortSignal): Promise<void> {
   await Promise.all(servers.map((server) => untilOneListens(server, signal)));
 }

@@ -1,10 +1,10 @@
 // The service's resources: opened in order, checked side by side, closed in reverse order.
 
-import { within } from './deadline.ts';
+import { unlessAborted, within } from './deadline.ts';
 import { messageOf } from './text.ts';
 import type { Check, Resource } from './types.ts';
 
-/** How long a resource whose opening was given up may take to notice, in milliseconds, before it is left behind. */
+/** How long a resource may take to notice that its opening was given up; after that it is not waited for. */
 const SETTLE_MS = 500;
 
 export class Resources {
@@ -38,9 +38,8 @@ export class Resources {
         signal.throwIfAborted();
         return resource.open?.(signal);
       });
-      const given = aborted(signal);
       try {
-        await Promise.race([opening, given.promise]);
+        await unlessAborted(signal, () => opening);
         this.#opened.push(resource);
       } catch (error) {
         if (signal.aborted) {
@@ -55,8 +54,6 @@ export class Resources {
             this.#opened.push(resource);
         }
         throw new Error(`${resource.name}: ${messageOf(error)}`, { cause: error });
-      } finally {
-        given.forget();
       }
     }
   }
@@ -74,10 +71,10 @@ export class Resources {
   }
 
   /**
-   * Closes what was opened, the last first. One that is late does not take the others' time: each may use its share of what
-   * is left.
+   * Closes what was opened, the last first. A resource that is late does not take the others' time: each may use its share of
+   * the time that remains.
    * @param ms for all of them, in milliseconds
-   * @returns what did not close, and why
+   * @returns the resources that did not close, and why
    */
   async close(ms: number): Promise<string[]> {
     const endsMs = performance.now() + ms;
@@ -108,16 +105,4 @@ export class Resources {
       return { name, ok: false, ms: ms(), error };
     }
   }
-}
-
-/** Rejects with the signal's reason when it aborts. */
-function aborted(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
-  let onAbort = () => {};
-  const promise = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  promise.catch(() => {});
-  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
 }

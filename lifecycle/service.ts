@@ -2,39 +2,39 @@
 
 import type { Server } from 'node:net';
 import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from '../drain/index.ts';
-import { LateError } from './deadline.ts';
+import { LateError, unlessAborted } from './deadline.ts';
 import { untilWritten } from './lastLine.ts';
 import { addressOf, untilListening } from './listening.ts';
 import { Resources } from './resources.ts';
-import { type Edges, listenToEdges } from './signals.ts';
+import { listenToSignals, type Signals } from './signals.ts';
 import { watchForSlow } from './slowest.ts';
 import { messageAndPlaceOf, messageOf, PlainError } from './text.ts';
-import { killTimeoutFrom, leaveTimes } from './times.ts';
+import { exitTimes, killTimeoutFrom } from './times.ts';
 import type { Readiness, Service, ServiceLog, ServiceOptions, ServiceState } from './types.ts';
 
 const START_FAILED = 'start failed';
 const START_TIMEOUT_MS = 30_000;
 const CHECK_TIMEOUT_MS = 2_000;
-/** Longer than that and a timer of Node fires at once. */
+/** A timer of Node that is longer fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** So many uncaught errors are written down; a process that throws them in a loop has said enough. */
+/** So many uncaught errors are logged: a process may throw them in a loop. */
 const LOGGED_ERRORS = 10;
 
-export class ServiceRun implements Service, Edges {
+export class ServiceRun implements Service, Signals {
   readonly killTimeoutMs: number;
   readonly #options: ServiceOptions;
   readonly #log: ServiceLog;
   readonly #engine: DrainEngine;
   readonly #resources: Resources;
-  readonly #stopListening: () => void;
+  readonly #ignoreSignals: () => void;
   /** Aborted when the start is given up. */
   readonly #starting = new AbortController();
   #started: Promise<void> | undefined;
   #servers: readonly Server[] = [];
   #stopWatching = () => {};
-  #phase: 'starting' | 'serving' | 'leaving' | 'stopped' = 'starting';
-  #leaving: Promise<void> | undefined;
-  /** Set when the process exits after it has left; the highest that somebody asked for. */
+  #phase: 'starting' | 'serving' | 'stopping' | 'stopped' = 'starting';
+  #stopping: Promise<void> | undefined;
+  /** Set when the process is to exit after its drain; the highest code that was asked for. */
   #exitCode: number | undefined;
   #errors = 0;
 
@@ -49,11 +49,11 @@ export class ServiceRun implements Service, Edges {
       else this.#log.warn(`${name} is not healthy: ${failure}`);
     });
     this.#engine = takeEngine();
-    this.#stopListening = listenToEdges(this);
+    this.#ignoreSignals = listenToSignals(this);
   }
 
   get state(): ServiceState {
-    if (this.#phase === 'leaving') return 'draining';
+    if (this.#phase === 'stopping') return 'draining';
     if (this.#phase !== 'serving') return this.#phase;
     const state = this.#engine.state();
     return state === 'draining' || state === 'drained' ? 'draining' : 'serving';
@@ -62,12 +62,12 @@ export class ServiceRun implements Service, Edges {
   async readiness(): Promise<Readiness> {
     if (this.state !== 'serving') return { ready: false, state: this.state, checks: [] };
     const checks = await this.#resources.check();
-    // It may have been asked to leave meanwhile.
+    // A signal may have come meanwhile.
     return { ready: this.state === 'serving' && checks.every(({ ok }) => ok), state: this.state, checks };
   }
 
   async stop(reason = 'stop'): Promise<void> {
-    await this.#leave(reason);
+    await this.#stopOnce(reason);
   }
 
   /** Resolves when it serves; a start that fails ends the process. */
@@ -81,8 +81,8 @@ export class ServiceRun implements Service, Edges {
     try {
       await this.#started;
     } catch (error) {
-      if (this.#leaving === undefined) this.#onStartFailure(error);
-      // Whoever awaits this start has nothing to do any more: the process ends.
+      if (this.#stopping === undefined) this.#onStartFailure(error);
+      // The process ends: the caller of `start` has nothing more to do.
       return new Promise(() => {});
     }
     const addresses = this.#servers.map(addressOf).join(', ');
@@ -105,12 +105,12 @@ export class ServiceRun implements Service, Edges {
     // Looks the servers up now: in a cluster worker the first look takes some milliseconds.
     this.#engine.state();
     this.#phase = 'serving';
-    // Without PM2 there may be no channel, or nobody who wants to know. A failed send must not be an `error` of the process.
+    // Without PM2 there may be no channel. A failed send must not be an `error` of the process.
     if (process.connected) process.send?.('ready', undefined, undefined, () => {});
   }
 
   #watchForSlow(): void {
-    const { drainMs } = leaveTimes(this.killTimeoutMs, this.#resources.closable);
+    const { drainMs } = exitTimes(this.killTimeoutMs, this.#resources.closable);
     this.#stopWatching = watchForSlow(this.#servers, drainMs, (request, ms) => {
       const suggested = suggestedKillTimeoutMs(Math.max(this.killTimeoutMs, ms));
       this.#log.warn(
@@ -121,15 +121,15 @@ export class ServiceRun implements Service, Edges {
 
   #onStartFailure(error: unknown): void {
     this.#log.error(`start failed: ${messageAndPlaceOf(error)}`);
-    this.#exitWhenLeft(1);
-    void this.#leave(START_FAILED);
+    this.#exitAfterwards(1);
+    void this.#stopOnce(START_FAILED);
   }
 
-  // Edges
+  // Signals
 
   onSignal(by: string): void {
-    this.#exitWhenLeft(0);
-    void this.#leave(by);
+    this.#exitAfterwards(0);
+    void this.#stopOnce(by);
   }
 
   afterFirstSignal(by: string, code: number): void {
@@ -138,8 +138,8 @@ export class ServiceRun implements Service, Edges {
   }
 
   onError(error: unknown, origin: string): void {
-    // An `error` event of a server that listen() has not handed over yet, for example.
-    if (this.#phase === 'starting' && this.#leaving === undefined) {
+    // For example an `error` event of a server that listen() has not returned yet.
+    if (this.#phase === 'starting' && this.#stopping === undefined) {
       this.#onStartFailure(error);
       return;
     }
@@ -147,8 +147,8 @@ export class ServiceRun implements Service, Edges {
       const text = error instanceof Error ? (error.stack ?? messageOf(error)) : String(error);
       this.#log.error(`${origin === 'unhandledRejection' ? 'unhandled rejection' : 'uncaught error'}: ${text}`);
     }
-    this.#exitWhenLeft(1);
-    void this.#leave('uncaught error');
+    this.#exitAfterwards(1);
+    void this.#stopOnce('uncaught error');
   }
 
   onSuccessor(): void {
@@ -156,31 +156,32 @@ export class ServiceRun implements Service, Edges {
     if (this.#phase === 'serving') this.#engine.disableKeepAlive();
   }
 
-  // Leaving
+  // Stopping
 
-  /** Whatever happens to the drain and to the resources. The timer also keeps a process alive in which nothing else does. */
-  #exitWhenLeft(code: number): void {
+  /** Exits at the latest when the time is over, whatever happens to the drain and to the resources. The timer also keeps a
+   * process alive in which nothing else does. */
+  #exitAfterwards(code: number): void {
     if (this.#exitCode === undefined) {
-      const { exitMs } = leaveTimes(this.killTimeoutMs, this.#resources.closable);
+      const { exitMs } = exitTimes(this.killTimeoutMs, this.#resources.closable);
       setTimeout(() => process.exit(this.#exitCode), exitMs);
     }
     this.#exitCode = Math.max(this.#exitCode ?? 0, code);
   }
 
-  #leave(why: string): Promise<void> {
-    this.#leaving ??= this.#drainAndClose(why).then(async () => {
+  #stopOnce(why: string): Promise<void> {
+    this.#stopping ??= this.#drainAndClose(why).then(async () => {
       if (this.#exitCode === undefined) return;
       await untilWritten();
       process.exit(this.#exitCode);
     });
-    return this.#leaving;
+    return this.#stopping;
   }
 
   async #drainAndClose(why: string): Promise<void> {
     const startedMs = performance.now();
     const wasServing = this.#phase === 'serving';
-    const times = leaveTimes(this.killTimeoutMs, this.#resources.closable);
-    this.#phase = 'leaving';
+    const times = exitTimes(this.killTimeoutMs, this.#resources.closable);
+    this.#phase = 'stopping';
     this.#stopWatching();
     this.#starting.abort(new PlainError(why));
     await this.#started?.catch(() => {});
@@ -189,7 +190,7 @@ export class ServiceRun implements Service, Edges {
     const unclosed = await this.#resources.close(Math.max(0, times.closeMs - drainedMs));
     this.#phase = 'stopped';
     this.#tell(why, wasServing, summaryOf(drained, drainedMs, this.killTimeoutMs), drained.cut, unclosed);
-    this.#stopListening();
+    this.#ignoreSignals();
     await this.#engine.dispose();
   }
 
@@ -200,7 +201,7 @@ export class ServiceRun implements Service, Edges {
     } catch (error) {
       this.#log.error(`the drain failed: ${messageOf(error)}`);
     }
-    // They do not listen any more; now they are closed for the app's own eyes, too, and hold nothing.
+    // The servers do not listen any more. Now they are closed as the app sees it, too, and hold nothing.
     for (const server of this.#servers) if (server.listening) server.close();
     return result;
   }
@@ -211,21 +212,6 @@ export class ServiceRun implements Service, Edges {
     const line = `${why}: ${wasServing ? summary : 'left before it served'}${left}`;
     if (cut > 0 || left !== '') this.#log.warn(line);
     else this.#log.info(line);
-  }
-}
-
-/** Runs `work`, and waits for it no longer than until the signal aborts. */
-async function unlessAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  signal.throwIfAborted();
-  let onAbort = () => {};
-  const given = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    await Promise.race([work(), given]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

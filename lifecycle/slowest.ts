@@ -1,4 +1,4 @@
-// Finds out before a reload does that kill_timeout is too short for what this service answers.
+// Finds out, before a reload does, that kill_timeout is too short for the slowest requests of this service.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
@@ -8,7 +8,7 @@ import { requestPath } from '../drain/requestPath.ts';
 
 /**
  * Calls back once, for the first answer that took longer than `limitMs` milliseconds: `GET /path` and how long. The stream of
- * an EventSource ends when somebody leaves, and is none. Returns the undo.
+ * an EventSource is no such answer: it lasts until its client goes. Returns the undo.
  */
 export function watchForSlow(
   servers: readonly Server[],

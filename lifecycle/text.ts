@@ -1,6 +1,6 @@
 // Errors in one line.
 
-/** An error whose message says all: where in the code it was made helps nobody. */
+/** An error whose message says all: the place in the code where it was made would not help. */
 export class PlainError extends Error {}
 
 /** What went wrong, without a stack and in one line. An AggregateError (what `connect` throws where a name has several

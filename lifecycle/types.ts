@@ -10,7 +10,7 @@ export interface Resource {
   open?(signal: AbortSignal): void | Promise<void>;
   /** Throws when it is not healthy. The signal aborts when `checkTimeoutMs` is over. */
   check?(signal: AbortSignal): void | Promise<void>;
-  /** Lets go of everything. The signal aborts when the time for it is over. */
+  /** Ends its connections. The signal aborts when the time for it is over. */
   close?(signal: AbortSignal): void | Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface ServiceLog {
 export interface ServiceOptions {
   /** Opened in this order before anything listens, closed in reverse order after the last request. */
   resources?: readonly Resource[];
-  /** Whatever makes the first requests as fast as the later ones: caches, prepared statements. */
+  /** Makes the first requests as fast as the later ones: fills caches, prepares statements. */
   warmUp?(signal: AbortSignal): void | Promise<void>;
   /** Makes the servers and calls their `listen`. Called only when all resources are open and all is warm, because a cluster
    * worker that listens gets traffic at once. */

@@ -2,6 +2,7 @@
 
 import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../../contract/agentMessages.ts';
 import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
+import { killTimeoutMsFrom, PM2_KILL_TIMEOUT_MS } from '../../contract/killTimeout.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
@@ -57,9 +58,6 @@ export interface ManagedProcess {
   /** Node's options that PM2 starts it with. */
   nodeArgs?: string[];
 }
-
-/** PM2's kill_timeout where the app sets none (pm2 constants.js, KILL_TIMEOUT). */
-const PM2_KILL_TIMEOUT_MS = 1_600;
 
 /** Environment variable of an instance that stands in for another; its value says who started it. */
 export const STAND_IN = 'PM2_OPS_STAND_IN';
@@ -212,7 +210,7 @@ function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
           : [],
       ),
     maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
-    killTimeoutMs: Number(pm2_env.kill_timeout) || PM2_KILL_TIMEOUT_MS,
+    killTimeoutMs: killTimeoutMsFrom(pm2_env.kill_timeout) ?? PM2_KILL_TIMEOUT_MS,
     restarts: Number(pm2_env.restart_time) || 0,
     createdMs: Number(pm2_env.created_at) || 0,
     waitReady: pm2_env.wait_ready === true,

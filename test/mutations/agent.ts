@@ -140,8 +140,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a second Ctrl-C does not end an app that drains',
     file: 'agent/graceful.ts',
-    find: 'performance.now() - signalledAtMs > SAME_SIGNAL_MS',
-    replace: 'performance.now() - signalledAtMs < 0',
+    find: 'else if (again) dieOf(signal);',
+    replace: '',
     tests: [GRACEFUL],
   },
   {
@@ -154,14 +154,14 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'an agent that is told to leave while its process drains brings the servers back',
     file: 'agent/agent.ts',
-    find: 'if (graceful.leaving()) return new Promise(() => {});',
+    find: 'if (graceful.exiting()) return new Promise(() => {});',
     replace: '',
     tests: ['test/agent/leaving.test.ts'],
   },
   {
     harm: 'nothing keeps a process alive until it has drained, and nothing ends it when its time is over',
     file: 'agent/graceful.ts',
-    find: 'setTimeout(() => process.exit(0), budgetMs + marginMs(killTimeoutMs) / 2);',
+    find: 'setTimeout(() => process.exit(0), exitDeadlineMs(killTimeoutMs));',
     replace: '',
     tests: [GRACEFUL],
   },
