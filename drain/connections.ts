@@ -22,7 +22,7 @@ import { isSecure, kindOf } from './servers.ts';
 
 /** What a connection is doing. */
 export type Activity =
-  /** A response is owed or a request body still arriving. */
+  /** A request has no whole response yet, or its body is still arriving. */
   | { is: 'busy'; response: ResponseInternals | undefined }
   /** Between two requests, or before the first. Node counts a request as started from the moment a connection is open. */
   | { is: 'idle'; started: boolean }
@@ -130,7 +130,7 @@ function secureSocket(tcp: HttpSocket): HttpSocket | undefined {
   if (known !== undefined) return known;
   const first = tcp.listeners('close')[0];
   if (first === undefined || !/^\(\)\s*=>\s*this\.destroy\(\)$/.test(String(first))) return undefined;
-  // Loaded here: whoever gets this far has it already, everybody else would pay for it.
+  // Loaded here: an app with a TLS server has it already, and any other app is spared the time.
   const prototype = (createRequire(process.execPath)('node:tls') as typeof tls).TLSSocket.prototype;
   const own = Object.getOwnPropertyDescriptor(prototype, 'destroy');
   let found: HttpSocket | undefined;

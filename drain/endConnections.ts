@@ -1,16 +1,16 @@
-// How each kind of connection is told that it is over, so that its client sees an end and not a reset.
+// How each kind of connection is ended, so that its client sees an end and not a reset.
 
 import type { ServerHttp2Session } from 'node:http2';
 import { guarded, ignoreErrors } from '../shared/guard.ts';
 import { newestRequest } from './connections.ts';
 import { type HttpSocket, streamsOf, type WebSocketInternals } from './nodeInternals.ts';
 
-/** How long a client may take to end its side after ours, in milliseconds. */
+/** How long a client may take to end its side after ours. */
 export const LINGER_MS = 1_000;
-/** How long an idle HTTP/2 client may take to send a request before it is told, in milliseconds: long for one that is
- * busy, short for a drain. */
+/** How long an idle HTTP/2 client may take to send a request before it gets its GOAWAY: long for a client that is busy, short
+ * for a drain. */
 export const GOAWAY_PATIENCE_MS = 250;
-/** WebSocket close code "service restart": clients connect again, to somebody else. */
+/** WebSocket close code "service restart": clients connect again, to another process. */
 const SERVICE_RESTART = 1012;
 /** In a GOAWAY it means: no new streams please, but all that are on their way will be served (RFC 9113, 6.8). */
 const EVERY_STREAM = 2 ** 31 - 1;
@@ -19,7 +19,7 @@ const UNAVAILABLE =
 
 const ending = new WeakSet<object>();
 
-/** Has this connection or session been told already? */
+/** Is this connection or session being ended already? */
 export function isEnding(it: object): boolean {
   return ending.has(it);
 }
@@ -53,7 +53,7 @@ export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
   socket.destroySoon = function destroySoon(this: HttpSocket) {
     try {
       const request = newestRequest(this);
-      // The app answered before it had the whole body: whoever is still sending it is not interrupted.
+      // The app answered before it had the whole body: a client that is still sending it is not interrupted.
       if (request === undefined || request.complete) endPolitely(this);
       else
         request.once(
@@ -71,8 +71,8 @@ export function answerUnavailable(socket: HttpSocket): void {
   endPolitely(socket, UNAVAILABLE);
 }
 
-/** Closes a WebSocket through the object of the library that ends it here: it knows what is still queued. Nobody else can
- * know where a frame ends, so no close frame of ours is ever written. */
+/** Closes a WebSocket through the object of the library that ends it here: that object alone knows what
+ * is queued and where a frame ends, so no close frame of ours is ever written. */
 export function closeWebSocket(socket: HttpSocket, websocket: WebSocketInternals): void {
   if (ending.has(socket)) return;
   ending.add(socket);
@@ -102,8 +102,8 @@ export function sayGoawayWhileAnswering(session: ServerHttp2Session, patienceMs:
 }
 const expecting = new WeakSet<object>();
 
-/** Asks an HTTP/2 client for no more streams, then, when whatever it had sent before it knew has arrived, ends the
- * session after the streams that are open. */
+/** Asks an HTTP/2 client for no more streams, then, when all has arrived that it sent before it knew, ends the session
+ * after the streams that are open. */
 export function sayGoaway(session: ServerHttp2Session): void {
   if (ending.has(session) || session.destroyed) return;
   ending.add(session);

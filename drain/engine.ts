@@ -37,7 +37,7 @@ class Engine implements DrainEngine {
   #drain: Drain | undefined;
   #resuming: Promise<string[]> | undefined;
   #disposed = false;
-  #leaving = false;
+  #exiting = false;
   /** Has the cluster's primary heard of every server that it stopped? */
   #handedOver: Promise<void> | undefined;
 
@@ -104,7 +104,7 @@ class Engine implements DrainEngine {
   async drain(options: DrainOptions): Promise<DrainResult> {
     const budgetMs = Math.max(0, options.budgetMs);
     if (options.last !== true) return this.#drainOnce({ ...options, budgetMs });
-    this.#leaving = true;
+    this.#exiting = true;
     const started = performance.now();
     const result = await this.#drainOnce({ ...options, budgetMs });
     // Asked already when the servers stopped, where that was for this drain.
@@ -142,7 +142,7 @@ class Engine implements DrainEngine {
     if (budgetMs > 0) await acceptQueued(() => this.#finder.accepted);
     if (!drain.over) {
       for (const server of servers) this.#stop(server);
-      if (this.#leaving) this.#handedOver ??= untilHandedOver();
+      if (this.#exiting) this.#handedOver ??= untilHandedOver();
       drain.run();
     }
     const result = await drain.done;
@@ -155,7 +155,7 @@ class Engine implements DrainEngine {
   }
 
   resume(): Promise<string[]> {
-    if (this.#leaving) return Promise.reject(new Error('this process is on its way out'));
+    if (this.#exiting) return Promise.reject(new Error('this process is on its way out'));
     this.#resuming ??= this.#listenAgain().finally(() => {
       this.#resuming = undefined;
     });
@@ -163,7 +163,7 @@ class Engine implements DrainEngine {
   }
 
   leaving(): boolean {
-    return this.#leaving;
+    return this.#exiting;
   }
 
   async dispose(): Promise<void> {
@@ -244,7 +244,7 @@ class Engine implements DrainEngine {
     return openConnections(this.#finder.all(), (server) => this.#drains(server));
   }
 
-  /** HTTP/2 clients that come while connections are not kept are asked to leave after their first request. */
+  /** HTTP/2 clients that come while connections are not kept get a GOAWAY after their first request. */
   #hookSessions(server: ServerInternals): void {
     if (kindOf(server) !== 'http2') return;
     const onSession = guarded((session: ServerHttp2Session) => {

@@ -25,7 +25,7 @@ export function isForEventSource({ method, headers }: RequestInternals, status: 
 }
 
 /** Ends a response that would go on for ever, as the app itself would: its client may send its next request on the same
- * connection at once, and that is answered. The app may go on writing: that goes nowhere and hurts nobody. */
+ * connection at once, and that is answered. The app may go on writing: that is ignored. */
 export function endEventStream(socket: HttpSocket, response: ResponseInternals): void {
   if (response._last) endPolitelyAfterLastResponse(socket);
   response.on('error', ignoreErrors);
@@ -45,7 +45,7 @@ function swallowWrites(it: { write: unknown; end: unknown }): void {
   it.end = swallow;
 }
 
-/** Stands in for the `write` and `end` of a response that is over. */
+/** Replaces the `write` and `end` of a response that is over. */
 function swallow(this: unknown, ...args: unknown[]): unknown {
   const callback = args.find((arg) => typeof arg === 'function');
   if (callback !== undefined) process.nextTick(callback as () => void);

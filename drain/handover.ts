@@ -1,5 +1,5 @@
 // In a cluster the primary accepts, and hands each connection over in a message. One that it sent before it heard that
-// we listen no more is on its way to us; if we exit before it is here, nobody has it, and its client waits in vain.
+// we listen no more is still on its way; if the process exits before it is here, it is lost, and its client waits in vain.
 
 import cluster from 'node:cluster';
 import { guarded } from '../shared/guard.ts';
@@ -13,10 +13,10 @@ interface Answer {
 }
 
 /**
- * Resolves when whatever the cluster's primary sent before it read our latest message is here; Node gives a connection that
+ * Resolves when all has arrived that the cluster's primary sent before it read our latest message; Node gives a connection that
  * comes to a server which has stopped listening back to the primary, which hands it to a sibling. The question is the one that
- * `worker.disconnect()` asks before it leaves (lib/internal/cluster/child.js, `_disconnect`), so only a process that is leaving
- * may ask: the primary notes it as `exitedAfterDisconnect`. Resolves at once outside a cluster, and where the
+ * `worker.disconnect()` asks before it exits (lib/internal/cluster/child.js, `_disconnect`), so only a process that is about to
+ * exit may ask: the primary notes it as `exitedAfterDisconnect`. Resolves at once outside a cluster, and where the
  * primary is gone; never rejects.
  */
 export async function untilHandedOver(): Promise<void> {

@@ -22,7 +22,7 @@ export async function joinPrimary(
   const portZero = asked.port === 0 && samePort !== undefined;
   const first = await tryJoin(before, asked, flags, index, portZero ? samePort : undefined);
   if (!portZero || (first as NodeJS.ErrnoException | undefined)?.code !== 'EOTHERPORT') return first;
-  // Nobody held the socket, so the primary opened another port. Ask for ours by number.
+  // No worker held the socket, so the primary opened another port. Ask for ours by number.
   return tryJoin(before, { ...asked, port: samePort }, flags, undefined, samePort);
 }
 

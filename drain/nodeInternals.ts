@@ -152,8 +152,8 @@ export function hadSession(socket: object): boolean {
   return Object.hasOwn(socket, 'undefined') && sessionOf(socket) === undefined;
 }
 
-/** The WebSocket object of the ws library that ends this connection in this process. It knows what is queued and where a
- * frame ends, which nobody else does. */
+/** The WebSocket object of the ws library that ends this connection in this process. It alone knows what is queued
+ * and where a frame ends. */
 export function websocketOf(socket: object): WebSocketInternals | undefined {
   const found = bySymbol(socket, 'websocket') as
     | (Partial<WebSocketInternals> & { _socket?: unknown; _isServer?: unknown })

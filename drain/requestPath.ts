@@ -1,4 +1,4 @@
-// A request as a line about it may show it: nobody who sends one writes to the terminal of whoever reads the log.
+// A request as a log line may show it: a client must not be able to write to the terminal of an operator who reads the log.
 
 /** The path without its query, which may hold secrets. */
 export function requestPath(url: string): string {

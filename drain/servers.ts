@@ -1,4 +1,4 @@
-// Which servers this process has. Nobody tells us: an agent may arrive long after `listen`, when connections are open.
+// Which servers this process has. They must be found: an agent may arrive long after `listen`, when connections are open.
 
 import type { ServerInfo } from '../contract/standing.ts';
 import { attempt, guarded, subscribe } from '../shared/guard.ts';

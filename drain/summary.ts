@@ -8,7 +8,7 @@ const LOGGED_REQUESTS = 5;
 
 /**
  * `drained in 1440 ms: 12 finished, 3 closed, 1 cut (GET /export); they did not fit into kill_timeout 1600, try …`
- * @param ms how long it took, in milliseconds
+ * @param ms how long it took
  */
 export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number): string {
   const { finished, closed, cut } = result;
@@ -25,8 +25,7 @@ export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number
   return `${sum} (${which}); they ${end}`;
 }
 
-/** A kill_timeout to try, in milliseconds, where requests were cut. Tunnels and raw connections may last for days: none
- * is known that they would fit into. */
+/** A kill_timeout to try where requests were cut. None is suggested for tunnels and raw connections: they may last for days. */
 export function suggestionFor({ cut, cutOpaque = 0 }: DrainResult, killTimeoutMs: number): number | undefined {
   return cut > cutOpaque ? suggestedKillTimeoutMs(killTimeoutMs) : undefined;
 }

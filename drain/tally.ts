@@ -13,7 +13,7 @@ export class Tally {
   #cut = 0;
   #cutOpaque = 0;
   readonly #closed = new Set<object>();
-  /** Whatever has been counted, so that nothing is counted twice. */
+  /** All that has been counted, so that nothing is counted twice. */
   readonly #counted = new WeakSet<object>();
   readonly #cutLines: RequestLine[] = [];
 
@@ -39,7 +39,7 @@ export class Tally {
     if (line !== undefined && this.#cutLines.length < NAMED_REQUESTS) this.#cutLines.push(line);
   }
 
-  /** A tunnel or a raw connection was: nobody but its two ends knows whether they were done. */
+  /** A tunnel or a raw connection was cut off: only its two ends know whether they were done. */
   cutOpaque(it: object, line: RequestLine): void {
     if (this.#counted.has(it)) return;
     this.cut(it, line);

@@ -1,4 +1,4 @@
-// A service that starts, serves and leaves well by its own code, under PM2 or without it: `startService`.
+// A service that starts, serves and stops well by its own code, under PM2 or without it: `startService`.
 
 import { ServiceRun } from './service.ts';
 import type { Service, ServiceOptions } from './types.ts';

@@ -73,7 +73,7 @@ export class Resources {
   /**
    * Closes what was opened, the last first. A resource that is late does not take the others' time: each may use its share of
    * the time that remains.
-   * @param ms for all of them, in milliseconds
+   * @param ms for all of them together
    * @returns the resources that did not close, and why
    */
   async close(ms: number): Promise<string[]> {

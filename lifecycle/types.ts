@@ -29,12 +29,12 @@ export interface ServiceOptions {
   /** Makes the servers and calls their `listen`. Called only when all resources are open and all is warm, because a cluster
    * worker that listens gets traffic at once. */
   listen(service: Service): Server | readonly Server[] | Promise<Server | readonly Server[]>;
-  /** How long after its signal the process may live, in milliseconds. Default: PM2's `kill_timeout` for this app, 1600
+  /** How long after its signal the process may live. Default: PM2's `kill_timeout` for this app, 1600
    * under PM2 without one, else 10 000 (what `docker stop` gives). */
   killTimeoutMs?: number;
-  /** How long opening, warming up and listening may take together, in milliseconds. Default: 30 000. */
+  /** How long opening, warming up and listening may take together. Default: 30 000. */
   startTimeoutMs?: number;
-  /** How long the check of a resource may take, in milliseconds. Default: 2000. */
+  /** How long the check of a resource may take. Default: 2000. */
   checkTimeoutMs?: number;
   /** Default: one line each on stdout and stderr. */
   log?: ServiceLog;
@@ -62,7 +62,7 @@ export interface Check {
 
 export interface Service {
   readonly state: ServiceState;
-  /** The one in force, in milliseconds. */
+  /** The one in force. */
   readonly killTimeoutMs: number;
   /** Checks all resources at the same time, each within `checkTimeoutMs`. Never rejects. Calls at the same time share one
    * round of checks. */

@@ -127,7 +127,7 @@ export const mutations: readonly Mutation[] = [
     tests: [CLUSTER, LISTENING],
   },
   {
-    harm: 'a connection that the primary hands over to a worker which leaves is lost',
+    harm: 'a connection that the primary hands over to a worker which exits is lost',
     file: 'drain/handover.ts',
     find: "const question = { cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect', seq: QUESTION };",
     replace: "const question = { cmd: 'NODE_CLUSTER', act: 'none', seq: QUESTION };\n    onGone();",
@@ -157,7 +157,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a process on its way out listens again',
     file: 'drain/engine.ts',
-    find: "if (this.#leaving) return Promise.reject(new Error('this process is on its way out'));",
+    find: "if (this.#exiting) return Promise.reject(new Error('this process is on its way out'));",
     replace: '',
     tests: [FIGURES],
   },

@@ -86,7 +86,7 @@ export const mutations: readonly Mutation[] = [
     tests: ['test/lifecycle/readiness.test.ts'],
   },
   {
-    harm: 'an error that nobody caught ends the service with 0',
+    harm: 'an error that the app did not catch ends the service with 0',
     file: 'lifecycle/service.ts',
     find: "    this.#exitAfterwards(1);\n    void this.#stopOnce('uncaught error');",
     replace: "    this.#exitAfterwards(0);\n    void this.#stopOnce('uncaught error');",
