@@ -1,4 +1,4 @@
-// What clients are told when something went wrong: the truth about their part of it, and nothing about ours.
+// Answers errors: a client learns what was wrong with its request, and nothing about the inside of the service.
 
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { Logger } from './log.ts';

@@ -1,4 +1,4 @@
-// For whoever watches the service: is it alive, and should it get requests?
+// For load balancers and monitors: is the service alive, and should it get requests?
 
 import { Router } from 'express';
 import type { Service } from 'pm2-ops/lifecycle';
@@ -6,7 +6,7 @@ import type { Service } from 'pm2-ops/lifecycle';
 /** What the routes need of the service. */
 export type Health = Pick<Service, 'readiness'>;
 
-/** Strangers learn that something is wrong, not what: that is in the log and in `/ops/status`. */
+/** Strangers learn that something is wrong; the log and `/ops/status` say what. */
 export function healthRouter(service: Health): Router {
   const router = Router();
   router.use((_req, res, next) => {
@@ -14,7 +14,7 @@ export function healthRouter(service: Health): Router {
     next();
   });
 
-  // Alive is whoever answers: a lost database is no reason to kill the process.
+  // A process that answers is alive: a lost database is no reason to kill it.
   router.get('/live', (_req, res) => {
     res.json({ status: 'alive' });
   });

@@ -1,16 +1,16 @@
-// The HTTP server's settings: what a client may cost, and how long.
+// The HTTP server's settings: how much a client may cost, and for how long.
 
 import { createServer, type RequestListener, type Server } from 'node:http';
 
 /** nginx (nginx/app-template.conf) ends its idle connections earlier, clients read it in the header Keep-Alive, and
- * kill_timeout is longer; in milliseconds. */
+ * kill_timeout is longer. */
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
-/** A client that needs longer for its headers only holds a connection; in milliseconds. */
+/** A client that needs longer for its headers only holds a connection. */
 const LONGEST_HEADERS_TIMEOUT_MS = 10_000;
 /** All headers of a request together; more is answered with 431. */
 const MAX_HEADERS_BYTES = 16 * 1024;
 
-/** @param requestTimeoutMs how long a client may take to send a whole request, in milliseconds: then 408 */
+/** @param requestTimeoutMs how long a client may take to send a whole request: then 408 */
 export function createHttpServer(handle: RequestListener, requestTimeoutMs: number): Server {
   return createServer(
     {

@@ -17,8 +17,8 @@ export function createLogger(config: Config): Logger {
     redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
     hooks: { streamWrite: redactText },
   };
-  // Not file descriptor 1, which pino takes by itself: in PM2's cluster mode that is the daemon's log, and
-  // process.stdout.write is what leads to the app's.
+  // Without a stream pino writes to file descriptor 1. In PM2's cluster mode that is the daemon's log; only
+  // process.stdout.write leads to the app's.
   return pino(options, process.stdout);
 }
 

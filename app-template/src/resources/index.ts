@@ -1,4 +1,4 @@
-// What the service needs from outside, each with open, check and close.
+// The resources that the service needs from outside, each with open, check and close.
 
 import { memoryNotes, type Notes } from './notes.ts';
 import { postgresNotes } from './postgres.ts';

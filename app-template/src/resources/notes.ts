@@ -1,4 +1,4 @@
-// Notes that clients leave. In PostgreSQL where DATABASE_URL is set (postgres.ts), else in this worker's memory.
+// Notes of clients: in PostgreSQL where DATABASE_URL is set (postgres.ts), else in this worker's memory.
 
 import type { Resource } from './resource.ts';
 
@@ -17,7 +17,7 @@ export interface Notes extends Resource {
 /** How many notes a worker's memory keeps; the oldest go first. */
 const KEPT = 1_000;
 
-/** Notes without a database, to try the service out: each worker has its own, gone with it. */
+/** Notes without a database, to try the service out: each worker has its own and loses them when it ends. */
 export function memoryNotes(): Notes {
   const notes: Note[] = [];
   let added = 0;

@@ -6,12 +6,12 @@ import type { Note, Notes } from './notes.ts';
 /** Connections of one worker; all workers together, and those that a reload starts beside them, must fit into the server's
  * max_connections (100 unless set). */
 const CONNECTIONS = 10;
-/** A server that does not answer is down; in milliseconds. */
+/** A server that does not answer within this time is down. */
 const CONNECT_TIMEOUT_MS = 3_000;
-/** The server gives up a query that takes longer, in milliseconds: below kill_timeout, so that a worker that leaves has all its
+/** The server gives up a query that takes longer: below kill_timeout, so that a worker that leaves has all its
  * answers, and one that was killed leaves no query running for longer than this. */
 const STATEMENT_TIMEOUT_MS = 5_000;
-/** A query without any answer by then has lost its server: it fails, and its connection is closed; in milliseconds. */
+/** A query without any answer in this time has lost its server: it fails, and the pool closes its connection. */
 const QUERY_TIMEOUT_MS = 5_500;
 
 /** Several workers start at once: the lock lets one of them create the table while the others wait. */
@@ -25,7 +25,7 @@ const CREATE_TABLE = `
   );
   COMMIT`;
 
-/** As pg hands it over: a bigint is a string. */
+/** A row as pg gives it: a bigint is a string. */
 interface Row {
   id: string;
   text: string;
@@ -48,7 +48,7 @@ export function postgresNotes(url: string): Notes {
   pool.on('error', () => {});
   const inFlight = new Set<Promise<unknown>>();
 
-  /** A query that fails is not sent again: it may have been done, and nothing is to be done twice. */
+  /** A query that fails is not sent again: the server may have run it, and must not run it twice. */
   async function query(text: string, values: unknown[] = []): Promise<Row[]> {
     const answer = pool.query<Row>(text, values);
     inFlight.add(answer);
@@ -68,7 +68,7 @@ export function postgresNotes(url: string): Notes {
       await query('SELECT 1');
     },
     async close() {
-      // The pool drops queries that still wait for a connection when it ends: so they are waited for first.
+      // A pool that ends drops the queries that wait for a connection, so wait for those first.
       while (inFlight.size > 0) await Promise.allSettled(inFlight);
       await pool.end();
     },

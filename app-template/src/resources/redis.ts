@@ -3,11 +3,11 @@
 import { Redis } from 'ioredis';
 import type { Visits } from './visits.ts';
 
-/** A server that does not answer is down; in milliseconds. */
+/** A server that does not answer within this time is down. */
 const CONNECT_TIMEOUT_MS = 3_000;
-/** A command without an answer by then fails, in milliseconds: below kill_timeout, so that a worker that leaves has them all. */
+/** A command without an answer fails after this time: below kill_timeout, so that a worker that leaves waits for all of them. */
 const COMMAND_TIMEOUT_MS = 5_000;
-/** The longest pause between two tries to connect again, in milliseconds. */
+/** The longest pause between two tries to connect again. */
 const RETRY_MS = 1_000;
 
 /** @param url `redis://user:password@host:6379/0` */
@@ -18,13 +18,13 @@ export function redisVisits(url: string): Visits {
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
     retryStrategy: (tries) => Math.min(RETRY_MS, tries * 50),
-    // While the server is away commands fail at once. And one whose answer was lost fails, too, and is not sent again: it
-    // may have been done, and nothing is to be done twice.
+    // While the server is away commands fail at once. A command whose answer was lost fails, too, and is not sent again: the
+    // server may have run it, and must not run it twice.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   });
-  // It tells each failed try to connect; what matters of it is told by open() and check().
+  // ioredis reports each failed try to connect here; open() and check() report those that matter.
   let lastError: Error | undefined;
   redis.on('error', (error: Error) => {
     lastError = error;
@@ -44,7 +44,7 @@ export function redisVisits(url: string): Visits {
       await redis.ping();
     },
     async close() {
-      // Redis answers in order: with the answer to QUIT every earlier command has its own.
+      // Redis answers in order: once QUIT is answered, every earlier command is.
       if (redis.status === 'ready') await redis.quit();
       else redis.disconnect();
     },
