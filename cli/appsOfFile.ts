@@ -1,5 +1,5 @@
-// `pm2-ops reload ecosystem.config.js`: which apps does such a file name, and what is their environment? Read by the PM2 that
-// runs the daemon, so that it is understood as `pm2 reload` understands it.
+// `pm2-ops reload ecosystem.config.js`: the apps that such a file names, and their environment. The PM2 that runs the daemon reads
+// it, so that it means what it means to `pm2 reload`.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, extname, resolve } from 'node:path';
@@ -26,8 +26,9 @@ interface AppConfig {
 }
 
 /**
+ * The apps of a configuration file.
  * @param pm2File any file of PM2
- * @returns undefined when that is no such file: it is a name then
+ * @returns undefined when this is no such file, but a name
  * @throws {UsageError} when it cannot be read
  */
 export function appsOfFile(file: string, pm2File: string): AppOfFile[] | undefined {

@@ -1,8 +1,7 @@
-// Whoever asks by the command is told what to type in its words, whoever asks by `pm2 trigger` in those: the module and its agents
-// speak the latter, and this translates.
+// The module and its agents tell a person to type `pm2 trigger …`. The command translates that into lines of its own.
 import { shellLine } from '../shared/text/shell.ts';
 
-/** One word of a shell as `shellWord` writes it. What ends a sentence is none of it. */
+/** One word of a shell as `shellWord` writes it, without the full stop or colon of a sentence that ends there. */
 const WORD = String.raw`(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|\\'|[\w@%+=:/.-](?=[\w@%+=:/.'\\-])|[\w@%+=/-])+`;
 const LINE = new RegExp(`pm2 trigger (${WORD}) ([a-z][a-z-]*)((?: (?=['$\\w-]*(?:=|'\\{))${WORD})*)(?![\\w=])`, 'g');
 
@@ -15,7 +14,7 @@ export function asCommand(text: string): string {
   });
 }
 
-/** `app=web` is the target, `force=true` an option, and so is what JSON holds. */
+/** `app=web` becomes the target, `force=true` and the fields of JSON become options. */
 function optionsOf(word: string): string[] {
   const json = /^'(\{.*\})'$/s.exec(word)?.[1];
   if (json !== undefined) {
@@ -28,7 +27,7 @@ function optionsOf(word: string): string[] {
   return [key === '' ? word : `--${open}${key}=${value}`];
 }
 
-/** Fields of a reply that tell somebody what to type. */
+/** Fields of a reply that may tell a person what to type. */
 const TELLING = new Set(['hint', 'fix', 'commands', 'reason', 'message', 'say', 'notes', 'note']);
 
 /** A whole reply, in the words of the command. */

@@ -11,7 +11,7 @@ import { loadPm2 } from '../module/pm2/pm2Client.ts';
 import { MODULE_FILE } from '../module/state/state.ts';
 import { inWordsOfTheCommand } from './asCommand.ts';
 
-/** How long the module may take, in milliseconds. */
+/** How long the module may take to answer, or to answer after the deadline that it told. */
 const ANSWERS_WITHIN_MS = 10_000;
 
 /** What the module tells while it works. */
@@ -24,9 +24,9 @@ export interface Progress {
 }
 
 /**
+ * Asks the module and returns its reply, in the words of the command.
  * @param action an action of the module, such as `status`
- * @param params its parameters
- * @param onProgress what it tells of this call before it answers
+ * @param onProgress hears what the module tells of this call before it answers
  * @throws with what to do when there is no daemon, no module, or no answer
  */
 export async function askModule<T, P extends Progress = Progress>(
@@ -73,7 +73,7 @@ async function exchange<T, P extends Progress>(
         new Error(`the module ended in the middle; an action that a process has begun goes on there: ${NAME} status`),
       );
     });
-    // Any process can put an answer on the bus; its id is filled in by PM2.
+    // Any process can put an answer on the bus, but PM2 fills in who sent it.
     const onWord = (type: string, listener: (data: { nonce?: unknown }) => void) =>
       daemon.onBusEvent(type, (pmId, data) => {
         const word = data as { nonce?: unknown } | null | undefined;
@@ -111,7 +111,7 @@ export function findPm2(pm2Home = pm2HomeOf()): string {
     const { pm2File } = JSON.parse(readFileSync(join(pm2Home, NAME, MODULE_FILE), 'utf8')) as { pm2File: string };
     if (existsSync(pm2File)) return pm2File;
   } catch {
-    // Never installed here, or of an older version.
+    // The module was never installed here, or is of an older version.
   }
   try {
     return realpathSync(execFileSync('sh', ['-c', 'command -v pm2'], { encoding: 'utf8' }).trim());

@@ -1,8 +1,8 @@
-// What a command of `pm2-ops` declares.
+// The declaration of a command of `pm2-ops`.
 
 /** The command line was wrong; exit code 2. */
 export class UsageError extends Error {
-  /** @param command whose help says how it is right; without one the whole help does */
+  /** @param command the command whose help shows the right way; the whole help without one */
   constructor(
     message: string,
     readonly command?: string,

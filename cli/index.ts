@@ -28,7 +28,7 @@ const commands: Command[] = [
   init,
 ];
 
-/** 0 it worked, 1 it did not, 2 the command line was wrong. */
+/** Runs one command. @returns the exit code: 0 it worked, 1 it did not, 2 the command line was wrong */
 async function main(argv: string[]): Promise<number> {
   const [name = 'help', ...rest] = argv;
   if (name === '--version' || name === '-v') return print(VERSION);
@@ -42,7 +42,7 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
-/** @throws {UsageError} with what may have been meant */
+/** @throws {UsageError} when there is no such command, with the nearest one */
 function find(name: string): Command {
   const command = commands.find((each) => each.name === name);
   if (command) return command;
@@ -69,7 +69,7 @@ function print(text: string): number {
   return 0;
 }
 
-/** The second line of an error: how the command is used, and where more is said. */
+/** The second line of an error: how the command is used, and which help to read. */
 function wayOut({ command: name }: UsageError): string {
   const command = commands.find((each) => each.name === name);
   return command ? `${usageOf(command)}; more: pm2-ops help ${command.name}` : 'all commands: pm2-ops help';

@@ -1,4 +1,4 @@
-// A command that is an action of the module and prints its outcome.
+// Makes a command of an action of the module, such as `attach`, that prints its outcome.
 import { printable } from '../shared/text/printable.ts';
 import { askModule } from './askModule.ts';
 import type { Command } from './command.ts';

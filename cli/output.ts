@@ -1,26 +1,26 @@
-// The one place where the command writes. Whatever it is given, no character of it controls the terminal but our own colours;
-// and what an app has said has no line breaks either, for which its replies go through `printableValue` first.
+// The one place where the command writes. Only our own colours control the terminal, no other character of a text does. Replies
+// of an app go through `printableValue` first, so that they contain no line breaks either.
 import { printableLines } from '../shared/text/printable.ts';
 import { COLOURS } from './table.ts';
 
-/** A line, or several, of what was asked for. */
+/** Writes what the person asked for, one line or several, to stdout. */
 export function say(text: string): void {
   process.stdout.write(`${forTerminal(text)}\n`);
 }
 
-/** A line, or several, beside that: what went wrong. */
+/** Writes what went wrong, one line or several, to stderr. */
 export function complain(text: string): void {
   process.stderr.write(`${forTerminal(text)}\n`);
 }
 
-/** What `JSON.stringify` leaves as it is and a terminal obeys (C1, directions of writing) is escaped in JSON's own way. */
+/** Writes JSON. Characters that a terminal obeys and `JSON.stringify` does not escape (C1, directions of writing) are escaped, too. */
 export function sayJson(value: unknown, indent?: number): void {
   say(JSON.stringify(value, null, indent));
 }
 
 /**
- * Text in which nothing controls a terminal.
- * @param colours but these, which the expression captures; ours unless told
+ * Text in which only colours control a terminal.
+ * @param colours an expression that captures them; our own unless told
  */
 export function forTerminal(text: string, colours = COLOURS): string {
   // Every second piece is a colour.

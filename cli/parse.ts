@@ -1,4 +1,4 @@
-// Reads what stands behind a command's name. What is wrong is said in words of ours, with what may have been meant.
+// Reads the words behind a command's name, and guesses what a wrong one means.
 import { parseArgs } from 'node:util';
 import { type Command, UsageError } from './command.ts';
 import { didYouMean } from './suggest.ts';
@@ -8,13 +8,13 @@ export interface CommandLine {
   positionals: string[];
 }
 
-/** Is the help of the command asked for? A word behind `--` is a name, whatever it looks like. */
+/** Whether the line asks for the command's help. A word behind `--` is a name, even if it looks like an option. */
 export function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return (end < 0 ? args : args.slice(0, end)).some((word) => word === '--help' || word === '-h');
 }
 
-/** @throws {UsageError} what is wrong with the line */
+/** Reads a line as its command declares it. @throws {UsageError} when the line is wrong */
 export function parse({ name, options, arguments: names }: Command, args: string[]): CommandLine {
   const { tokens, positionals } = parseArgs({ args, options, allowPositionals: true, strict: false, tokens: true });
   const values: CommandLine['values'] = {};

@@ -1,14 +1,15 @@
-// One line that tells how far a long command is, on stderr, so that what is printed at the end can be redirected.
+// One line on stderr that tells how far a long command is, so that stdout can be redirected.
 import { forTerminal } from './output.ts';
 import { paint } from './table.ts';
 
 export interface ProgressLine {
-  /** @param key as long as it stays the same, the line is only counted on: shown where somebody looks, not in a log */
+  /** Shows the line. @param key while it stays the same only the count changes: a terminal shows that, a log does not */
   show(ms: number, text: string, key: string): void;
-  /** Leaves the terminal's line empty for what comes next. */
+  /** Empties the terminal's line. */
   end(): void;
 }
 
+/** Makes the line. @param quiet whether it shows nothing at all */
 export function createProgressLine(quiet: boolean): ProgressLine {
   const rewrites = process.stderr.isTTY === true;
   let last = '';
@@ -16,7 +17,7 @@ export function createProgressLine(quiet: boolean): ProgressLine {
     show(ms, text, key) {
       if (quiet) return;
       const line = forTerminal(`${paint('grey', `${(ms / 1000).toFixed(1).padStart(6)} s`)}  ${text}`);
-      // One line that is written over; its width is the terminal's.
+      // The line is written over, so it must not be wider than the terminal.
       if (rewrites) process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) + 9)}`);
       else if (key !== last) process.stderr.write(`${line}\n`);
       last = key;

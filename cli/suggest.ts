@@ -1,8 +1,8 @@
-// What somebody may have meant who mistyped: "did you mean heapdump?".
+// Guesses what a mistyped word means: "did you mean heapdump?".
 
 /**
  * The known word that is nearest to the one that was typed.
- * @returns nothing when none is near enough to be meant
+ * @returns undefined when no word is near enough
  */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const lower = typed.toLowerCase();
@@ -17,13 +17,13 @@ export function nearest(typed: string, known: readonly string[]): string | undef
   return best?.word;
 }
 
-/** `; did you mean heapdump?`, or nothing. @param written as which the word is shown, such as `--timeout` */
+/** `; did you mean heapdump?`, or an empty text. @param written makes the word look as it is typed, such as `--timeout` */
 export function didYouMean(typed: string, known: readonly string[], written = (word: string) => word): string {
   const word = nearest(typed, known);
   return word === undefined ? '' : `; did you mean ${written(word)}?`;
 }
 
-/** Letters that are wrong, missing, too many or swapped with their neighbour (optimal string alignment). */
+/** The number of letters that are wrong, missing, too many or swapped (optimal string alignment). */
 function mistakes(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= a.length; i++) {

@@ -15,13 +15,13 @@ export function table(header: string[], rows: string[][]): string {
 const CODES = { red: 31, green: 32, yellow: 33, grey: 90 } as const;
 const DEFAULT = 39;
 
-/** Begins what a terminal obeys. */
+/** The character that begins every control sequence of a terminal. */
 export const ESCAPE = '\u001b';
 
-/** What `paint` writes, captured for `split`. */
+/** The colours that `paint` writes, captured for `split`. */
 export const COLOURS = new RegExp(`(${ESCAPE}\\[(?:${[...Object.values(CODES), DEFAULT].join('|')})m)`);
 
-/** Colours a text where somebody looks: on a terminal, and not with NO_COLOR (https://no-color.org). */
+/** Colours a text on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function paint(colour: keyof typeof CODES, text: string): string {
   return process.stdout.isTTY && !process.env.NO_COLOR
     ? `${ESCAPE}[${CODES[colour]}m${text}${ESCAPE}[${DEFAULT}m`

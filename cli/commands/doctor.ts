@@ -1,7 +1,7 @@
 // `pm2-ops doctor`: what is wrong, and what to type.
 import type { DoctorReply } from '../../contract/commandMessages.ts';
+import type { Finding, Severity } from '../../contract/finding.ts';
 import { VERSION } from '../../contract/version.ts';
-import type { Finding, Severity } from '../../module/operations/doctor/finding.ts';
 import { printable } from '../../shared/text/printable.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
@@ -21,7 +21,7 @@ export const doctor: Command = {
   },
 };
 
-/** The module cannot know which command asks. */
+/** Adds a finding when module and command are of different versions: only the command knows both. */
 function withVersions(reply: DoctorReply): DoctorReply {
   if (reply.version === VERSION) return reply;
   const finding: Finding = {

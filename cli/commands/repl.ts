@@ -31,7 +31,7 @@ export const repl: Command = {
   },
 };
 
-/** Colours and styles of Node's `inspect`, where they were asked for. */
+/** Colours and styles of Node's `inspect`, which the app sends to a terminal. */
 const INSPECTED = new RegExp(`(${ESCAPE}\\[(?:[1347]|2[2347]|3[0-79]|9[0-7])m)`);
 const NONE = /(?!)()/;
 
@@ -45,10 +45,10 @@ class Session {
   private readonly colours: boolean;
   private readonly historyFile = join(process.env.PM2_HOME ?? join(homedir(), '.pm2'), NAME, 'repl_history');
   private history: string[] = [];
-  /** Lines that came while another one runs. */
+  /** Lines that wait for the end of the running one. */
   private readonly waiting: string[] = [];
   private running = true;
-  /** What goes on in the next line. */
+  /** Code that the next line continues. */
   private begun = '';
   private inputEnded = false;
   private errors = 0;
@@ -158,7 +158,7 @@ class Session {
   private done(how: 'ok' | 'error' | 'incomplete'): void {
     this.running = false;
     if (how === 'error' && !this.terminal) this.errors++;
-    // What is still incomplete at the end of a script is an error in it.
+    // A script that ends in the middle of a statement has an error.
     if (how === 'incomplete' && !this.terminal && this.inputEnded && this.waiting.length === 0) {
       this.errors++;
       complain('Uncaught SyntaxError: Unexpected end of input');
@@ -167,7 +167,7 @@ class Session {
     this.next();
   }
 
-  /** Above the line that is being typed. */
+  /** Prints above the line that the person types. */
   private print(given: string): void {
     const text = forTerminal(given, this.colours ? INSPECTED : NONE);
     if (!this.terminal || this.running) {
@@ -179,7 +179,7 @@ class Session {
   }
 
   private interrupt(): void {
-    // A timer of what was typed before may be what runs.
+    // Even with no line running, a timer of typed code may run.
     this.say({ interrupt: true });
     if (this.running) return;
     const wasEmpty = this.lines.line === '' && this.begun === '';
@@ -201,7 +201,7 @@ class Session {
     this.say({ complete: line });
   }
 
-  /** What cannot be shown as it is cannot be typed either. */
+  /** Offers only names that can be shown, and so typed, as they are. */
   private offer(names: string[], of: string): void {
     this.complete?.(
       names.filter((name) => printable(name) === name),
@@ -230,14 +230,14 @@ class Session {
       writeFileSync(this.historyFile, JSON.stringify(this.history.slice(0, LONGEST_HISTORY)), { mode: 0o600 });
       chmodSync(this.historyFile, 0o600);
     } catch {
-      // The next session begins without.
+      // The next session begins with an older history.
     }
   }
 }
 
 type Completed = (error: null, result: [string[], string]) => void;
 
-/** Who asks, also behind sudo. */
+/** The person's user name, also behind sudo. */
 function userName(): string {
   try {
     const { username } = userInfo();

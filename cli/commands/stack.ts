@@ -1,4 +1,4 @@
-// `pm2-ops stack 3`: where is a process right now, also when it does not answer any more.
+// `pm2-ops stack 3`: where a process is right now, even one that does not answer.
 import type { StackReply } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
 import { printableValue } from '../../shared/text/printable.ts';
@@ -24,7 +24,7 @@ export const stack: Command = {
   },
 };
 
-/** Stacks that are shown: beyond these a profile tells more. */
+/** How many stacks are shown: with more of them a profile tells more. */
 const SHOWN = 4;
 
 function render(reply: StackReply): string {

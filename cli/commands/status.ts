@@ -23,7 +23,7 @@ export const status: Command = {
 function render({ version, processes }: StatusReply): string {
   if (processes.length === 0) return `pm2-ops ${version}: PM2 manages no app yet. Start one: pm2 start app.js`;
   const attached = processes.filter((each) => each.attached).length;
-  // Most hosts know no namespaces.
+  // Most hosts use no namespaces, and need no column for them.
   const namespaces = processes.some(({ namespace }) => namespace !== DEFAULT_NAMESPACE);
   const inNamespace = <T>(cell: T) => (namespaces ? [cell] : []);
   return [
