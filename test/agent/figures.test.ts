@@ -3,14 +3,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { command, replies } from '../../testkit/command.ts';
-import {
-  type CountingClient,
-  figuresOf,
-  outcomesOf,
-  type Ports,
-  startCounting,
-  startFarEnd,
-} from '../../testkit/countingClients.ts';
 import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { app } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
@@ -18,6 +10,14 @@ import { get, untilServing } from '../../testkit/load.ts';
 import type { Pm2 } from '../../testkit/pm2.ts';
 import { moduleStatus, untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor, within } from '../../testkit/wait-for.ts';
+import {
+  type CountingClient,
+  figuresOf,
+  outcomesOf,
+  type Ports,
+  startCounting,
+  startFarEnd,
+} from '../support/countingClients.ts';
 
 interface Figures {
   finished: number;

@@ -13,8 +13,8 @@ import { get, getUnderWay, startLoad, untilServing } from '../../testkit/load.ts
 import type { Pm2 } from '../../testkit/pm2.ts';
 import { pm2Folder } from '../../testkit/pm2Versions.ts';
 import { moduleStatus, untilAttached } from '../../testkit/status.ts';
-import { askStoppedPrimary } from '../../testkit/stoppedPrimary.ts';
 import { freePort, waitFor, within } from '../../testkit/wait-for.ts';
+import { askStoppedPrimary } from '../support/stoppedPrimary.ts';
 
 interface Row {
   name: string;

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { isAlive } from '../../testkit/daemonProcesses.ts';
 import { ROOT, app as testApp } from '../../testkit/folders.ts';
-import { ensureNextBuilt, FRAMEWORKS, NEXT, NEXT_APP, NEXT_ENV } from '../../testkit/frameworks.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { get, type LoadOptions, startLoad, untilServing } from '../../testkit/load.ts';
 import type { Pm2 } from '../../testkit/pm2.ts';
 import { runOk } from '../../testkit/run.ts';
 import { moduleStatus } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { ensureNextBuilt, FRAMEWORKS, NEXT, NEXT_APP, NEXT_ENV } from '../support/frameworks.ts';
 
 interface Framework {
   title: string;

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../../testkit/daemonProcesses.ts';
-import { startEveryClient } from '../../testkit/everyClient.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { startLoad, untilServing } from '../../testkit/load.ts';
@@ -12,6 +11,7 @@ import type { Pm2 } from '../../testkit/pm2.ts';
 import { runOk } from '../../testkit/run.ts';
 import { untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { startEveryClient } from '../support/everyClient.ts';
 
 describe('a reload of a plain app, two workers, clients that never retry', () => {
   let pm2: Pm2;

@@ -7,9 +7,9 @@ import { app, tempFolder } from '../../testkit/folders.ts';
 import { get, untilServing } from '../../testkit/load.ts';
 import { nodes } from '../../testkit/nodes.ts';
 import { ensureBuilt } from '../../testkit/package.ts';
-import { checkCpuProfile, checkHeapProfile } from '../../testkit/profiles.ts';
-import { compiled, lineOf } from '../../testkit/sources.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { checkCpuProfile, checkHeapProfile } from '../support/profiles.ts';
+import { compiled, lineOf } from '../support/sources.ts';
 
 interface Place {
   function: string;

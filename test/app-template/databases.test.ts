@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requests } from '../../testkit/clients.ts';
-import { type Database, databasesMissing, startPostgres, startRedis } from '../../testkit/databases.ts';
 import { cleanEnvironment } from '../../testkit/environment.ts';
 import { get } from '../../testkit/load.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor, within } from '../../testkit/wait-for.ts';
+import { type Database, databasesMissing, startPostgres, startRedis } from '../support/databases.ts';
 
 const CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'app-template'";
 

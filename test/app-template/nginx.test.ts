@@ -7,11 +7,11 @@ import { after, before, describe, it } from 'node:test';
 import { type Answer, ask, requests } from '../../testkit/clients.ts';
 import { tempFolder } from '../../testkit/folders.ts';
 import { get, untilServing } from '../../testkit/load.ts';
-import { type Nginx, nginxMissing, startNginx } from '../../testkit/nginx.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 import { certificate } from '../drain/certificate.ts';
+import { type Nginx, nginxMissing, startNginx } from '../support/nginx.ts';
 
 const CLIENTS = 32;
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Database, databasesMissing, startPostgres, startRedis } from '../../testkit/databases.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor, within } from '../../testkit/wait-for.ts';
+import { type Database, databasesMissing, startPostgres, startRedis } from '../support/databases.ts';
 
 interface Resource {
   name: string;

@@ -7,7 +7,6 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, type Client, repeat } from '../../testkit/clients.ts';
 import { isAlive } from '../../testkit/daemonProcesses.ts';
-import { type EveryClient, type Seen, startEveryClient } from '../../testkit/everyClient.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
 import { untilServing } from '../../testkit/load.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
@@ -15,6 +14,7 @@ import type { Pm2Process } from '../../testkit/pm2Versions.ts';
 import { ensureTemplateBuilt, TEMPLATE } from '../../testkit/template.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 import { certificate } from '../drain/certificate.ts';
+import { type EveryClient, type Seen, startEveryClient } from '../support/everyClient.ts';
 
 const WORKERS = 2;
 const NEW = 'a new connection';

@@ -7,9 +7,9 @@ import { app } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
 import { type Load, startLoad, untilServing } from '../../testkit/load.ts';
 import type { Pm2 } from '../../testkit/pm2.ts';
-import { checkCpuProfile, checkHeapProfile } from '../../testkit/profiles.ts';
 import { untilAttached } from '../../testkit/status.ts';
 import { freePort } from '../../testkit/wait-for.ts';
+import { checkCpuProfile, checkHeapProfile } from '../support/profiles.ts';
 
 describe('profiles of processes that PM2 manages', () => {
   let pm2: Pm2;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { app } from '../../testkit/folders.ts';
 import { startWithModule } from '../../testkit/installed.ts';
-import { cannotMount, limitAddressSpace, limitMemory, mountSmall } from '../../testkit/limits.ts';
 import type { Pm2 } from '../../testkit/pm2.ts';
 import { type ProcessStatus, untilAttached } from '../../testkit/status.ts';
 import { freePort } from '../../testkit/wait-for.ts';
+import { cannotMount, limitAddressSpace, limitMemory, mountSmall } from '../support/limits.ts';
 
 interface Reply {
   ok: boolean;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { askStoppedPrimary } from '../../testkit/stoppedPrimary.ts';
+import { askStoppedPrimary } from '../support/stoppedPrimary.ts';
 import { type App, get, type Inside, onEveryNode, plainApp, portOf, start } from './helper.ts';
 
 const host = '127.0.0.1';

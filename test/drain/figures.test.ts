@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type http from 'node:http';
 import { test } from 'node:test';
-import { figuresOf, outcomesOf, startCounting, startFarEnd } from '../../testkit/countingClients.ts';
+import { figuresOf, outcomesOf, startCounting, startFarEnd } from '../support/countingClients.ts';
 import { type App, connect, type Inside, onEveryNode, plainApp, portOf, start, until } from './helper.ts';
 
 const host = '127.0.0.1';

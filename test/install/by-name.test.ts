@@ -5,9 +5,9 @@ import { app } from '../../testkit/folders.ts';
 import { get } from '../../testkit/load.ts';
 import { manifest, packModule } from '../../testkit/package.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
-import { type Registry, startRegistry } from '../../testkit/registry.ts';
 import { moduleStatus, untilAttached } from '../../testkit/status.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
 
 describe('pm2 install pm2-ops, from a registry', () => {
   let registry: Registry;

@@ -8,9 +8,9 @@ import { ROOT, tempFolder } from '../../testkit/folders.ts';
 import { get, startLoad, untilServing } from '../../testkit/load.ts';
 import { manifest, packModule } from '../../testkit/package.ts';
 import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
-import { type Registry, startRegistry } from '../../testkit/registry.ts';
 import { run, runOk } from '../../testkit/run.ts';
 import { freePort } from '../../testkit/wait-for.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
 
 describe('npx pm2-ops init, on a machine with nothing but Node and npm', () => {
   let registry: Registry;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { figuresOf, outcomesOf, type Ports, startCounting, startFarEnd } from '../../testkit/countingClients.ts';
 import { cleanEnvironment } from '../../testkit/environment.ts';
 import { ROOT } from '../../testkit/folders.ts';
+import { figuresOf, outcomesOf, type Ports, startCounting, startFarEnd } from '../support/countingClients.ts';
 import { onEveryNode, ServiceProcess } from './helper.ts';
 
 onEveryNode('a service that SIGTERM ends', (node) => {

@@ -8,9 +8,9 @@ import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { cleanEnvironment } from '../../testkit/environment.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
-import { limitAddressSpace } from '../../testkit/limits.ts';
 import { nodes } from '../../testkit/nodes.ts';
 import { waitFor } from '../../testkit/wait-for.ts';
+import { limitAddressSpace } from '../support/limits.ts';
 
 const TOKEN = 'a-token-for-the-tests-0123456789';
 

@@ -6,7 +6,7 @@ import { createBadMessages } from '../../../module/agents/badMessages.ts';
 import { createAgentEars } from '../../../module/agents/hearAgents.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import type { PmId } from '../../../module/pm2/daemon.ts';
-import { listed } from '../../../testkit/listed.ts';
+import { listed } from '../../support/listed.ts';
 
 describe('what an agent says', () => {
   it('is heard of the process that it is, also when PM2 has just renamed it', () => {

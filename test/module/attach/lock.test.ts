@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { acquireLock } from '../../../module/attach/lock.ts';
-import { addUser, noOtherUsers, type User } from '../../../testkit/users.ts';
+import { addUser, noOtherUsers, type User } from '../../support/users.ts';
 import { type App, app, attacher, cleanup, file, GUARD, IDLE, LOAD, run, stateFolder, until } from './harness.ts';
 
 const SKIP = { skip: noOtherUsers() };

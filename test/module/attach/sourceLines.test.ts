@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { asWritten } from '../../../module/attach/sourceLines.ts';
 import { app, tempFolder } from '../../../testkit/folders.ts';
-import { compiled, lineOf } from '../../../testkit/sources.ts';
+import { compiled, lineOf } from '../../support/sources.ts';
 
 const NOBODY = 65_534;
 const children: ChildProcess[] = [];

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { takeAdvice } from '../../../testkit/advice.ts';
 import { command, replies } from '../../../testkit/command.ts';
 import { app } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { moduleStatus, untilAttached, untilSkipped } from '../../../testkit/status.ts';
 import { freePort } from '../../../testkit/wait-for.ts';
+import { takeAdvice } from '../../support/advice.ts';
 
 const NAMES = ['my app', 'my_app', '订单', '用户', 'line\nbreak', `it's "q" $(x)`, '-x', 'a__b', 'team/api', 'app=web'];
 

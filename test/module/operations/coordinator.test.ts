@@ -8,8 +8,8 @@ import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { type Ask, createCoordinator } from '../../../module/operations/coordinator.ts';
 import type { ManagedProcess, PmId } from '../../../module/pm2/daemon.ts';
-import { listed } from '../../../testkit/listed.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
+import { listed } from '../../support/listed.ts';
 
 describe('who may drain', () => {
   it('all but the last instance that serves, also when PM2 asks all at once', async () => {

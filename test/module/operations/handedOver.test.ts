@@ -4,7 +4,7 @@ import type { HeardReply } from '../../../contract/reply.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createRollingReload } from '../../../module/operations/reload/rollingReload.ts';
 import type { Daemon, ManagedProcess } from '../../../module/pm2/daemon.ts';
-import { listed } from '../../../testkit/listed.ts';
+import { listed } from '../../support/listed.ts';
 
 // PM2 hands a connection over in the moment before it hears of the drain: no client can be told to come just then.
 it('an instance that a reload has drained answers once more before it is ended: what PM2 had handed over is given back', async () => {

@@ -8,9 +8,9 @@ import { startWithModule } from '../../../testkit/installed.ts';
 import { get, startLoad } from '../../../testkit/load.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { run } from '../../../testkit/run.ts';
-import { compiled, lineOf } from '../../../testkit/sources.ts';
 import { untilAttached } from '../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
+import { compiled, lineOf } from '../../support/sources.ts';
 
 const BLOCKED_MS = 600_000;
 

@@ -20,8 +20,8 @@ import { app, releaseFolder, tempFolder } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { moduleStatus, untilAttached } from '../../../testkit/status.ts';
-import { addUser, as, goOnAs, noOtherUsers, removeUser, type User } from '../../../testkit/users.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
+import { addUser, as, goOnAs, noOtherUsers, removeUser, type User } from '../../support/users.ts';
 
 const DEAD_PID = 4_194_303;
 const leftover = (pid: number) => `x-0-${pid}-20260101T000000000Z.heapsnapshot.partial`;

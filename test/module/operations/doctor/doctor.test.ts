@@ -4,15 +4,15 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'n
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { DoctorReply } from '../../../../contract/commandMessages.ts';
-import { type Advice, takeAdvice } from '../../../../testkit/advice.ts';
 import { app, releaseFolder, tempFolder } from '../../../../testkit/folders.ts';
 import { startWithModule } from '../../../../testkit/installed.ts';
-import { cannotMount, mountSmall } from '../../../../testkit/limits.ts';
 import { get, type Load, startLoad, untilServing } from '../../../../testkit/load.ts';
 import type { Pm2 } from '../../../../testkit/pm2.ts';
 import type { AppConfig, Pm2Process } from '../../../../testkit/pm2Versions.ts';
 import { moduleStatus, untilAttached, untilSkipped } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
+import { type Advice, takeAdvice } from '../../../support/advice.ts';
+import { cannotMount, mountSmall } from '../../../support/limits.ts';
 
 describe('pm2-ops doctor', () => {
   let pm2: Pm2;

@@ -3,8 +3,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tempFolder } from './folders.ts';
-import { waitFor } from './wait-for.ts';
+import { tempFolder } from '../../testkit/folders.ts';
+import { waitFor } from '../../testkit/wait-for.ts';
 
 /** Why it cannot run here; false where it can. */
 export const nginxMissing = spawnSync('nginx', ['-v']).status !== 0 && 'no nginx here';

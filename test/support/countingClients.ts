@@ -5,7 +5,7 @@ import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { waitFor, within } from './wait-for.ts';
+import { waitFor, within } from '../../testkit/wait-for.ts';
 
 /** What a client saw of a request, a stream or a connection. */
 export type Outcome = 'finished' | 'closed' | 'cut';

@@ -10,8 +10,8 @@ import {
   requests,
   sendAfterContinue,
   uploadSlowly,
-} from './clients.ts';
-import { type Load, startLoad } from './load.ts';
+} from '../../testkit/clients.ts';
+import { type Load, startLoad } from '../../testkit/load.ts';
 
 export interface EveryClientOptions {
   ports: { http: number; https: number; http2: number; h2c: number };

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanEnvironment } from './environment.ts';
-import { ROOT } from './folders.ts';
-import { runOk } from './run.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import { runOk } from '../../testkit/run.ts';
 
 /** Each app is named after its framework. */
 export const FRAMEWORKS = join(ROOT, 'test', 'frameworks');

@@ -1,13 +1,13 @@
 // Follows what doctor says, to the letter: its lines in a shell, as somebody who pastes them.
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DoctorReply } from '../contract/commandMessages.ts';
-import type { Finding } from '../module/operations/doctor/finding.ts';
-import { ROOT } from './folders.ts';
-import type { Pm2 } from './pm2.ts';
-import { pm2Folder } from './pm2Versions.ts';
-import { type RunResult, run } from './run.ts';
-import { waitFor } from './wait-for.ts';
+import type { DoctorReply } from '../../contract/commandMessages.ts';
+import type { Finding } from '../../module/operations/doctor/finding.ts';
+import { ROOT } from '../../testkit/folders.ts';
+import type { Pm2 } from '../../testkit/pm2.ts';
+import { pm2Folder } from '../../testkit/pm2Versions.ts';
+import { type RunResult, run } from '../../testkit/run.ts';
+import { waitFor } from '../../testkit/wait-for.ts';
 
 export interface Advice {
   /** What doctor says now, in the words of the command. */

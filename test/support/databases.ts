@@ -3,10 +3,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanEnvironment } from './environment.ts';
-import { releaseFolder, tempFolder } from './folders.ts';
-import { runOk } from './run.ts';
-import { freePort, waitFor } from './wait-for.ts';
+import { cleanEnvironment } from '../../testkit/environment.ts';
+import { releaseFolder, tempFolder } from '../../testkit/folders.ts';
+import { runOk } from '../../testkit/run.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 export interface Database {
   url: string;

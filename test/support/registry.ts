@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanEnvironment, npmSettings } from './environment.ts';
-import { releaseFolder, tempFolder, WORKSPACE } from './folders.ts';
-import { nodeOf } from './nodes.ts';
-import { runOk } from './run.ts';
-import { freePort, waitFor } from './wait-for.ts';
+import { cleanEnvironment, npmSettings } from '../../testkit/environment.ts';
+import { releaseFolder, tempFolder, WORKSPACE } from '../../testkit/folders.ts';
+import { nodeOf } from '../../testkit/nodes.ts';
+import { runOk } from '../../testkit/run.ts';
+import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
 export interface Registry {
   /** `http://127.0.0.1:PORT/` */
