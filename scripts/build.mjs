@@ -1,117 +1,12 @@
 // Builds dist/: one dependency-free CommonJS file for the agent, and bundled ESM entries for everything else.
 
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build } from 'esbuild';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const pkg = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-const out = (file) => join(root, 'dist', file);
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  define: {
-    PM2_OPS_VERSION: JSON.stringify(pkg.version),
-    // npm packs no .gitignore, so `pm2-ops init` has it from here.
-    TEMPLATE_GITIGNORE: JSON.stringify(await readFile(join(root, 'app-template', '.gitignore'), 'utf8')),
-  },
-  legalComments: 'none',
-  metafile: true,
-  logLevel: 'warning',
-};
-
-/** What the agent has in place of Node's globals (agent/realm/globals.ts). */
-const OWN_GLOBALS = [
-  ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
-  ...['performance', 'process'],
-];
-/** What code that is compiled on first use is given: a realm has none of it by itself. */
-const WITHIN = ['Buffer', 'globalThis', ...OWN_GLOBALS];
-
-/** Modules whose promises are of the app's realm: the agent has its own in their place. */
-const promisesOfItsOwn = {
-  name: 'promises-of-its-own',
-  setup(agent) {
-    for (const [id, file] of Object.entries({ 'fs/promises': 'fsPromises.ts', 'stream/promises': 'streamPromises.ts' }))
-      agent.onResolve({ filter: new RegExp(`^node:${id}$`) }, () => ({
-        path: join(root, 'agent', 'realm', file),
-      }));
-  },
-};
-
-/** The agent as a text, for the realm that `agent/realm/enter.ts` makes. */
-const inARealmOfItsOwn = {
-  name: 'in-a-realm-of-its-own',
-  setup(door) {
-    door.onResolve({ filter: /^pm2-ops:agent-source$/ }, ({ path }) => ({ path, namespace: 'realm' }));
-    door.onLoad({ filter: /.*/, namespace: 'realm' }, async () => {
-      const { outputFiles, metafile } = await build({
-        ...common,
-        minifySyntax: true,
-        minifyWhitespace: true,
-        entryPoints: ['agent/index.ts'],
-        inject: ['agent/realm/globals.ts'],
-        format: 'cjs',
-        write: false,
-        plugins: [promisesOfItsOwn, compiledOnFirstUse],
-      });
-      if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
-        throw new Error('the agent must have no dependency');
-      return { contents: outputFiles[0].text, loader: 'text' };
-    });
-  },
-};
-
-/**
- * Keeps what agent/actions/lazy.ts imports as a text in the bundle, compiled on first use: V8 takes a fraction of the time
- * to pass over a text that it takes to parse code. What both parts must share is handed over.
- */
-const compiledOnFirstUse = {
-  name: 'compiled-on-first-use',
-  setup(agent) {
-    const shared = join(root, 'contract', 'errors.ts');
-    agent.onResolve({ filter: /\/lazy\.ts$/ }, ({ path, resolveDir }) => ({
-      path: join(resolveDir, path),
-      namespace: 'lazy',
-    }));
-    agent.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path }) => {
-      const { minifySyntax, minifyWhitespace } = agent.initialOptions;
-      const { outputFiles, metafile } = await build({
-        ...common,
-        minifySyntax,
-        minifyWhitespace,
-        entryPoints: [path],
-        format: 'cjs',
-        write: false,
-        plugins: [
-          promisesOfItsOwn,
-          {
-            name: 'shared',
-            setup: (part) =>
-              part.onResolve({ filter: /\/errors\.ts$/ }, () => ({ path: 'pm2-ops:errors', external: true })),
-          },
-        ],
-      });
-      if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
-        throw new Error('what the agent compiles on first use must have no dependency');
-      return {
-        resolveDir: dirname(path),
-        watchFiles: Object.keys(metafile.inputs),
-        contents: `
-          const code = ${JSON.stringify(outputFiles[0].text)};
-          const compiled = run('(function (module, exports, require, ${WITHIN.join(', ')}) {' + code + '\\n})', 'pm2-ops:agent');
-          const load = (id) => (id === 'pm2-ops:errors' ? require(${JSON.stringify(shared)}) : require(id));
-          compiled(module, module.exports, load, ${WITHIN.join(', ')});
-        `,
-      };
-    });
-  },
-};
+import { inARealmOfItsOwn } from './build/agentRealm.mjs';
+import { common, out, root } from './build/common.mjs';
+import { writeLicences } from './build/licences.mjs';
+import { declareTypes } from './build/types.mjs';
 
 /** Tells an ES module its own file (diagnostics/frames.ts); in a bundle of the app's it has none. */
 const ownFile = {
@@ -176,35 +71,7 @@ for (const { source, file, format, selfContained, executable, ...options } of en
   if (executable) await chmod(out(file), 0o755);
 }
 
-// Loading it is all there is to it.
+// An app only loads it, and gets nothing from it.
 await writeFile(out('agent-preload.d.cts'), 'export {};\n');
 for (const room of ['lifecycle', 'maintenance']) await declareTypes(room);
-
-const notices = [];
-for (const name of [...bundledPackages].sort()) {
-  const folder = join(root, 'node_modules', name);
-  const { version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  const file = ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt']
-    .map((f) => join(folder, f))
-    .find((f) => existsSync(f));
-  if (!file) throw new Error(`no licence text found for ${name}, which dist/ bundles`);
-  notices.push(`${name} ${version} (${license})\n\n${await readFile(file, 'utf8')}`);
-}
-await writeFile(out('THIRD_PARTY_LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`));
-
-/** Writes the types of a room that apps import: those of its entry, and of its types.ts if there is one, in one file. */
-async function declareTypes(room) {
-  const folder = out('types');
-  execFileSync(process.execPath, [
-    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
-    ...['-p', join(root, room, 'tsconfig.declarations.json'), '--outDir', folder],
-  ]);
-  const read = (file) => readFile(join(folder, room, file), 'utf8').catch(() => '');
-  const entry = (await read('index.d.ts')).replace(
-    /^(?:import|export) type \{[^}]*\} from '\.\/types\.[jt]s';\n/gm,
-    '',
-  );
-  const types = (await read('types.d.ts')) + entry;
-  for (const kind of ['mts', 'cts']) await writeFile(out(`${room}.d.${kind}`), types);
-  await rm(folder, { recursive: true });
-}
+await writeLicences(bundledPackages);
