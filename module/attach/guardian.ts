@@ -1,10 +1,11 @@
-// The module's side of the guard: started with the first signal of a batch, told of every debt, dismissed when idle.
+// The module's side of the guard: starts it with the first signal of a batch, tells it of every pending close, and dismisses
+// it when it is idle.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { readLink } from '../../shared/linux/proc.ts';
-import type { Debt } from './journal.ts';
+import type { PendingClose } from './journal.ts';
 
 const READY_MS = 3000;
 const IDLE_MS = 5000;
@@ -13,71 +14,79 @@ interface Running {
   pipe: Socket;
 }
 
+/** Has a guard run while a close is pending. */
 export class Guardian {
-  private running: Promise<Running> | null = null;
-  private idleTimer: NodeJS.Timeout | null = null;
-  private readonly owed = new Map<number, Debt>();
+  readonly #script: string;
+  readonly #journalPath: string;
+  #running: Promise<Running> | null = null;
+  #idleTimer: NodeJS.Timeout | null = null;
+  readonly #pending = new Map<number, PendingClose>();
 
-  constructor(
-    private readonly script: string,
-    private readonly journalPath: string,
-  ) {}
+  /**
+   * @param script the built guard
+   * @param journalPath where the guard reads what the module's successor has closed
+   */
+  constructor(script: string, journalPath: string) {
+    this.#script = script;
+    this.#journalPath = journalPath;
+  }
 
   /** Starts it, if it is not running yet. Rejects when it does not come up. */
   async ready(): Promise<void> {
-    this.stayAwake();
-    if (!this.running) {
-      const starting: Promise<Running> = this.start(() => {
-        if (this.running === starting) this.running = null;
+    this.#stayAwake();
+    if (!this.#running) {
+      const starting: Promise<Running> = this.#start(() => {
+        if (this.#running === starting) this.#running = null;
       });
-      this.running = starting;
+      this.#running = starting;
     }
-    await this.running;
+    await this.#running;
   }
 
   /** Resolves when the guard has it in its pipe, so that it survives us from then on. */
-  async owe(debt: Debt): Promise<void> {
+  async watch(pending: PendingClose): Promise<void> {
     await this.ready();
-    this.owed.set(debt.pid, debt);
-    await this.tell(`owe ${JSON.stringify(debt)}\n`);
+    this.#pending.set(pending.pid, pending);
+    await this.#tell(`pending ${JSON.stringify(pending)}\n`);
   }
 
-  async paid(pid: number): Promise<void> {
-    this.owed.delete(pid);
-    if (this.running) await this.tell(`paid ${pid}\n`).catch(() => {});
-    this.stayAwake();
+  /** There is no inspector of that process to be closed any more. */
+  async unwatch(pid: number): Promise<void> {
+    this.#pending.delete(pid);
+    if (this.#running) await this.#tell(`closed ${pid}\n`).catch(() => {});
+    this.#stayAwake();
   }
 
-  /** Ends the pipe: the guard leaves, or first closes what is still owed. */
+  /** Ends the pipe: the guard leaves, or first closes what is still pending. */
   dismiss(): void {
-    if (this.idleTimer) clearTimeout(this.idleTimer);
-    this.idleTimer = null;
-    this.running?.then(
+    if (this.#idleTimer) clearTimeout(this.#idleTimer);
+    this.#idleTimer = null;
+    this.#running?.then(
       ({ pipe }) => pipe.end(),
       () => {},
     );
-    this.running = null;
+    this.#running = null;
   }
 
-  private async tell(line: string): Promise<void> {
-    const running = await this.running;
+  async #tell(line: string): Promise<void> {
+    const running = await this.#running;
     if (!running) throw new Error('the guard is gone');
     await new Promise<void>((resolve, reject) => {
       running.pipe.write(line, (error) => (error ? reject(error) : resolve()));
     });
   }
 
-  private stayAwake(): void {
-    if (this.idleTimer) clearTimeout(this.idleTimer);
-    this.idleTimer = setTimeout(() => {
-      if (this.owed.size === 0) this.dismiss();
+  #stayAwake(): void {
+    if (this.#idleTimer) clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
+      if (this.#pending.size === 0) this.dismiss();
     }, IDLE_MS);
-    this.idleTimer.unref();
+    this.#idleTimer.unref();
   }
 
-  private start(onEnd: () => void): Promise<Running> {
+  #start(onEnd: () => void): Promise<Running> {
     return new Promise((resolve, reject) => {
-      const { child, pipe } = launch([process.execPath, '--max-old-space-size=32', this.script, this.journalPath]);
+      const { child, pipe } = launch([process.execPath, '--max-old-space-size=32', this.#script, this.#journalPath]);
       const forget = (error: Error) => {
         clearTimeout(timer);
         onEnd();
@@ -92,11 +101,11 @@ export class Guardian {
       const output = child.stdout as Socket;
       output.once('data', () => {
         clearTimeout(timer);
-        // One that was killed leaves its debts to the next.
-        for (const debt of this.owed.values()) pipe.write(`owe ${JSON.stringify(debt)}\n`);
+        // One that was killed leaves its pending closes to the next.
+        for (const pending of this.#pending.values()) pipe.write(`pending ${JSON.stringify(pending)}\n`);
         resolve({ pipe });
       });
-      // Its output ends with it, whoever its parent is.
+      // Its output ends with it; the end of a process that is no child of ours is not told to us.
       output.once('close', () => forget(new Error('the guard has ended')));
       child.unref();
       pipe.unref();
@@ -109,7 +118,7 @@ export class Guardian {
  * end. Where pid 1 is itself Node (PM2 in a container), orphans would stay zombies, so there it is our child. */
 function launch(command: string[]): { child: ChildProcess; pipe: Socket } {
   const environment: NodeJS.ProcessEnv = { ...process.env };
-  // Made for the module, not for a helper of it.
+  // Made for the module, not for its guard.
   delete environment.NODE_OPTIONS;
   delete environment.NODE_CHANNEL_FD;
   const options = { cwd: '/', env: environment, detached: true } as const;

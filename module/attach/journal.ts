@@ -1,78 +1,98 @@
-// What we owe to whom, on disk, so that a successor can settle it: a process once signalled is owed the closing of its
-// inspector. Renamed into place as a whole. Not fsynced: it has to outlive this process, not the host, whose end takes
-// all the processes in it along (and the boot id voids it).
+// The journal of pending closes: which processes were signalled and still have an inspector to be closed, on disk, so that
+// the module's successor closes it. Renamed into place as a whole. Not fsynced: it has to outlive this process, and not the
+// host, whose end takes all the processes in it along (the boot id voids it then).
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
+import { wasToldToInspect } from '../../shared/linux/nodeOptions.ts';
 import { bootId, isAlive, type ProcessId } from '../../shared/linux/proc.ts';
 
 /** A process that was signalled (or is about to be) and whose inspector is to be closed. */
-export interface Debt extends ProcessId {
+export interface PendingClose extends ProcessId {
   /** Sockets it listened on before: none of them is the inspector. */
   inodes: string[];
-  /** Its event loop's epoll descriptor, if known: whatever that watches is the app's, not the inspector. */
+  /** Its event loop's epoll descriptor, if known. The sockets that it watches are the app's; the inspector's is not. */
   loopFd: number | null;
 }
 
+/** As it is on disk. A module of an earlier or a later version reads it: its names do not change. */
 interface Content {
   boot: string;
-  owed: Debt[];
+  /** The pending closes. */
+  owed: PendingClose[];
   /** Processes that got the only signal they may ever get. */
   signalledOnce: ProcessId[];
 }
 
+/** The journal of one module. Its writes throw when the disk refuses; what is in memory then stays as it was. */
 export class Journal {
   readonly path: string;
-  private content: Content;
+  readonly #stateDir: string;
+  #content: Content;
 
-  constructor(private readonly stateDir: string) {
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
     this.path = join(stateDir, 'attach-journal.json');
-    this.content = readJournal(this.path);
+    this.#content = readContent(this.path);
   }
 
-  get owed(): readonly Debt[] {
-    return this.content.owed;
+  get pending(): readonly PendingClose[] {
+    return this.#content.owed;
   }
 
-  debtOf(id: ProcessId): Debt | undefined {
-    return this.content.owed.find((debt) => same(debt, id));
+  has(id: ProcessId): boolean {
+    return this.pending.some((pending) => same(pending, id));
   }
 
-  owe(debt: Debt): void {
-    this.write({ ...this.content, owed: [...this.content.owed.filter((other) => !same(other, debt)), debt] });
+  add(pending: PendingClose): void {
+    this.#write({ owed: [...this.pending.filter((other) => !same(other, pending)), pending] });
   }
 
-  settle(id: ProcessId): void {
-    if (this.debtOf(id)) {
-      this.write({ ...this.content, owed: this.content.owed.filter((debt) => !same(debt, id)) });
-    }
+  remove(id: ProcessId): void {
+    if (this.has(id)) this.#write({ owed: this.pending.filter((pending) => !same(pending, id)) });
   }
 
   wasSignalledOnce(id: ProcessId): boolean {
-    return this.content.signalledOnce.some((other) => same(other, id));
+    return this.#content.signalledOnce.some((other) => same(other, id));
   }
 
   rememberSignal({ pid, startTime }: ProcessId): void {
-    const signalledOnce = [...this.content.signalledOnce.filter(isAlive), { pid, startTime }];
-    this.write({ ...this.content, signalledOnce });
+    this.#write({ signalledOnce: [...this.#content.signalledOnce.filter(isAlive), { pid, startTime }] });
   }
 
-  /** Throws when the disk refuses; what is in memory then stays as it was. */
-  private write(content: Content): void {
-    mkdirSync(this.stateDir, { recursive: true, mode: 0o700 });
+  #write(changes: Partial<Content>): void {
+    const content = { ...this.#content, ...changes };
+    mkdirSync(this.#stateDir, { recursive: true, mode: 0o700 });
     const partial = `${this.path}.partial`;
     writeFileSync(partial, JSON.stringify(content), { mode: 0o600 });
     renameSync(partial, this.path);
-    this.content = content;
+    this.#content = content;
   }
 }
 
+/** Is it the same process, and not a later one with its pid? */
 export function same(a: ProcessId, b: ProcessId): boolean {
   return a.pid === b.pid && a.startTime === b.startTime;
 }
 
+/** The pending closes in a journal's file. */
+export function readPending(path: string): readonly PendingClose[] {
+  return readContent(path).owed;
+}
+
+/**
+ * The pending closes of the cluster workers of a process that had none when it was signalled: they may have got the signal,
+ * too. An inspector that a worker was started with is not ours to close.
+ */
+export function pendingOfWorkers(pid: number): PendingClose[] {
+  return clusterWorkersOf(pid)
+    .filter((worker) => !wasToldToInspect(worker.pid))
+    .map((worker) => ({ ...worker, inodes: [], loopFd: null }));
+}
+
 /** An unreadable journal is an empty one. */
-export function readJournal(path: string): Content {
+function readContent(path: string): Content {
   const boot = bootId();
   try {
     const content = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;

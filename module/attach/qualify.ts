@@ -7,7 +7,7 @@ import { inspectBinary } from '../../shared/linux/elf.ts';
 import { nodeOptions } from '../../shared/linux/nodeOptions.ts';
 import { ageMs, type ProcessId, readLink, readStat, readStatus } from '../../shared/linux/proc.ts';
 import { hasOwnHandler, mappedFile } from '../../shared/linux/processMemory.ts';
-import { type Unfit, unfit } from './verdict.ts';
+import { type Unfit, unfit } from './outcome.ts';
 
 export interface Fit extends ProcessId {
   fit: true;

@@ -1,12 +1,12 @@
 // Samples of compiled code by the lines that a person wrote, where the app has a source map.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StackFrame } from '../../contract/stackView.ts';
 import { readStatus } from '../../shared/linux/proc.ts';
 import { originalsOf } from '../../shared/sourceMaps.ts';
-import type { Sampling } from './stack.ts';
+import { withTimeout } from '../../shared/time.ts';
+import type { Sampling } from './sampling.ts';
 
-/** An incident does not wait for a map that takes longer, in milliseconds. */
+/** An incident does not wait for a map that takes longer. */
 const MAPPED_WITHIN_MS = 1_000;
 
 /**
@@ -16,8 +16,8 @@ const MAPPED_WITHIN_MS = 1_000;
  */
 export async function asWritten(sampling: Sampling, pid: number): Promise<Sampling> {
   if (readStatus(pid)?.uid !== process.getuid?.()) return sampling;
-  const late = sleep(MAPPED_WITHIN_MS, sampling, { ref: false });
-  return Promise.race([map(sampling).catch(() => sampling), late]);
+  const mapped = map(sampling).catch(() => sampling);
+  return withTimeout(mapped, MAPPED_WITHIN_MS, () => sampling, { ref: false });
 }
 
 async function map(sampling: Sampling): Promise<Sampling> {

@@ -1,4 +1,4 @@
-// Getting into a process without harming it: who may be signalled, when, and what is owed then.
+// Getting into a process without harming it: which processes may be signalled, when, and that everything is closed again.
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
@@ -14,42 +14,42 @@ const REAL = 'test/shared/realProcess.test.ts';
 export const mutations: readonly Mutation[] = [
   {
     harm: 'a process that took the pid of another in the last moment gets its signal',
-    file: 'module/attach/index.ts',
-    find: 'if (!same(process, candidate)) throw',
-    replace: 'if (false) throw',
+    file: 'module/attach/signal.ts',
+    find: 'if (!same(fit, candidate)) {',
+    replace: 'if (false) {',
     tests: [DEATH],
   },
   {
     harm: 'a primary that forked in the last moment hands the signal on to its workers',
-    file: 'module/attach/index.ts',
-    find: 'failIfPrimary(pid);\n      signal(pid);',
+    file: 'module/attach/signal.ts',
+    find: 'failIfPrimary(pid);\n    signal(pid);',
     replace: 'signal(pid);',
     tests: [WORKERS],
   },
   {
     harm: 'workers that come online after the signal get it from their primary',
-    file: 'module/attach/index.ts',
-    find: 'await this.spareWorkers(session, pid, proof);',
+    file: 'module/attach/visit.ts',
+    find: 'await spareWorkers(session, pid, proof);',
     replace: '',
     tests: [WORKERS],
   },
   {
     harm: 'a worker that was signalled keeps its inspector open',
-    file: 'module/attach/index.ts',
-    find: 'for (const worker of workerDebts(debt.pid)) {',
-    replace: 'for (const worker of workerDebts(0)) {',
+    file: 'module/attach/lateProcesses.ts',
+    find: 'for (const worker of pendingOfWorkers(pending.pid)) {',
+    replace: 'for (const worker of pendingOfWorkers(0)) {',
     tests: [WORKERS],
   },
   {
     harm: 'a worker that was signalled keeps its inspector open when the module dies',
     file: 'module/attach/guard.ts',
-    find: 'await Promise.all(workerDebts(debt.pid).map(pursue));',
+    find: 'await Promise.all(pendingOfWorkers(pending.pid).map(closeWhenOpen));',
     replace: '',
     tests: [WORKERS],
   },
   {
     harm: 'an inspector that a worker was started with is closed',
-    file: 'module/attach/clusterWorkers.ts',
+    file: 'module/attach/journal.ts',
     find: '.filter((worker) => !wasToldToInspect(worker.pid))',
     replace: '',
     tests: [WORKERS],
@@ -112,9 +112,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a process whose handlers cannot be read is signalled again and again',
-    file: 'module/attach/index.ts',
-    find: 'if (candidate.blind && this.journal.wasSignalledOnce(candidate)) {',
-    replace: 'if (candidate.blind && this.journal.wasSignalledOnce({ ...candidate, pid: 0 })) {',
+    file: 'module/attach/signal.ts',
+    find: 'if (candidate.blind && journal.wasSignalledOnce(candidate)) {',
+    replace: 'if (candidate.blind && journal.wasSignalledOnce({ ...candidate, pid: 0 })) {',
     tests: [QUALIFY],
   },
   {
@@ -140,16 +140,16 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a process is signalled while another program has its inspector port: it writes errors',
-    file: 'module/attach/index.ts',
-    find: 'await this.failIfPortTaken(pid, listening);',
+    file: 'module/attach/signal.ts',
+    find: 'await failIfPortTaken(pid, listening, late.pids());',
     replace: '',
     tests: [PORTS],
   },
   {
     harm: 'an inspector that somebody else opened is closed by us',
-    file: 'module/attach/index.ts',
-    find: 'this.load(session, pid, load, proof, null)',
-    replace: 'this.load(session, pid, load, proof, socket)',
+    file: 'module/attach/attempt.ts',
+    find: '{ proof, closing: null }',
+    replace: '{ proof, closing: socket }',
     tests: [PORTS],
   },
   {
@@ -175,22 +175,22 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a signal goes out that is in no journal: a module that dies then leaves an inspector open',
-    file: 'module/attach/index.ts',
-    find: 'this.writeJournal(() => this.journal.owe(debt));',
+    file: 'module/attach/signal.ts',
+    find: 'orNoJournal(() => journal.add(pending));',
     replace: '',
     tests: [DEATH],
   },
   {
     harm: 'a signal goes out that the guard knows nothing of: a module that is killed then leaves an inspector open',
-    file: 'module/attach/index.ts',
-    find: 'await this.guardian.owe(debt);',
+    file: 'module/attach/signal.ts',
+    find: 'await guardian.watch(pending);',
     replace: '',
     tests: [DEATH],
   },
   {
     harm: 'a signal goes out although no guard runs',
-    file: 'module/attach/index.ts',
-    find: '      await guardReady;\n',
+    file: 'module/attach/signal.ts',
+    find: '    await guardReady;\n',
     replace: '',
     tests: [DEATH, 'test/module/attach/attach.test.ts'],
   },

@@ -60,7 +60,7 @@ for (const node of NODES) {
       [],
     );
     // Closed while it was blocked, it opens once more by itself when it is free: Node was asked twice.
-    await until('nothing is owed', () => journalOf(stateDir).owed.length === 0);
+    await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
     await until('its inspector is closed', () => portsOf(blocked.pid).length === 0);
     assert.deepEqual(await blocked.ask('loaded'), { value: 1 });
   });

@@ -108,7 +108,7 @@ for (const node of NODES) {
     const outcome = await attach(target.pid, LOAD);
     assert.ok(outcome.ok, JSON.stringify(outcome));
     await until('the worker is online', async () => (await target.ask('online')).value);
-    await until('nothing is owed to it', () => journalOf(stateDir).owed.length === 0);
+    await until('no close is pending for it', () => journalOf(stateDir).owed.length === 0);
     assert.ok(!target.stderr().includes('signalled'));
     assert.equal(target.stderr().split('Debugger listening').length, 2);
   });
@@ -120,7 +120,7 @@ for (const node of NODES) {
     const outcome = await attach(target.pid, LOAD);
     assert.ok(outcome.ok, JSON.stringify(outcome));
     await until('the worker is debugged', () => target.stderr().split('Debugger listening').length === 3);
-    await until('nothing is owed to it', () => journalOf(stateDir).owed.length === 0);
+    await until('no close is pending for it', () => journalOf(stateDir).owed.length === 0);
     assert.deepEqual(await openInspectors(), []);
     const [pid] = await withWorkers(1, target);
     assert.deepEqual(portsOf(pid!), []);

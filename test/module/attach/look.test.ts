@@ -122,7 +122,7 @@ for (const node of NODES) {
       assert.deepEqual(await each.ask('free'), { value: 1 });
       assert.deepEqual(await each.ask('limit'), { value: 7 }, 'Error.stackTraceLimit is as it was');
     }
-    await until('nothing is owed', () => journalOf(stateDir).owed.length === 0);
+    await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
     for (const { pid } of apps) await until('no inspector is open', () => portsOf(pid).length === 0);
     await until('it can be attached', async () => (await attach(apps[0]!.pid, LOAD)).ok);
   });
@@ -151,7 +151,7 @@ for (const node of NODES) {
     assert.deepEqual(await stopped.ask('limit'), { value: null });
     assert.deepEqual(await native.ask('free'), { value: 1 });
     await until('the inspector that opened late is closed', () => portsOf(native.pid).length === 0);
-    await until('nothing is owed', () => journalOf(stateDir).owed.length === 0);
+    await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
     assert.deepEqual(portsOf(native.pid), []);
   });
 
@@ -185,7 +185,7 @@ for (const node of NODES) {
       await until('the inspector is closed', () => portsOf(target.pid).length === 0);
       const { recover } = attacher({ stateDir });
       await recover();
-      await until('nothing is owed', () => journalOf(stateDir).owed.length === 0);
+      await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
       assert.deepEqual(portsOf(target.pid), []);
     });
   }
@@ -243,7 +243,7 @@ test('a look while the same process is being attached answers, and both come to 
   target.release();
   await attaching;
   assert.deepEqual(await target.ask('loaded'), { value: 1 });
-  await until('nothing is owed', () => journalOf(stateDir).owed.length === 0);
+  await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
   await until('the inspector is closed', () => portsOf(target.pid).length === 0);
 });
 

@@ -1,4 +1,6 @@
-// Every outcome of an attempt to attach that is not success, in one place: a stable code, and when to try again.
+// How an attempt to attach ends: attached, or a stable code, the reason for a person, and when to try again.
+
+import { InspectorError } from './inspector.ts';
 
 /** Stable codes of processes that cannot be attached, now or ever. */
 export type UnfitCode =
@@ -24,7 +26,7 @@ export type UnfitCode =
 /** Stable codes of attempts that were made and did not succeed. */
 export type AttemptCode =
   | UnfitCode
-  /** Not signalled, because whoever asked no longer wanted it. */
+  /** Not signalled: the caller did not want it any more. */
   | 'unwanted'
   /** Its signal handlers cannot be read and the one signal it may get was sent before. */
   | 'signalled-before'
@@ -69,9 +71,9 @@ export interface Attached {
   ok: true;
   /** What the script's `install` returned, through JSON. */
   value: unknown;
-  /** How long the attempt took from its turn on, the inspector closed again, in milliseconds. */
+  /** How long the attempt took, from its turn on until the inspector was closed again. */
   ms: number;
-  /** How long the script held the process's event loop, in milliseconds. */
+  /** How long the script held the process's event loop. */
   heldMs: number;
   /** The inspector's TCP port. */
   port: number;
@@ -85,10 +87,12 @@ export interface NotAttached {
   retryAfterMs: number | null;
 }
 
+/** A process that is not to be signalled. */
 export function unfit(code: UnfitCode, reason: string, retry = false): Unfit {
   return { fit: false, code, reason, retry };
 }
 
+/** An attempt that did not succeed. */
 export function notAttached(code: AttemptCode, reason: string, retryAfterMs: number | null): NotAttached {
   return { ok: false, code, reason, retryAfterMs };
 }
@@ -101,4 +105,46 @@ export class AttemptFailed extends Error {
     this.name = 'AttemptFailed';
     this.outcome = notAttached(code, reason, retryAfterMs);
   }
+}
+
+/** When another attempt makes sense. */
+export const RETRY_SOON_MS = 250;
+export const RETRY_LATER_MS = 2000;
+export const RETRY_RARELY_MS = 30_000;
+
+/** The event loop of the process does not turn. */
+export function blocked(): NotAttached {
+  return notAttached('blocked', 'its event loop is blocked; it is attached as soon as it answers', RETRY_LATER_MS);
+}
+
+/** The module is going down. */
+export function closing(): AttemptFailed {
+  return new AttemptFailed('closing', 'the module is going down', null);
+}
+
+/** Fails an attempt as `blocked` when the app does not answer within the deadline: its event loop does not turn then. */
+export async function orBlocked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof InspectorError && error.code === 'timeout') throw failed(blocked());
+    throw error;
+  }
+}
+
+/** An outcome as an error, to leave an attempt with. */
+export function failed({ code, reason, retryAfterMs }: NotAttached): AttemptFailed {
+  return new AttemptFailed(code, reason, retryAfterMs);
+}
+
+/** What an error means that has ended an attempt. */
+export function asNotAttached(error: unknown): NotAttached {
+  if (error instanceof AttemptFailed) return error.outcome;
+  if (error instanceof InspectorError) {
+    return error.code === 'exception'
+      ? notAttached('script-failed', `the script failed: ${error.message}`, RETRY_RARELY_MS)
+      : notAttached('connection', `the inspector's connection failed: ${error.message}`, RETRY_LATER_MS);
+  }
+  const text = error instanceof Error ? error.stack : String(error);
+  return notAttached('internal', `unexpected: ${text}`, RETRY_RARELY_MS);
 }

@@ -1,0 +1,87 @@
+// What all parts of the attach engine share: the journal, the guard, the turn, and the named points of an attempt.
+
+import { Guardian } from './guardian.ts';
+import { Journal } from './journal.ts';
+import { closing } from './outcome.ts';
+
+/** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */
+export interface Load {
+  source: string;
+  /** JSON. */
+  argument: unknown;
+  /** Asked in the last moment before the signal: is it still to be loaded? */
+  isWanted?(): boolean;
+}
+
+/** The points of an attempt, in order. A module that dies at any of them leaves nothing open. */
+export type Step =
+  | 'locked'
+  | 'journaled'
+  | 'guarded'
+  | 'signalled'
+  | 'opened'
+  | 'connected'
+  | 'proven'
+  | 'loaded'
+  /** A look has its samples. */
+  | 'sampled'
+  | 'left'
+  | 'closed';
+
+export interface ContextOptions {
+  /** Folder of the journal; made (0700) when it is missing. */
+  stateDir: string;
+  /** Path of the built guard. */
+  guardScript: string;
+  log(line: string): void;
+  /** For tests: called at every point of an attempt. */
+  onStep?(step: Step, pid: number): void | Promise<void>;
+}
+
+export interface Context {
+  journal: Journal;
+  guardian: Guardian;
+  /** Aborted when the module goes down. */
+  stopping: AbortSignal;
+  log(line: string): void;
+  step(step: Step, pid: number): Promise<void>;
+  /** Runs attempts one after the other. Rejects for those whose turn comes when the module goes down. */
+  inTurn<T>(attempt: () => Promise<T>): Promise<T>;
+  /** Starts the guard; the promise that it runs may be left alone. */
+  startGuard(): Promise<void>;
+}
+
+/** The context of one attacher, and how to end it: resolves when the attempt that is last in line has ended. */
+export function createContext(options: ContextOptions): { context: Context; stop(): Promise<unknown> } {
+  const journal = new Journal(options.stateDir);
+  const guardian = new Guardian(options.guardScript, journal.path);
+  const abort = new AbortController();
+  let lastInLine: Promise<unknown> = Promise.resolve();
+  const context: Context = {
+    journal,
+    guardian,
+    stopping: abort.signal,
+    log: (line) => options.log(line),
+    step: async (step, pid) => options.onStep?.(step, pid),
+    inTurn(attempt) {
+      const turn = lastInLine.then(() => {
+        if (abort.signal.aborted) throw closing();
+        return attempt();
+      });
+      lastInLine = turn.catch(() => {});
+      return turn;
+    },
+    startGuard() {
+      const ready = guardian.ready();
+      ready.catch(() => {});
+      return ready;
+    },
+  };
+  return {
+    context,
+    stop() {
+      abort.abort();
+      return lastInLine;
+    },
+  };
+}

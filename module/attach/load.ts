@@ -1,0 +1,64 @@
+// Evaluates the script in the app between two events, never inside one.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pollUntil } from '../../shared/time.ts';
+import type { Load } from './context.ts';
+import { idleWithin } from './idle.ts';
+import { type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof } from './in-target.ts';
+import type { Endpoint, InspectorSession } from './inspector.ts';
+import { AttemptFailed, blocked, failed, orBlocked, RETRY_LATER_MS, RETRY_RARELY_MS } from './outcome.ts';
+
+/** How long to look for a moment between two events. */
+const LOAD_MS = 100;
+const ANSWER_MS = 1000;
+/** How long a saturated app may take to give the script a turn of its own; less than the module waits. */
+const OWN_TURN_MS = 800;
+const OUTCOME_POLL_MS = 5;
+
+export interface Loaded {
+  value: unknown;
+  heldMs: number;
+}
+
+/**
+ * Loads a script through a session.
+ * @param closing where the inspector listens that the app is to close when the session has ended; null for one that stays open
+ */
+export async function loadBetweenEvents(
+  session: InspectorSession,
+  pid: number,
+  load: Load,
+  { proof, closing }: { proof: Proof; closing: Endpoint | null },
+): Promise<Loaded> {
+  const evaluate = async (ownTurnMs: number | null) => {
+    const expression = loadExpression(load, { closing, ownTurnMs });
+    const options = { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin };
+    return JSON.parse(String(await orBlocked(session.evaluate(expression, options)))) as LoadOutcome;
+  };
+  const until = performance.now() + LOAD_MS;
+  let outcome = await evaluate(null);
+  while (!('value' in outcome) && performance.now() < until) {
+    await sleep(1 + Math.random() * 10);
+    await idleWithin(pid, 20);
+    outcome = await evaluate(null);
+  }
+  if (!('value' in outcome)) outcome = await ownTurn(session, await evaluate(OWN_TURN_MS));
+  if ('value' in outcome) return outcome;
+  if ('failed' in outcome) {
+    throw new AttemptFailed('script-failed', `the script failed: ${outcome.failed}`, RETRY_RARELY_MS);
+  }
+  throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', RETRY_LATER_MS);
+}
+
+/** Waits for what a turn of its own brings, if one was granted. */
+async function ownTurn(session: InspectorSession, granted: LoadOutcome): Promise<LoadOutcome> {
+  if (!('pending' in granted)) return granted;
+  const look = async () => {
+    const answer = await orBlocked(session.evaluate(OUTCOME_EXPRESSION, { timeoutMs: ANSWER_MS }));
+    return typeof answer === 'string' && (JSON.parse(answer) as LoadOutcome);
+  };
+  await sleep(OUTCOME_POLL_MS);
+  const outcome = await pollUntil(look, { everyMs: OUTCOME_POLL_MS, timeoutMs: ANSWER_MS });
+  if (!outcome) throw failed(blocked());
+  return outcome;
+}
