@@ -10,12 +10,13 @@ import {
   app,
   attacher,
   file,
-  guards,
+  guardIsDone,
   IDLE,
   journalOf,
+  killedModule,
   LOAD,
-  moduleWith,
   NODES,
+  noCloseIsPending,
   portsOf,
   stateFolder,
   until,
@@ -108,7 +109,7 @@ for (const node of NODES) {
     const outcome = await attach(target.pid, LOAD);
     assert.ok(outcome.ok, JSON.stringify(outcome));
     await until('the worker is online', async () => (await target.ask('online')).value);
-    await until('no close is pending for it', () => journalOf(stateDir).owed.length === 0);
+    await noCloseIsPending(stateDir);
     assert.ok(!target.stderr().includes('signalled'));
     assert.equal(target.stderr().split('Debugger listening').length, 2);
   });
@@ -120,7 +121,7 @@ for (const node of NODES) {
     const outcome = await attach(target.pid, LOAD);
     assert.ok(outcome.ok, JSON.stringify(outcome));
     await until('the worker is debugged', () => target.stderr().split('Debugger listening').length === 3);
-    await until('no close is pending for it', () => journalOf(stateDir).owed.length === 0);
+    await noCloseIsPending(stateDir);
     assert.deepEqual(await openInspectors(), []);
     const [pid] = await withWorkers(1, target);
     assert.deepEqual(portsOf(pid!), []);
@@ -145,10 +146,9 @@ for (const node of NODES) {
     test(`Node ${version}: so it is when the module is killed when "${step}"`, async () => {
       const source = primary(worker(), `${HANDS_ON} ${FORKS_AT_THE_SIGNAL}`);
       const target = await app(source, { node });
-      const module = await moduleWith('SIGKILL', step, target, stateFolder());
-      await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
+      await killedModule(step, target, stateFolder());
       await until('the worker is debugged', () => target.stderr().split('Debugger listening').length === 3);
-      await until('the guard has done its work', () => guards().length === 0);
+      await guardIsDone();
       assert.deepEqual(await openInspectors(), []);
       assert.equal(clusterWorkersOf(target.pid).length, 1);
     });

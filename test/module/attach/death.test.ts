@@ -10,9 +10,12 @@ import {
   app,
   attacher,
   GUARD,
+  guardIsDone,
   guards,
   IDLE,
+  inspectorIsClosed,
   journalOf,
+  killedModule,
   LOAD,
   moduleWith,
   NODES,
@@ -42,11 +45,9 @@ for (const node of NODES) {
     test(`Node ${version}: a module killed when "${step}" leaves nothing open, and the app serves on`, async () => {
       const stateDir = stateFolder();
       const target = await app(IDLE, { node });
-      const module = await moduleWith('SIGKILL', step, target, stateDir);
-      await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
-      // The guard leaves when nothing is open any more: to see no port before may only mean that it is not open yet.
-      await until('the guard has done its work', () => guards().length === 0);
-      await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+      await killedModule(step, target, stateDir);
+      await guardIsDone();
+      await inspectorIsClosed(target);
       const loaded = STEPS.indexOf(step) >= STEPS.indexOf('loaded') ? 1 : null;
       assert.deepEqual(await target.ask('loaded'), { value: loaded });
       // The successor comes to an end with it, too.
@@ -68,7 +69,7 @@ for (const node of NODES) {
     const module = await moduleWith('SIGKILL', 'connected', target, stateDir);
     await once(module.child, 'exit');
     const died = performance.now();
-    await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+    await inspectorIsClosed(target);
     console.log(`${version}: closed ${Math.round(performance.now() - died)} ms after the module's death`);
   });
 
@@ -84,7 +85,7 @@ for (const node of NODES) {
       // Held, it would not answer before the module is killed.
       for (let round = 0; round < 20; round++) await target.ask('loaded');
       module.child.kill('SIGKILL');
-      await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+      await inspectorIsClosed(target);
     });
   }
 }
@@ -96,7 +97,7 @@ test('the guard is no child of the module, which PM2 would kill with it', async 
   const parent = (pid: number) => Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)]).toString());
   assert.notEqual(parent(guard!), module.pid);
   module.child.kill('SIGKILL');
-  await until('the guard has done its work', () => guards().length === 0);
+  await guardIsDone();
 });
 
 test('the guard outlives the signals that a stopping PM2 sends, and does its work', async () => {
@@ -105,7 +106,7 @@ test('the guard outlives the signals that a stopping PM2 sends, and does its wor
   const [guard] = guards();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(guard!, signal);
   module.child.kill('SIGKILL');
-  await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+  await inspectorIsClosed(target);
   await until('the guard has left', () => guards().length === 0);
 });
 
@@ -128,7 +129,7 @@ test('even when module and guard are both killed, the successor closes what they
   assert.deepEqual(portsOf(target.pid), [9229]);
   const { recover } = attacher({ stateDir });
   await recover();
-  await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+  await inspectorIsClosed(target);
   await until('the journal is settled', () => journalOf(stateDir).owed.length === 0);
 });
 
@@ -183,7 +184,7 @@ test('a module that is stopped in the middle finishes or gives up, and closes', 
   const outcome = await module.attach(target.pid, LOAD);
   await stopping;
   assert.equal(typeof outcome.ok, 'boolean');
-  await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+  await inspectorIsClosed(target);
   assert.equal((await module.attach(target.pid, LOAD)).ok, false, 'after its end it attaches no more');
   await until('the guard has left', () => guards().length === 0);
 });

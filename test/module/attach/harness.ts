@@ -6,11 +6,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { type Attacher, type AttacherOptions, createAttacher, type Step } from '../../../module/attach/index.ts';
 import { listeners, ownSockets } from '../../../shared/linux/sockets.ts';
+import { pollUntil } from '../../../shared/time.ts';
 import { noInspectorStaysOpen } from '../../../testkit/inspectors.ts';
 import { nodes } from '../../../testkit/nodes.ts';
 
@@ -47,19 +47,14 @@ afterEach(async () => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Waits for a state, looking often; fails with its name. */
+/** Waits for a state and looks often; fails with the name of the state. */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   deadlineMs = DEADLINE_MS,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    const value = await look();
-    if (value) return value as Exclude<T, false | null | undefined>;
-    if (performance.now() > deadline) assert.fail(`not within ${deadlineMs} ms: ${what}`);
-    await sleep(5);
-  }
+  const value = await pollUntil(look, { everyMs: 5, timeoutMs: deadlineMs });
+  return (value || assert.fail(`not within ${deadlineMs} ms: ${what}`)) as Exclude<T, false | null | undefined>;
 }
 
 export function cleanup(action: () => Promise<void> | void): void {
@@ -143,6 +138,30 @@ export async function moduleWith(
     return started.stdout() === `${step}\n`;
   });
   return started;
+}
+
+/** A module that was killed when it came to a step, and is gone; its guard may still be at work. */
+export async function killedModule(
+  step: Step,
+  target: Pick<App, 'pid'>,
+  stateDir: string,
+  does: 'attach' | 'look' = 'attach',
+): Promise<void> {
+  const module = await moduleWith('SIGKILL', step, target, stateDir, does);
+  await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
+}
+
+/** The guard ends when nothing is open any more: to see no port before may only mean that it is not open yet. */
+export async function guardIsDone(): Promise<void> {
+  await until('the guard has done its work', () => guards().length === 0);
+}
+
+export async function inspectorIsClosed({ pid }: Pick<App, 'pid'>): Promise<void> {
+  await until('the inspector is closed', () => portsOf(pid).length === 0);
+}
+
+export async function noCloseIsPending(stateDir: string): Promise<void> {
+  await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
 }
 
 /** Answers what it is asked: the value of a global, by name. */

@@ -14,12 +14,14 @@ import {
   attacher,
   cleanup,
   file,
-  guards,
+  guardIsDone,
   IDLE,
+  inspectorIsClosed,
   journalOf,
+  killedModule,
   LOAD,
-  moduleWith,
   NODES,
+  noCloseIsPending,
   portsOf,
   run,
   stateFolder,
@@ -122,7 +124,7 @@ for (const node of NODES) {
       assert.deepEqual(await each.ask('free'), { value: 1 });
       assert.deepEqual(await each.ask('limit'), { value: 7 }, 'Error.stackTraceLimit is as it was');
     }
-    await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
+    await noCloseIsPending(stateDir);
     for (const { pid } of apps) await until('no inspector is open', () => portsOf(pid).length === 0);
     await until('it can be attached', async () => (await attach(apps[0]!.pid, LOAD)).ok);
   });
@@ -130,7 +132,7 @@ for (const node of NODES) {
   test(`Node ${version}: where V8 cannot answer, the kernel's view says what it is in, and nothing stays open`, async () => {
     const { look, stateDir } = attacher();
     const child = await stuckApp(`require('node:child_process').spawnSync('sleep', ['30']);`, node);
-    const native = await stuckApp(`require('node:crypto').pbkdf2Sync('a', 'b', 4e6, 64, 'sha512');`, node);
+    const native = await stuckApp(`require('node:crypto').pbkdf2Sync('a', 'b', 8e6, 64, 'sha512');`, node);
     const stopped = await app(IDLE, { node });
     stopped.child.kill('SIGSTOP');
     await until('it is stopped', () => stateOf(stopped.pid) === 'T');
@@ -151,7 +153,7 @@ for (const node of NODES) {
     assert.deepEqual(await stopped.ask('limit'), { value: null });
     assert.deepEqual(await native.ask('free'), { value: 1 });
     await until('the inspector that opened late is closed', () => portsOf(native.pid).length === 0);
-    await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
+    await noCloseIsPending(stateDir);
     assert.deepEqual(portsOf(native.pid), []);
   });
 
@@ -176,16 +178,15 @@ for (const node of NODES) {
     test(`Node ${version}: a module killed when "${step}" leaves no inspector open in a blocked process`, async () => {
       const stateDir = stateFolder();
       const target = await stuckApp(STUCK.loop, node);
-      const module = await moduleWith('SIGKILL', step, target, stateDir, 'look');
-      await until('the module is gone', () => module.child.signalCode === 'SIGKILL');
-      await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+      await killedModule(step, target, stateDir, 'look');
+      await inspectorIsClosed(target);
       target.release();
-      await until('the guard has done its work', () => guards().length === 0);
+      await guardIsDone();
       assert.deepEqual(await target.ask('free'), { value: 1 });
-      await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+      await inspectorIsClosed(target);
       const { recover } = attacher({ stateDir });
       await recover();
-      await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
+      await noCloseIsPending(stateDir);
       assert.deepEqual(portsOf(target.pid), []);
     });
   }
@@ -243,8 +244,8 @@ test('a look while the same process is being attached answers, and both come to 
   target.release();
   await attaching;
   assert.deepEqual(await target.ask('loaded'), { value: 1 });
-  await until('no close is pending', () => journalOf(stateDir).owed.length === 0);
-  await until('the inspector is closed', () => portsOf(target.pid).length === 0);
+  await noCloseIsPending(stateDir);
+  await inspectorIsClosed(target);
 });
 
 test('under an own formatting of stacks, or a frozen Error, the answer is the same and both stay', async () => {
