@@ -95,7 +95,7 @@ export class Drain {
       this.stop();
       return;
     }
-    const started = now();
+    const startedMs = now();
     const left = attempt(() => this.#step(this.#look()), 1);
     const waited = this.#waitsForCloses;
     this.#waitsForCloses = left === 0 && this.#open.size > 0;
@@ -104,19 +104,19 @@ export class Drain {
       this.#lookAgainIn(CLOSED_WITHIN_MS);
       return;
     }
-    if (left === 0 || (this.#schedule.leftMs <= 0 && !this.#schedule.mayCut)) {
-      if (left > 0) attempt(() => this.#noteLeft(), undefined);
+    if (left === 0) {
       this.stop();
-      return;
-    }
-    if (this.#schedule.leftMs <= 0) {
+    } else if (this.#schedule.leftMs > 0) {
+      const pauseMs = Math.max(LOOK_EVERY_MS, (now() - startedMs) * LOOK_SHARE);
+      this.#lookAgainIn(Math.min(pauseMs, this.#schedule.leftMs));
+    } else if (this.#schedule.mayCut) {
       this.#budgetIsOver = true;
       attempt(() => this.#cutOff(), undefined);
       this.#lookAgainIn(CLOSED_WITHIN_MS);
-      return;
+    } else {
+      attempt(() => this.#noteLeft(), undefined);
+      this.stop();
     }
-    const pauseMs = Math.max(LOOK_EVERY_MS, (now() - started) * LOOK_SHARE);
-    this.#lookAgainIn(Math.min(pauseMs, this.#schedule.leftMs));
   }
 
   #lookAgainIn(ms: number): void {
