@@ -26,16 +26,16 @@ const options = readOptions('bench:heapdump', {
   seconds: { default: 12, help: 'load on one worker alone, for comparison' },
 });
 
-/** A client's patience in milliseconds: whatever takes longer is no answer. */
+/** How long a client waits for an answer. */
 const CLIENT_TIMEOUT_MS = 30_000;
-/** Between a client's answer and its next request, in milliseconds: the machine is not at its limit. */
+/** A client's pause between an answer and its next request: it keeps the machine below its limit. */
 const PAUSE_MS: [number, number] = [50, 150];
-/** Before and after a dump under load, in milliseconds. */
+/** Before and after a dump under load. */
 const MARGIN_MS = 2_000;
 const ATTACHED_WITHIN_MS = 120_000;
-/** How long PM2's own may take, in milliseconds. */
+/** How long PM2's own may take. */
 const KM_TIMEOUT_MS = 60_000;
-/** How long a peer in the app may take, in milliseconds. */
+/** How long a peer in the app may take. */
 const DUMP_TIMEOUT_MS = 300_000;
 
 interface Dumped {

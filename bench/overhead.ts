@@ -129,7 +129,7 @@ async function assertOnlyTheseAttached(pm2: Pm2, attached: string[]): Promise<vo
 async function runBatch(load: LoadProcess, ports: Map<string, number>, samples: Samples): Promise<void> {
   for (const of of samples.values()) of.push([]);
   for (let round = 0; round < options.rounds; round++) {
-    // Another one begins each round, so that nobody is always the first or behind the same neighbour.
+    // Another one begins each round, so that none is always the first or behind the same neighbour.
     const order = round % 2 === 0 ? rotate(VARIANTS, round) : rotate(VARIANTS, round).toReversed();
     for (const { name, closing = false, keepAliveOff = false } of order) {
       const requests = closing || keepAliveOff ? options.requests / FEWER_WHEN_CLOSING : options.requests;

@@ -127,7 +127,7 @@ async function runPausing(fields: Entrant[][], clients: Clients): Promise<Row[]>
   return fields.flat().map(({ row }) => row);
 }
 
-/** Another one begins each round, so that nobody is always the first or behind the same neighbour. */
+/** Another candidate begins each round, so that none is always the first or behind the same neighbour. */
 function turnsOf(count: number, round: number): number[] {
   const order = Array.from({ length: count }, (_, at) => (at + round) % count);
   return round % 2 === 0 ? order : order.reverse();

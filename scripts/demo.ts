@@ -15,7 +15,7 @@ import { freePort, waitFor } from '../testkit/wait-for.ts';
 import { mark, milliseconds, Progress, size, table } from './demo/terminal.ts';
 
 const CLIENTS = 48;
-/** Between an answer and the same client's next request, in milliseconds. */
+/** Between an answer and the same client's next request. */
 const PAUSE_MS: [number, number] = [0, 40];
 
 interface Reply {
@@ -74,7 +74,7 @@ async function startService(pm2: Pm2, port: number, progress: Progress): Promise
     'pm2 start ecosystem.config.js',
     async () => {
       await pm2.okWith({ cwd: ROOT, env: { PORT: String(port) } }, 'start', 'ecosystem.config.js');
-      // On a single CPU there would be nobody to take over.
+      // On a single CPU there would be no other instance to take over.
       if ((await pm2.processes('web')).length < 2) await pm2.ok('scale', 'web', '2');
       return pm2.online('web', (await pm2.processes('web')).length);
     },

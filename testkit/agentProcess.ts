@@ -1,4 +1,4 @@
-// An app with the agent in it and nobody between: many of them start in the time that PM2 needs for a few.
+// An app with the agent in it, without PM2: many of them start in the time that PM2 needs for a few.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ export async function startAgentProcess(
   });
   const send = (data: object) =>
     child.send({ cmd: MODULE_CMD, topic: MODULE_TOPIC, data }, () => {
-      // It has exited: whoever waits for its answer says so.
+      // It has exited: the wait for its answer reports that.
     });
   const options: AgentOptions = {
     version: 'test',

@@ -49,7 +49,7 @@ export function repeat(once: (tally: Tally) => Promise<void>, pauseMs = 5): Clie
 }
 
 /** Without an answer by then a client gives up. A connection that PM2 was handing to a worker that died in
- * that very moment stays open, and nobody answers. */
+ * that very moment stays open without an answer. */
 const ANSWER_MS = 15_000;
 
 interface Request {

@@ -48,7 +48,7 @@ export interface Load {
   stop(): Promise<LoadStats>;
 }
 
-/** Without any answer for this long nobody serves any more: the clients leave, so that a failed test can end. */
+/** After this long without any answer the clients stop, so that a failed test can end. */
 const GIVE_UP_MS = 30_000;
 
 class Books {

@@ -259,7 +259,7 @@ export class Pm2 {
   /** Ends the daemon and all that it started: politely, then whatever still carries this PM2_HOME. Throws when an inspector
    * was left open until then. */
   async kill({ keepFolder = false }: { keepFolder?: boolean } = {}): Promise<void> {
-    // A daemon that was killed before has left nobody to ask.
+    // A daemon that was killed before cannot be asked.
     const leftOpen = running.has(this) ? await this.noInspectorStaysOpen().catch((error: Error) => error) : undefined;
     for (const bus of this.#buses) bus.close();
     await this.runWith({ timeoutMs: 20_000 }, 'kill').catch(() => {});

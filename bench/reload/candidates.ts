@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEERS } from './peers.ts';
 
-/** What PM2 takes unless it is told, in milliseconds. */
+/** What PM2 takes unless it is told. */
 export const DEFAULT_KILL_TIMEOUT_MS = 1_600;
-/** Node's keepAliveTimeout of 5 s, a second, and what leaving takes, in milliseconds. */
+/** Node's keepAliveTimeout of 5 s, a second, and what leaving takes. */
 export const PATIENT_KILL_TIMEOUT_MS = 7_000;
 
 export interface Candidate {

@@ -4,11 +4,11 @@
 import { connect, type Socket } from 'node:net';
 import { bucketOf, type FailureKind, type Group, type Order, type Reply, type Seen } from './seen.ts';
 
-/** A request without its whole answer by then is given up, in milliseconds. */
+/** A client gives up a request without its whole answer by then. */
 const STALLED_MS = 10_000;
-/** After a failure a client draws breath, in milliseconds: a port that refuses would be asked ten thousand times a second. */
+/** A client's pause after a failure: without it, it would ask a port that refuses ten thousand times a second. */
 const BREATH_MS = 10;
-/** How often it is looked for stalled requests, in milliseconds. */
+/** How often the clients look for stalled requests. */
 const LOOK_EVERY_MS = 200;
 
 const END_OF_HEADERS = '\r\n\r\n';

@@ -41,7 +41,7 @@ export function publish(machine: Machine, options: Record<string, number | strin
     goals: goalsOf(figures),
     figures: { rows: figures },
   });
-  // A run of a few candidates is somebody's look at them, not what the project shows.
+  // A run of a few candidates is not the comparison that the project shows.
   if (options.only === '') render();
 }
 

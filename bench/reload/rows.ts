@@ -34,7 +34,7 @@ export interface RowFigures {
   failures: Record<FailureKind, number>;
   seconds: { median: number; min: number; max: number };
   latencyMs: { p50: number; p99: number; max: number };
-  /** From an old worker's last answer to its end, in milliseconds; absent where that cannot be seen. */
+  /** From an old worker's last answer to its end; absent where that cannot be seen. */
   leavingMs?: { median: number; p95: number; max: number };
 }
 

@@ -41,7 +41,7 @@ export interface Lane {
 
 /**
  * A lane has a PM2 daemon of its own, with the module in it if `attached`.
- * @param answerMs how long an answer takes on average, in milliseconds
+ * @param answerMs how long an answer takes on average
  */
 export async function openLane(attached: boolean, answerMs: number): Promise<Lane> {
   const ANSWER_MS = String(answerMs);

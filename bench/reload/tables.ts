@@ -1,4 +1,4 @@
-// The figures as tables: all of them for whoever wants to know, and the few that the benchmarks page shows.
+// The figures as tables: all of them, and the few that the benchmarks page shows.
 
 import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
 import type { RowFigures } from './rows.ts';

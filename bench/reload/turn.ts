@@ -9,17 +9,17 @@ import type { Clients } from './clients.ts';
 import type { Seen } from './seen.ts';
 import { type Service, WORKERS } from './services.ts';
 
-/** How often a process is looked for that is about to go, in milliseconds: figures about its end are exact to that. */
+/** How often a process is looked for that is about to go: figures about its end are exact to that. */
 const LOOK_EVERY_MS = 2;
 const OVER_WITHIN_MS = 60_000;
 /** So many answers, from every worker, before a reload begins: connections are spread and code is warm. */
 const WARM_ANSWERS = 500;
-/** For how long busy clients go on after a reload, in milliseconds: what it left broken shows. */
+/** For how long busy clients go on after a reload: what it left broken shows. */
 const AFTER_MS = 300;
 
 export interface Turn {
   seconds: number;
-  /** By old worker: from its last answer to its end, in milliseconds. */
+  /** By old worker: from its last answer to its end. */
   leavingMs: number[];
 }
 

@@ -21,7 +21,7 @@ export function rssMb(pid: number): number {
   return Number(kilobytes) / 1024;
 }
 
-/** CPU time of a process so far, all its threads, in milliseconds. */
+/** CPU time of a process so far, all its threads. */
 export function cpuMs(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // After the name, which may hold spaces: state is field 3, utime and stime are 14 and 15.

@@ -9,7 +9,7 @@ import { type Pm2, startPm2 } from '../../testkit/pm2.ts';
 import type { Pm2Process } from '../../testkit/pm2Versions.ts';
 import { freePort, waitFor } from '../../testkit/wait-for.ts';
 
-/** An idle app's boot is over this long after its first idle moment, lazy compilation and all, in milliseconds. */
+/** An idle app's boot is over this long after its first idle moment, lazy compilation and all. */
 const SETTLE_MS = 1_500;
 
 export interface IdleFleet {
@@ -112,7 +112,7 @@ function probesOf(pm2: Pm2): string {
   return join(pm2.folder, 'probes');
 }
 
-/** Holds of a process's event loop: when each began (monotonic clock) and how long it was, both in milliseconds. */
+/** Holds of a process's event loop: when each began (monotonic clock) and how long it was, both. */
 export type Holds = [at: number, heldMs: number][];
 
 export interface Probe {

@@ -15,7 +15,7 @@ export interface Machine {
   cpu: string;
   memoryGb: number;
   kernel: string;
-  /** Processes that ran or wanted to run over the last minute: above 0.5 or so, somebody else is at work here. */
+  /** Processes that ran or wanted to run over the last minute: above 0.5 or so, other programs are at work here. */
   loadBefore: number;
 }
 

@@ -29,7 +29,7 @@ export interface Report {
   options: Record<string, number | string | boolean>;
   sections: Section[];
   goals: Goal[];
-  /** For whoever quotes them; small. */
+  /** Small print under the figures, for people who quote them. */
   figures: Record<string, unknown>;
 }
 

@@ -1,4 +1,4 @@
-// A change made on purpose: a line that somebody may break one day, and the tests that have to notice.
+// A mutation: a change that breaks a line on purpose, and the tests that have to notice.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -11,7 +11,7 @@ import { ROOT } from './root.ts';
 const TEST_TIMEOUT_MS = 600_000;
 /** One file, should its process not end. */
 const FILE_TIMEOUT_MS = 900_000;
-/** From the request to end until it is killed, and from its end until nobody's output is waited for any more. */
+/** How long a file may take to end when it is asked to, and how long its output is read after its end. */
 const END_TIMEOUT_MS = 3_000;
 
 export const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;

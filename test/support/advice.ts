@@ -1,4 +1,4 @@
-// Follows what doctor says, to the letter: its lines in a shell, as somebody who pastes them.
+// Follows doctor's advice to the letter: runs its lines in a shell, as a person does who pastes them.
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoctorReply } from '../../contract/commandMessages.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /**
  * Puts a process into a memory cgroup of its own with so many bytes, v2 or v1.
- * @returns moves it back; undefined where this machine lets nobody make one
+ * @returns moves it back; undefined where this machine allows none
  */
 export function limitMemory(pid: number, bytes: number): (() => void) | undefined {
   const places = [

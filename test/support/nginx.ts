@@ -22,7 +22,7 @@ export async function startNginx(site: string, isUp: () => Promise<unknown>): Pr
   mkdirSync(join(folder, 'sites-enabled'));
   writeFileSync(join(folder, 'sites-enabled', 'site.conf'), site);
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((of) => `${of}_temp_path ${folder}/${of};`);
-  // Its workers read the site's files as whoever runs the test.
+  // Its workers read the site's files as the user that runs the test.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   writeFileSync(
     file,

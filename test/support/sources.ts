@@ -1,4 +1,4 @@
-// Sources as somebody wrote them, what a compiler makes of them, and where in a file something stands.
+// Source files, their compiled form, and the line of a text in a file.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const CLIENTS = 8;
-/** All the time that a worker would need to leave too early; that it has left would not show, as nobody reaps it. */
+/** More time than a worker needs to exit too early. Its exit would not show, as its stopped primary does not reap it. */
 const STANDS_STILL_MS = 500;
 /** A client without an answer gives up after this many milliseconds. */
 const PATIENCE_MS = 10_000;

@@ -21,7 +21,7 @@ const made = new Set<User>();
 /** What goes on as one of them, by uid. */
 const going = new Map<number, ChildProcess>();
 
-/** Of a test that was killed, users stay: whoever comes so much later removes them, in milliseconds. */
+/** The users of a test that was killed are removed by a test that runs so much later. */
 const FORGOTTEN_MS = 15 * 60_000;
 
 /** Makes a user without a home and without a password. */
