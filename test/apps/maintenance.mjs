@@ -11,7 +11,7 @@ const { maintenance } =
 
 const kept = [];
 function keepForEver() {
-  for (let i = 0; i < 2_000; i++) kept.push({ i });
+  for (let i = 0; i < 300; i++) kept.push({ i });
 }
 if (process.env.LEAKS) setInterval(keepForEver, 20);
 
