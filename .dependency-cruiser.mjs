@@ -13,15 +13,19 @@ const MAY_IMPORT = {
   'module/attach': ['contract', 'shared'],
   'module/pm2': ['contract', 'shared'],
   'module/state': ['contract', 'shared', 'module/pm2'],
-  'module/fleet': ['contract', 'shared', 'module/pm2', 'module/state', 'module/attach'],
-  'module/agents': ['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/fleet'],
+  'module/events': ['contract'],
+  'module/fleet': ['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
+  'module/agents': [
+    ...['contract', 'shared'],
+    ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet'],
+  ],
   'module/operations': [
     ...['contract', 'shared', 'diagnostics'],
-    ...['module/pm2', 'module/state', 'module/attach', 'module/fleet', 'module/agents'],
+    ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/api': [
-    ...['contract', 'shared'],
-    ...['module/pm2', 'module/state', 'module/attach', 'module/fleet', 'module/agents', 'module/operations'],
+    ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
+    ...['module/fleet', 'module/agents', 'module/operations'],
   ],
   // main.ts and the few files beside it.
   module: ['contract', 'shared', 'drain', 'diagnostics'],

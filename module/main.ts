@@ -1,46 +1,45 @@
-// The PM2 module: one long-lived process per daemon. Wires the rooms together, nothing else.
+// The PM2 module: one long-lived process for each daemon. Composes the rooms, and nothing else.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AGENT_MESSAGE, LEASE_MS, type Verdict } from '../contract/agentMessages.ts';
 import { VERSION } from '../contract/version.ts';
 import { printable } from '../shared/text/printable.ts';
 import { redact } from '../shared/text/redact.ts';
 import { createAgentCalls } from './agents/agentCalls.ts';
-import { createKeeper } from './agents/attachLoop.ts';
+import { createAttaching } from './agents/attaching.ts';
 import { createBadMessages } from './agents/badMessages.ts';
 import { createAgentEars } from './agents/hearAgents.ts';
-import { createModuleActions } from './api/moduleActions.ts';
+import type { Services } from './agents/services.ts';
+import { answerCommands } from './api/commandBus.ts';
+import { createExecute } from './api/execute.ts';
+import { listTriggers } from './api/triggers.ts';
 import { createAttacher } from './attach/index.ts';
+import { createEvents } from './events/events.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createResponsiveness } from './fleet/responsiveness.ts';
 import { describe, installLastResort, startAnew } from './lastResort.ts';
+import { createListing } from './listing.ts';
 import { createActionRuns } from './operations/actionRuns.ts';
 import { createCompressor } from './operations/compressor.ts';
 import { createCoordinator } from './operations/coordinator.ts';
-import { askDoctor } from './operations/doctor/gather.ts';
 import { createStandIns } from './operations/extraInstance.ts';
 import { createLastServing } from './operations/lastServing.ts';
 import { createReloadJournal } from './operations/reload/reloadJournal.ts';
 import { createRollingReload } from './operations/reload/rollingReload.ts';
-import { openRepl } from './operations/repl.ts';
 import { becomeActive } from './pm2/active.ts';
 import { connectDaemon, type PmId } from './pm2/daemon.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
 import { readSettings } from './pm2/settings.ts';
+import { endInOrder } from './shutdown.ts';
 import { keepAgentFile } from './state/agentFile.ts';
 import { MODULE_FILE, openState, uidOf } from './state/state.ts';
 
-/** Pause between two looks at PM2's list when nothing was heard, in milliseconds: the bus may have missed something. */
-const LIST_EVERY_MS = 30_000;
-/** Pause after an event before PM2's list is read, in milliseconds: a restart is several events. */
+/** Pause after an event of PM2 before its list is read: a restart is several events. */
 const SETTLE_MS = 30;
 /** The same after an agent said hello: its actions come after that word. */
 const HELLO_SETTLE_MS = 300;
-/** How long a reload that runs may take to put things back when the module goes, in milliseconds of its kill_timeout. */
-const LEAVES_WITHIN_MS = 3_000;
 
 const log = (line: string) => console.log(`pm2-ops: ${printable(redact(line))}`);
 
@@ -51,178 +50,108 @@ async function main(): Promise<void> {
   for (const line of refused) log(line);
 
   const state = openState(pm2Home);
+  const { folder } = state;
   const pm2File = process.argv[1] ?? '';
   const daemon = await connectDaemon(loadPm2(pm2File), (error) => {
     log(`failed at something on PM2's bus, and goes on: ${describe(error)}`);
   });
   await becomeActive(daemon, ({ pmId }) => log(`stands by: pm2-ops with id ${pmId} acts for this daemon`));
+
+  const events = createEvents(log);
   const fleet = createFleet(({ isModule, pid }) => !isModule && pid !== process.pid);
   daemon.onReady(fleet.saidReady);
-  const attacher = createAttacher({ stateDir: state.folder, guardScript: beside('guard.cjs'), log });
+  events.on('exit-report', ({ app, report }) => void fleet.exitReports.set(app, report));
+  const listing = createListing({ daemon, fleet, events, log });
+  const { refresh } = listing;
+  const calls = createAgentCalls(daemon.send);
+  const attacher = createAttacher({ stateDir: folder, guardScript: beside('guard.cjs'), log });
   const source = readFileSync(beside('agent.cjs'), 'utf8');
-  const keeper = createKeeper({ daemon, fleet, attacher, settings, state, source, leaseMs, refresh, log });
-  /** The reading of PM2's list that runs, and the one that begins after it. */
-  let current: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
+  const attaching = createAttaching({
+    ...{ daemon, fleet, events, refresh, log },
+    ...{ attacher, settings, state, source, leaseMs },
+  });
+  const { attachLoop, handshake, successors } = attaching;
+  const services: Services = { fleet, daemon, calls, events, refresh, askState: handshake.askState, log };
+
   const answer = (pmId: PmId, id: string, verdict: Verdict) => {
     daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
   };
-  const compressor = createCompressor(state.folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
-  const calls = createAgentCalls(daemon.send);
-  const standIns = createStandIns({ fleet, daemon, calls, refresh, askState: keeper.askState, log });
-  const coordinator = createCoordinator({
-    fleet,
-    standIns,
-    answer,
-    askState: keeper.askState,
-    reloading: (app) => reloads.runs(app),
-  });
-
-  const responsiveness = createResponsiveness(fleet, keeper.answers);
-  const journal = createReloadJournal(state.folder);
-  const reloads = createRollingReload({
-    fleet,
-    daemon,
-    calls,
-    journal,
-    refresh,
-    askState: keeper.askState,
-    dumping: coordinator.dumping,
-    log,
-  });
-  const lastServing = createLastServing({
-    fleet,
-    calls,
-    askState: keeper.askState,
-    reloading: reloads.runs,
-    dumping: coordinator.dumping,
-    log,
-  });
-  const runs = createActionRuns({ fleet, calls, folder: state.folder, refresh, sweep: state.sweep });
-
+  const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
+  const standIns = createStandIns(services);
+  const coordinator = createCoordinator({ ...services, standIns, answer, reloading: (app) => reloads.runs(app) });
+  const { dumping } = coordinator;
+  const reloads = createRollingReload({ ...services, journal: createReloadJournal(folder), dumping });
+  const lastServing = createLastServing({ ...services, reloading: reloads.runs, dumping });
+  const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
+
+  events.on('exited', ({ process: { pid } }) => {
+    coordinator.gone(pid);
+    compressor.cancel((job) => job.pid === pid);
+  });
+  listing.onChanges(({ added, removed }) => {
+    if (removed.length > 0) state.sweep();
+    successors.replaced(removed);
+    attachLoop.tellKept(fleet.members());
+    attachLoop.look(added);
+    standIns.sweep();
+  });
+  events.on('listed', lastServing.look);
+  events.on('state', lastServing.look);
   daemon.onBusEvent(
     AGENT_MESSAGE,
     createAgentEars({
-      fleet,
-      keeper,
-      coordinator,
-      compressor,
-      calls,
-      bad,
+      ...{ ...attaching, fleet, events, coordinator, compressor, calls, bad },
       send: daemon.send,
-      onHello: () => settleSoon(HELLO_SETTLE_MS),
-      onState: lastServing.look,
+      onHello: () => listing.refreshSoon(HELLO_SETTLE_MS),
     }),
   );
   daemon.onProcessEvent((event, pmId, restarts) => {
-    if (event === 'online') keeper.succeeded(pmId, restarts);
-    settleSoon(SETTLE_MS);
+    if (event === 'online') successors.succeeded(pmId, restarts);
+    listing.refreshSoon(SETTLE_MS);
   });
 
-  writeFileSync(join(state.folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
+  writeFileSync(join(folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
     mode: 0o600,
   });
-  const agentFile = keepAgentFile(state.folder, beside('agent-preload.cjs'));
+  const agentFile = keepAgentFile(folder, beside('agent-preload.cjs'));
   await attacher.recover();
   state.sweep();
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
-  const listing = setInterval(() => void refresh(), LIST_EVERY_MS);
+  listing.start();
   await refresh();
-  const repl = {
-    fleet,
-    settings,
-    calls,
-    sources: () => ({
-      source: readFileSync(beside('repl.cjs'), 'utf8'),
-      worker: readFileSync(beside('repl-worker.cjs'), 'utf8'),
-    }),
-    folderOf: (pid: number) => ({ folder: state.folderFor(uidOf(pid)), uid: uidOf(pid) }),
-  };
-  createModuleActions({
-    doctor: async () => {
-      await refresh();
-      return askDoctor({
-        fleet,
-        settings,
-        refused,
-        folder: state.folder,
-        agentFile,
-        settingsFile: join(pm2Home, 'module_conf.json'),
-        pm2: pm2Version(pm2File),
-        node: process.version,
-        calls,
-        responsiveness,
-      });
-    },
-    repl: async (question) => {
-      await refresh();
-      return openRepl(repl, question);
-    },
-    fleet,
-    attacher,
-    responsiveness,
-    keeper,
-    settings,
-    daemon,
-    reloads,
-    runs,
+
+  const execute = createExecute({
+    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad },
+    runs: createActionRuns({ ...services, folder, sweep: state.sweep }),
     isDumping: state.isDumping,
-    refresh,
-    bad,
+    examined: {
+      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness },
+      settingsFile: join(pm2Home, 'module_conf.json'),
+      pm2: pm2Version(pm2File),
+      node: process.version,
+    },
+    replParts: {
+      ...{ fleet, settings, calls },
+      sources: () => ({
+        source: readFileSync(beside('repl.cjs'), 'utf8'),
+        worker: readFileSync(beside('repl-worker.cjs'), 'utf8'),
+      }),
+      folderOf: (pid) => ({ folder: state.folderFor(uidOf(pid)), uid: uidOf(pid) }),
+    },
   });
+  listTriggers(execute, fleet);
+  answerCommands(execute, fleet);
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
   void reloads.recover();
 
-  let settling: NodeJS.Timeout | undefined;
-  function settleSoon(ms: number): void {
-    settling ??= setTimeout(() => {
-      settling = undefined;
-      void refresh();
-    }, ms);
-  }
-
-  /** Reads PM2's list and acts on what changed: one at a time, since the daemon measures every process for it. */
-  function refresh(): Promise<void> {
-    next ??= (current ?? Promise.resolve()).then(() => {
-      current = next;
-      next = undefined;
-      return readList();
-    });
-    return next;
-  }
-
-  async function readList(): Promise<void> {
-    try {
-      const { added, removed } = fleet.sync(await daemon.list());
-      for (const { process } of removed) {
-        coordinator.gone(process.pid);
-        compressor.cancel(({ pid }) => pid === process.pid);
-      }
-      if (removed.length > 0) state.sweep();
-      keeper.replaced(removed);
-      keeper.yieldTaken(fleet.members());
-      keeper.look(added);
-      standIns.sweep();
-      lastServing.look();
-    } catch (error) {
-      log(`PM2's list could not be read: ${(error as Error).message}`);
-    }
-  }
-
-  async function leave(): Promise<void> {
-    clearInterval(renewal);
-    clearInterval(listing);
-    clearTimeout(settling);
-    await Promise.race([reloads.close(), sleep(LEAVES_WITHIN_MS)]);
-    await keeper.close();
-    process.exit(0);
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void leave());
-  // The daemon is gone: whoever starts it again starts us again.
-  process.once('disconnect', () => void leave());
-  process.on('message', (message) => {
-    if (message === 'shutdown') void leave();
+  endInOrder({
+    stopTimers() {
+      clearInterval(renewal);
+      listing.stop();
+    },
+    endReloads: reloads.close,
+    endAttaching: attachLoop.close,
   });
 }
 

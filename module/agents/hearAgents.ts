@@ -1,42 +1,54 @@
-// What agents say on the bus, given to the room that it is for: only what is a message, only of the process that it says it
-// is of, and never more of it than the module can bear. Whatever one process sends, it is the only one to bear the harm.
+// Hands on what agents say on the bus: only messages, only those of the process that they say they are of, and never more of
+// them than the module can bear. Whatever one process sends, no other one is harmed.
 
 import type { AgentMessage } from '../../contract/agentMessages.ts';
 import { appOf } from '../../contract/app.ts';
-import { type Fleet, learn, type Member } from '../fleet/fleet.ts';
-import type { Compressor } from '../operations/compressor.ts';
-import type { Coordinator } from '../operations/coordinator.ts';
+import { subjectOf } from '../events/events.ts';
+import { learn, type Member } from '../fleet/fleet.ts';
 import { type Daemon, type PmId, slotOf } from '../pm2/daemon.ts';
 import type { AgentCalls } from './agentCalls.ts';
 import { type Heard, readAgentMessage } from './agentMessages.ts';
-import type { Keeper } from './attachLoop.ts';
+import type { AttachLoop } from './attachLoop.ts';
 import type { BadMessages } from './badMessages.ts';
+import type { Handshake } from './handshake.ts';
+import type { Knocks } from './knocks.ts';
+import type { Services } from './services.ts';
 
-export interface AgentEars {
-  fleet: Fleet;
-  keeper: Pick<Keeper, 'heard' | 'knocked' | 'left'>;
-  coordinator: Pick<Coordinator, 'ask' | 'done'>;
-  compressor: Pick<Compressor, 'begin' | 'end' | 'cancel'>;
+type Of<Kind> = Extract<AgentMessage, { kind: Kind }>;
+
+/** Those that the messages are for. */
+export interface AgentEars extends Pick<Services, 'fleet' | 'events'> {
+  handshake: Pick<Handshake, 'heard'>;
+  knocks: Pick<Knocks, 'knocked'>;
+  attachLoop: Pick<AttachLoop, 'lost'>;
+  /** Decides who may drain and dump. */
+  coordinator: { ask(pmId: PmId, ask: Of<'ask'>): void; done(askId: string, pid: number): void };
+  /** Compresses dumps. */
+  compressor: {
+    begin(message: Of<'compress'>): boolean;
+    end(pmId: PmId, message: Of<'compress-end'>): void;
+    cancel(isMeant: (job: { id: string; pid: number }) => boolean): void;
+  };
   calls: Pick<AgentCalls, 'heard'>;
   bad: BadMessages;
   send: Daemon['send'];
   /** An agent is new, or has come back: PM2's list is worth a look. */
   onHello(): void;
-  /** A process has told how it stands. */
-  onState(): void;
 }
 
 /** @returns hears what a process has put on the bus; `pmId` is filled in by PM2's daemon */
 export function createAgentEars({
   fleet,
-  keeper,
+  events,
+  handshake,
+  knocks,
+  attachLoop,
   coordinator,
   compressor,
   calls,
   bad,
   send,
   onHello,
-  onState,
 }: AgentEars): (pmId: PmId, data: unknown) => void {
   return (pmId, data) => {
     const heard = bad.isFlooding(pmId) ? FLOOD : readAgentMessage(data);
@@ -45,7 +57,7 @@ export function createAgentEars({
       return;
     }
     bad.refuse(pmId, heard.refused);
-    // Whoever asked must not have to wait for a reply that is none.
+    // The caller must not have to wait for a reply that is none.
     if (heard.nonce !== undefined) calls.heard(pmId, { kind: 'reply', nonce: heard.nonce, reply: NO_REPLY });
   };
 
@@ -58,22 +70,24 @@ export function createAgentEars({
     switch (message.kind) {
       case 'hello':
         // Else it may be late, to a module before this one.
-        if (keeper.heard(pmId, message)) onHello();
-        onState();
+        if (handshake.heard(pmId, message)) onHello();
         break;
       case 'knock':
-        keeper.knocked(pmId, message.pid);
+        knocks.knocked(pmId, message.pid);
         break;
       case 'state': {
         const member = sender(pmId, message.pid);
         if (!member) break;
+        const before = member.state;
         learn(member, message);
-        onState();
+        events.emit('state', { process: subjectOf(member.process), state: message.state, before });
         break;
       }
       case 'leaves': {
         const member = sender(pmId, message.report.pid);
-        if (member) fleet.leaves.set(appOf(member.process), message.report);
+        if (!member) break;
+        const app = appOf(member.process);
+        events.emit('exit-report', { process: subjectOf(member.process), app, report: message.report });
         break;
       }
       case 'ask':
@@ -99,7 +113,7 @@ export function createAgentEars({
         if (!calls.heard(pmId, message)) bad.refuse(pmId, `a "${message.kind}" to somebody else's question`);
         break;
       case 'bye':
-        if (sender(pmId, message.pid)) keeper.left(pmId, message.reason, message.forGood);
+        if (sender(pmId, message.pid)) attachLoop.lost(pmId, message.reason, message.forGood);
     }
   }
 

@@ -1,28 +1,15 @@
-// What the command asks, validated: whoever may use the daemon's socket can send the module anything.
+// What arrives under the command's topic, validated: every user of the daemon's socket can send the module anything.
 import * as z from 'zod/mini';
-import type { ReplQuestion, RunRequest } from '../../contract/commandMessages.ts';
-
-const short = z.string().check(z.maxLength(1_000));
 
 const requests = z.object({
   nonce: z.string().check(z.regex(/^[\w-]{1,100}$/)),
-  action: short,
+  action: z.string().check(z.maxLength(1_000)),
   params: z.unknown(),
 });
-const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
-const replQuestions = z.object({ target: short, user: short, uid: z.int() });
 
 export type CommandRequest = z.output<typeof requests>;
 
-/** @returns undefined when it is none: there is nobody to answer then */
+/** @returns undefined when it is none: nothing can be answered then, because there is no nonce */
 export function readCommandRequest(data: unknown): CommandRequest | undefined {
   return requests.safeParse(data).data;
-}
-
-export function readRun(params: unknown): RunRequest | undefined {
-  return runs.safeParse(params).data;
-}
-
-export function readReplQuestion(params: unknown): ReplQuestion | undefined {
-  return replQuestions.safeParse(params).data;
 }

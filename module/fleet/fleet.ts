@@ -32,8 +32,8 @@ export interface Member {
 
 export interface Fleet {
   members(): Member[];
-  /** By app: how the last process that we drained on a signal left. */
-  readonly leaves: Map<App, ExitReport>;
+  /** By app: how the last process exited that its agent drained on a signal. */
+  readonly exitReports: Map<App, ExitReport>;
   get(pmId: PmId): Member | undefined;
   /** An instance said `process.send('ready')` just now. */
   saidReady(pmId: PmId): void;
@@ -57,7 +57,7 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
   const all = () => [...members.values()].sort((a, b) => rank(a) - rank(b));
   const instancesOf = (app: App) => all().filter(({ process }) => appOf(process) === app);
   return {
-    leaves: new Map(),
+    exitReports: new Map(),
     members: all,
     get: (pmId) => members.get(pmId),
     saidReady: (pmId) => readyAtMs.set(pmId, performance.now()),

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idleness } from '../../shared/linux/idleness.ts';
 import { readStat } from '../../shared/linux/proc.ts';
+import { type Events, subjectOf } from '../events/events.ts';
 import type { Fleet, Member } from './fleet.ts';
 
 /** An event loop that has not answered for so long is blocked, in milliseconds. */
@@ -33,6 +34,7 @@ interface Question {
 export function createResponsiveness(
   fleet: Fleet,
   ask: (member: Member, withinMs: number) => Promise<boolean>,
+  events: Events,
 ): Responsiveness {
   /** By pid. */
   const questions = new Map<number, Question>();
@@ -42,7 +44,11 @@ export function createResponsiveness(
       forgetTheGone();
       const candidates = members.filter(({ process, attachment }) => process.pid > 0 && attachment.is !== 'skipped');
       const found = await Promise.all(
-        candidates.map(async (member) => [member.process.pid, await silence(member)] as const),
+        candidates.map(async (member) => {
+          const blockedMs = await silence(member);
+          if (blockedMs !== null) events.emit('blocked', { process: subjectOf(member.process), blockedMs });
+          return [member.process.pid, blockedMs] as const;
+        }),
       );
       return new Map(found.flatMap(([pid, ms]) => (ms === null ? [] : [[pid, ms]])));
     },

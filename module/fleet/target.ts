@@ -34,6 +34,16 @@ export function processesOf(fleet: Fleet, target: string): Member[] {
 }
 
 /**
+ * Those processes, at least one.
+ * @param action for which it is asked
+ * @returns what to type instead when there is none
+ */
+export function membersOf(fleet: Fleet, target: string, action: string): Member[] | Failure {
+  const members = processesOf(fleet, target);
+  return members.length > 0 ? members : wrong(action, ...nobody(fleet, target));
+}
+
+/**
  * The one process meant by a pm_id, `name:pm_id`, or the name of an app that has a single instance.
  * @param action for which it is asked
  * @returns what to type instead when it is none or several
@@ -108,7 +118,7 @@ function idsOf(members: readonly Member[]): string {
 }
 
 /** What is said where nothing fits, and what to do. */
-export function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
+function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
   // `web:7` of an app that has no instance 7.
   const name = nameBeforeId(target);
   const named = name === undefined ? [] : processesOf(fleet, name);

@@ -32,7 +32,7 @@ export const APP_CHECKS: Check[] = [
           each: reloadWith(host, app, '--kill-timeout', String(ms)),
           ecosystem: { kill_timeout: ms },
         });
-        const last = host.fleet.leaves.get(app.app);
+        const last = host.fleet.exitReports.get(app.app);
         if (last?.suggestedKillTimeoutMs !== undefined && last.suggestedKillTimeoutMs > killTimeoutMs) {
           const which = last.cutRequests.length > 0 ? ` (${last.cutRequests.join(', ')})` : '';
           return [

@@ -4,6 +4,7 @@ import type { ModuleMessage } from '../../../contract/agentMessages.ts';
 import { createAgentCalls } from '../../../module/agents/agentCalls.ts';
 import { createBadMessages } from '../../../module/agents/badMessages.ts';
 import { createAgentEars } from '../../../module/agents/hearAgents.ts';
+import { createEvents } from '../../../module/events/events.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import type { PmId } from '../../../module/pm2/daemon.ts';
 import { listed } from '../../support/listed.ts';
@@ -13,7 +14,7 @@ describe('what an agent says', () => {
     const { say, heard } = ears();
     say(1, { kind: 'bye', pid: 1001, reason: 'it was told to detach' });
     say('_old_1', { kind: 'done', id: '1001-0-1', pid: 1001 });
-    assert.deepEqual(heard, ['left 1', 'done 1001-0-1', 'cancel']);
+    assert.deepEqual(heard, ['lost 1', 'done 1001-0-1', 'cancel']);
   });
 
   it('is nothing in the name of another process', () => {
@@ -37,7 +38,6 @@ describe('what an agent says', () => {
     say(2, { kind: 'compress-end', id: '1001-0-1', pid: 1001, bytes: 1 });
     say(2, { kind: 'echo', id: '1001-0-1', pid: 1001 });
     assert.deepEqual(heard, []);
-    assert.equal(fleet.leaves.size, 0);
     assert.equal(fleet.get(1)?.state, 'unknown');
     assert.equal(bad.of(fleet.get(1)!), 0);
     assert.equal(bad.of(fleet.get(2)!), 1);
@@ -86,18 +86,22 @@ function ears() {
   const send = async (_pmId: PmId, message: ModuleMessage) => {
     sent.push(message);
   };
+  const events = createEvents((line) => log.push(line));
+  for (const name of ['exit-report', 'state'] as const) events.on(name, () => void heard.push(name));
   const calls = createAgentCalls(send);
   const bad = createBadMessages(fleet, (line) => log.push(line));
   const say = createAgentEars({
     fleet,
-    keeper: { heard: note('hello'), knocked: note('knock'), left: note('left') },
+    events,
+    handshake: { heard: note('hello') },
+    knocks: { knocked: note('knock') },
+    attachLoop: { lost: note('lost') },
     coordinator: { ask: note('ask'), done: note('done') },
     compressor: { begin: note('compress'), end: note('compressed'), cancel: note('cancel') },
     calls,
     bad,
     send: note('echo') as never,
     onHello: note('settle'),
-    onState: note('standing'),
   });
   return { fleet, heard, log, sent, calls, bad, say };
 }

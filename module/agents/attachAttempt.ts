@@ -1,0 +1,153 @@
+// One try to have an agent in a process: may it be attached to, is an agent there already, is this a good moment, and the attach.
+import { randomUUID } from 'node:crypto';
+import { appOf, titleOf } from '../../contract/app.ts';
+import { type Attacher, qualify } from '../attach/index.ts';
+import { isAttached, skip, wait } from '../fleet/attachment.ts';
+import type { Member } from '../fleet/fleet.ts';
+import type { ReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
+import { isExcluded, matches, type Settings } from '../pm2/settings.ts';
+import { type State, uidOf } from '../state/state.ts';
+import type { OptionsFor } from './agentOptions.ts';
+import { type Handshake, HELLO_WITHIN_MS } from './handshake.ts';
+import type { Knocks } from './knocks.ts';
+import type { Services } from './services.ts';
+
+/** The first and the longest pause between two tries: short while a process boots, then out of the way. */
+export const FIRST_RETRY_MS = 50;
+export const LONGEST_RETRY_MS = 5_000;
+/** Pause before a process that writes a heap dump is looked at again. */
+const DUMPING_RETRY_MS = 500;
+/** Pause before a process whose app is being reloaded is looked at again. */
+const RELOADING_RETRY_MS = 150;
+/** A longer pause follows a try for which the inspector was opened. */
+const LONGEST_QUIET_MS = 1_000;
+
+/** What follows a try. */
+export interface Next {
+  /** The pause before the next try; null when there is to be none. */
+  pauseMs: number | null;
+  /** The next try counts as the first one, which asks the agent that may be there. */
+  anew?: true;
+}
+
+export interface AttemptParts extends Pick<Services, 'fleet'> {
+  attacher: Attacher;
+  settings: Settings;
+  state: State;
+  handshake: Handshake;
+  knocks: Pick<Knocks, 'isKnocking'>;
+  reloads: Pick<ReloadsOfPm2, 'goesOnBeside'>;
+  optionsFor: OptionsFor;
+  /** The agent's bundled source. */
+  source: string;
+}
+
+/** @returns tries once; `tries` counts from 1. What became of it is the member's attachment. */
+export function createAttachAttempt(parts: AttemptParts): (member: Member, tries: number) => Promise<Next> {
+  const { fleet, attacher, settings, state, handshake, knocks, reloads, optionsFor, source } = parts;
+  return async (member, tries) =>
+    whyNever(member) ??
+    whyNotNow(member) ??
+    (await agentIsThere(member, tries)) ??
+    whyNotLive(member, tries) ??
+    (await attachLive(member, tries));
+
+  /** The settings of the person. */
+  function whyNever(member: Member): Next | undefined {
+    const called = namesOf(member);
+    if (!called.some((each) => matches(each, settings.include)))
+      return never(member, 'not-included', 'not in pm2-ops:include');
+    const names = fleet.members().flatMap(namesOf);
+    if (called.some((each) => isExcluded(each, settings.exclude, names)))
+      return never(member, 'excluded', 'excluded by pm2-ops:exclude');
+    return undefined;
+  }
+
+  function whyNotNow(member: Member): Next | undefined {
+    const { pid } = member.process;
+    try {
+      state.folderFor(uidOf(pid));
+    } catch (error) {
+      wait(member, 'no-folder', (error as Error).message);
+      return { pauseMs: LONGEST_RETRY_MS };
+    }
+    if (!state.isDumping(pid)) return undefined;
+    // Its agent is there and will answer; an inspector would stay open until V8 is done.
+    wait(member, 'dumping', 'it writes a heap dump');
+    return { pauseMs: DUMPING_RETRY_MS, anew: true };
+  }
+
+  /** An agent of a predecessor of this module, or one that the app loaded itself, needs no inspector. */
+  async function agentIsThere(member: Member, tries: number): Promise<Next | undefined> {
+    if (tries !== 1 || !hasActionsOfOurs(member)) return undefined;
+    const hello = await handshake.welcome(member).catch(() => undefined);
+    // Or one that announced itself meanwhile has answered another welcome.
+    return hello || isAttached(member) ? { pauseMs: null } : undefined;
+  }
+
+  function whyNotLive(member: Member, tries: number): Next | undefined {
+    const { pid } = member.process;
+    if (settings.attach === 'off') {
+      const reason = hasActionsOfOurs(member)
+        ? 'its agent does not answer: it is of another version, or its event loop is blocked; restart the app to have the new one'
+        : 'the app does not load the agent itself';
+      return never(member, 'attach-off', `pm2-ops:attach is off and ${reason}`);
+    }
+    // The processors are for the clients that come back, and for the processes that start and end: on two cores a reload took
+    // 1.25 times as long as without agents, and 1.06 to 1.15 with agents that wait (npm run bench:reload -- --load busy).
+    if (reloads.goesOnBeside(appOf(member.process), pid)) {
+      wait(member, 'reloading', 'PM2 reloads its app: the agent comes when that is over');
+      return { pauseMs: RELOADING_RETRY_MS, anew: true };
+    }
+    const fitness = qualify(pid);
+    if (fitness.fit) return undefined;
+    if (fitness.retry) {
+      wait(member, fitness.code, fitness.reason);
+      return { pauseMs: backoffMs(tries) };
+    }
+    skip(member, fitness.code, fitness.reason);
+    return { pauseMs: fitness.code === 'not-node' ? LONGEST_RETRY_MS : null };
+  }
+
+  async function attachLive(member: Member, tries: number): Promise<Next> {
+    const { pmId, pid } = member.process;
+    const nonce = randomUUID();
+    const hello = handshake.expect(nonce, pid);
+    const result = await attacher.attach(pid, {
+      source,
+      argument: { options: optionsFor(member.process), nonce },
+      isWanted: () => !isAttached(member) && !knocks.isKnocking(pmId, pid),
+    });
+    if (result.ok) {
+      if (await hello()) return { pauseMs: null };
+      wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
+      return { pauseMs: backoffMs(tries) };
+    }
+    // Its own copy of the agent has answered meanwhile.
+    if (isAttached(member)) return { pauseMs: null };
+    if (result.code === 'unwanted') return { pauseMs: HELLO_WITHIN_MS };
+    if (result.retryAfterMs === null) return never(member, result.code, result.reason);
+    wait(member, result.code, result.reason);
+    // Each look at a process in the middle of its requests costs it five lines in its log.
+    const growth = result.code === 'busy' && result.retryAfterMs > LONGEST_QUIET_MS ? 2 ** Math.min(tries, 5) : 1;
+    return { pauseMs: result.retryAfterMs * growth };
+  }
+}
+
+function backoffMs(tries: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 1.5 ** (tries - 1));
+}
+
+function never(member: Member, code: string, reason: string): Next {
+  skip(member, code, reason);
+  return { pauseMs: null };
+}
+
+/** The names by which a setting can mean it. */
+function namesOf(member: Member): string[] {
+  return [member.process.name, titleOf(member.process)];
+}
+
+function hasActionsOfOurs(member: Member): boolean {
+  return member.process.actions.some(({ ours }) => ours);
+}

@@ -1,0 +1,17 @@
+// What everything that works on managed processes shares.
+import type { Events } from '../events/events.ts';
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import type { Daemon } from '../pm2/daemon.ts';
+import type { AgentCalls } from './agentCalls.ts';
+
+export interface Services {
+  fleet: Fleet;
+  daemon: Daemon;
+  calls: AgentCalls;
+  events: Events;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
+  /** Asks an agent how its process stands now, which updates the fleet. Settles in any case, within a second or so. */
+  askState(member: Member): Promise<void>;
+  log(line: string): void;
+}

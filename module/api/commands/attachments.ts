@@ -1,0 +1,37 @@
+// `attach` and `detach`: a person has agents come and go.
+import type { Failure } from '../../../contract/errors.ts';
+import type { AttachLoop } from '../../agents/attachLoop.ts';
+import type { Fleet, Member } from '../../fleet/fleet.ts';
+import { membersOf } from '../../fleet/target.ts';
+import { processStatus } from '../processStatus.ts';
+import type { AttachmentReply, Target } from '../request.ts';
+
+export interface AttachParts {
+  fleet: Fleet;
+  attachLoop: Pick<AttachLoop, 'retry' | 'detach'>;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
+}
+
+/** Begins anew with processes that are not attached; the reply does not wait for their agents. */
+export function attach(parts: AttachParts, { target }: Target): Promise<AttachmentReply<'attach'> | Failure> {
+  return withMembers(parts, 'attach', target, (members) => parts.attachLoop.retry(members));
+}
+
+/** Takes the agents out; the processes stay without until they restart, or somebody attaches to them. */
+export function detach(parts: AttachParts, { target }: Target): Promise<AttachmentReply<'detach'> | Failure> {
+  return withMembers(parts, 'detach', target, (members) => parts.attachLoop.detach(members));
+}
+
+async function withMembers<Action extends 'attach' | 'detach'>(
+  { fleet, refresh }: AttachParts,
+  action: Action,
+  target: string,
+  act: (members: Member[]) => void | Promise<void>,
+): Promise<AttachmentReply<Action> | Failure> {
+  await refresh();
+  const members = membersOf(fleet, target, action);
+  if ('code' in members) return members;
+  await act(members);
+  return { ok: true, action, processes: members.map((member) => processStatus(fleet, member)) };
+}

@@ -1,0 +1,37 @@
+// `status`: how every managed process stands.
+import type { StatusReply } from '../../../contract/commandMessages.ts';
+import { VERSION } from '../../../contract/version.ts';
+import type { BadMessages } from '../../agents/badMessages.ts';
+import type { Fleet } from '../../fleet/fleet.ts';
+import type { Responsiveness } from '../../fleet/responsiveness.ts';
+import type { Settings } from '../../pm2/settings.ts';
+import { processStatus } from '../processStatus.ts';
+
+export interface StatusParts {
+  fleet: Fleet;
+  settings: Settings;
+  responsiveness: Responsiveness;
+  bad: Pick<BadMessages, 'of'>;
+  /** Is that process in the middle of a heap dump? */
+  isDumping(pid: number): boolean;
+  /** Reads PM2's list anew. */
+  refresh(): Promise<void>;
+}
+
+/** Takes 2 s when an event loop is blocked that was not known to be. */
+export async function status(parts: StatusParts): Promise<StatusReply> {
+  const { fleet, settings, responsiveness, isDumping, refresh, bad } = parts;
+  await refresh();
+  const blocked = await responsiveness.blocked(fleet.members());
+  return {
+    ok: true,
+    action: 'status',
+    version: VERSION,
+    settings,
+    processes: fleet.members().map((member) => ({
+      ...processStatus(fleet, member, blocked.get(member.process.pid)),
+      ...(isDumping(member.process.pid) ? { dumping: true as const } : {}),
+      ...(bad.of(member) > 0 ? { badMessages: bad.of(member) } : {}),
+    })),
+  };
+}

@@ -1,0 +1,36 @@
+// How one managed process stands: its row of `status`.
+import { appOf } from '../../contract/app.ts';
+import type { ProcessStatus } from '../../contract/commandMessages.ts';
+import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
+import { noteOn } from '../../shared/wrapperAdvice.ts';
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import { realProcessOfMember } from '../fleet/realProcess.ts';
+
+/** @param blockedMs for how long its event loop has not answered, if it is blocked */
+export function processStatus(fleet: Fleet, member: Member, blockedMs?: number): ProcessStatus {
+  const { process: listed, attachment, state, graceful, kept } = member;
+  const lastExit = fleet.exitReports.get(appOf(listed));
+  const real = realProcessOfMember(member);
+  const elsewhere = state === 'no-server' && !real ? listensElsewhere(listed.pid) : undefined;
+  return {
+    id: listed.pmId,
+    name: listed.name,
+    namespace: listed.namespace,
+    pid: listed.pid,
+    mode: listed.mode,
+    status: listed.status,
+    attached: attachment.is === 'attached',
+    attachment: attachment.is,
+    ...(attachment.is === 'attached'
+      ? { agent: attachment.version }
+      : { code: attachment.code, reason: attachment.reason }),
+    state: blockedMs !== undefined ? 'blocked' : (real?.is ?? state),
+    ...(blockedMs === undefined ? {} : { blockedMs }),
+    ...(graceful === undefined ? {} : { graceful }),
+    ...(lastExit === undefined ? {} : { lastExit }),
+    ...(kept.length > 0 ? { kept } : {}),
+    ...(real?.is === 'wrapper' ? { wrapper: true as const } : {}),
+    ...(real ? { real: noteOn(real) } : {}),
+    ...(elsewhere === undefined ? {} : { listensElsewhere: elsewhere }),
+  };
+}

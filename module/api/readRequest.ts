@@ -1,0 +1,57 @@
+// Translates an action's name and what was given with it, both foreign, into a request. Strict: what is silently ignored is a
+// reload without its health check.
+import * as z from 'zod/mini';
+import { REPL, RUN } from '../../contract/commandMessages.ts';
+import type { Failure } from '../../contract/errors.ts';
+import { NAME } from '../../contract/names.ts';
+import { readTarget } from '../../contract/target.ts';
+import { VERSION } from '../../contract/version.ts';
+import { parseReloadParams } from '../operations/reload/reloadParams.ts';
+import type { Request } from './request.ts';
+
+/** The commands that PM2 lists as actions of the module. */
+export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'doctor', 'reload'] as const;
+
+const short = z.string().check(z.maxLength(1_000));
+const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
+const replQuestions = z.object({ target: short, user: short, uid: z.int() });
+
+/** Who asks, which decides what is understood and how hints are worded. */
+export interface Asker {
+  by: 'trigger' | 'command';
+  /** Is there an app of that very name? */
+  isName(text: string): boolean;
+}
+
+/** @returns what is wrong with it, as the reply */
+export function readRequest(action: string, raw: unknown, { by, isName }: Asker): Request | Failure {
+  if (by === 'command' && action === RUN) {
+    const params = runs.safeParse(raw).data;
+    return params ? { command: 'run', params } : notUnderstood(action);
+  }
+  if (by === 'command' && action === REPL) {
+    const params = replQuestions.safeParse(raw).data;
+    return params ? { command: 'repl', params } : notUnderstood(action);
+  }
+  const command = TRIGGERED.find((name) => name === action);
+  if (!command) return wrong(action, `there is no action "${action}"`, `there are ${TRIGGERED.join(', ')}`);
+  if (command === 'reload') {
+    const params = parseReloadParams(raw);
+    if (typeof params !== 'string') return { command, params: { ...params, by } };
+    return wrong(command, params, `for example: pm2 trigger ${NAME} reload '{"app":"web"}'`);
+  }
+  const target = readTarget(raw, isName);
+  if (target === undefined) {
+    const hint = `name one app or id: pm2 trigger ${NAME} ${command} app=web`;
+    return wrong(command, `not understood: ${JSON.stringify(raw)}`, hint);
+  }
+  return command === 'status' || command === 'doctor' ? { command, params: {} } : { command, params: { target } };
+}
+
+function notUnderstood(action: string): Failure {
+  return wrong(action, 'the question is not understood', `use the command of version ${VERSION}`);
+}
+
+function wrong(action: string, message: string, hint: string): Failure {
+  return { ok: false, action, code: 'E_PARAMS', message, hint };
+}

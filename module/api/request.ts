@@ -1,0 +1,62 @@
+// Everything that the module can be asked for: the parameters, the progress and the reply of each command. PM2's trigger, the
+// command line and whatever comes next translate into these requests and get these replies.
+import type {
+  DoctorReply,
+  ProcessStatus,
+  ReloadProgress,
+  ReloadRefused,
+  ReloadReply,
+  ReplOpened,
+  ReplQuestion,
+  RunProgress,
+  RunReply,
+  RunRequest,
+  StackReply,
+  StatusReply,
+} from '../../contract/commandMessages.ts';
+import type { Failure } from '../../contract/errors.ts';
+import type { ReloadRequest } from '../operations/reload/context.ts';
+
+/** A pm_id, an app's name, `name:pm_id`, `namespace:name`, or `all`. */
+export interface Target {
+  target: string;
+}
+
+/** The processes that an `attach` or a `detach` was about, as they stand after it. */
+export interface AttachmentReply<Action extends 'attach' | 'detach'> {
+  ok: true;
+  action: Action;
+  processes: ProcessStatus[];
+}
+
+/** One command: what it takes, what it tells meanwhile, and what it answers when it was done. */
+interface Command<Params, Reply, Progress = never> {
+  params: Params;
+  reply: Reply;
+  progress: Progress;
+}
+
+export interface Commands {
+  status: Command<Record<string, never>, StatusReply>;
+  attach: Command<Target, AttachmentReply<'attach'>>;
+  detach: Command<Target, AttachmentReply<'detach'>>;
+  stack: Command<Target, StackReply>;
+  doctor: Command<Record<string, never>, DoctorReply>;
+  reload: Command<ReloadRequest, ReloadReply | ReloadRefused, ReloadProgress>;
+  /** An action of managed processes. */
+  run: Command<RunRequest, RunReply, RunProgress>;
+  repl: Command<ReplQuestion, ReplOpened>;
+}
+
+export type CommandName = keyof Commands;
+
+/** One of the requests, told apart by `command`. */
+export type Request = { [Name in CommandName]: { command: Name; params: Commands[Name]['params'] } }[CommandName];
+export type RequestFor<Name extends CommandName> = Extract<Request, { command: Name }>;
+
+export type ReplyTo<Name extends CommandName> = Commands[Name]['reply'] | Failure;
+export type ProgressOf<Name extends CommandName> = Commands[Name]['progress'];
+
+/** Any reply, and any word before it. */
+export type AnyReply = ReplyTo<CommandName>;
+export type AnyProgress = ProgressOf<CommandName>;

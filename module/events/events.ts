@@ -1,0 +1,81 @@
+// What happens in the module, told once. Those who record, count or show it subscribe here, and those who cause it know none of them.
+import type { App } from '../../contract/app.ts';
+import type { ReloadProgress } from '../../contract/commandMessages.ts';
+import type { ExitReport } from '../../contract/exitReport.ts';
+import type { PmId } from '../../contract/pmId.ts';
+import type { Reply } from '../../contract/reply.ts';
+import type { ServingState } from '../../contract/standing.ts';
+
+/** The process that an event is about, as PM2 listed it then. */
+export interface Subject {
+  pmId: PmId;
+  pid: number;
+  namespace: string;
+  name: string;
+}
+
+/** Every event by its name. */
+export interface ModuleEvents {
+  /** PM2's list was read, and the fleet is up to date. */
+  listed: { added: number; removed: number };
+  /** PM2 no longer lists a process: it has ended, or a reload of PM2 is about to end it. */
+  exited: { process: Subject };
+  /** An agent of this version answered. */
+  attached: { process: Subject; agent: string };
+  /** The agent of a living process took itself out, or was told to. */
+  'attachment-lost': { process: Subject; reason: string };
+  /** An agent told how its process stands; `before` is the same where nothing changed. */
+  state: { process: Subject; state: ServingState; before: ServingState | 'unknown' };
+  /** An event loop was found not to answer. */
+  blocked: { process: Subject; blockedMs: number };
+  /** The module asks a process for an action, and has its reply. */
+  'action-started': { process: Subject; action: string };
+  'action-finished': { process: Subject; action: string; reply: Reply; ms: number };
+  /** A reload run tells how far it is. */
+  'reload-step': { progress: ReloadProgress };
+  /** A process exits that its agent drained on a signal. */
+  'exit-report': { process: Subject; app: App; report: ExitReport };
+}
+
+type EventName = keyof ModuleEvents;
+type Listener<Name extends EventName> = (event: ModuleEvents[Name]) => void | Promise<void>;
+
+export interface Events {
+  /** Subscribers hear an event in the order in which they subscribed. @returns ends the subscription */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
+  /** Never throws: a subscriber that fails harms neither the others nor the one that tells. */
+  emit<Name extends EventName>(name: Name, event: ModuleEvents[Name]): void;
+}
+
+/** @param log is told of a subscriber that fails */
+export function createEvents(log: (line: string) => void): Events {
+  const listeners = new Map<EventName, readonly Listener<EventName>[]>();
+
+  return {
+    on(name, listener) {
+      const added = listener as Listener<EventName>;
+      listeners.set(name, [...(listeners.get(name) ?? []), added]);
+      return () => {
+        listeners.set(name, listeners.get(name)?.filter((each) => each !== added) ?? []);
+      };
+    },
+    emit(name, event) {
+      for (const listener of listeners.get(name) ?? []) {
+        try {
+          Promise.resolve(listener(event)).catch((error: unknown) => failed(name, error));
+        } catch (error) {
+          failed(name, error);
+        }
+      }
+    },
+  };
+
+  function failed(name: EventName, error: unknown): void {
+    log(`a subscriber of "${name}" failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The subject of an event about a process as PM2 lists it. */
+export function subjectOf({ pmId, pid, namespace, name }: Subject): Subject {
+  return { pmId, pid, namespace, name };
+}
