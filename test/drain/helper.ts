@@ -169,11 +169,12 @@ export async function start<A extends unknown[]>(
   return started;
 }
 
-/** Runs the tests once for every Node that is tested on. */
+/** Runs the tests once for every Node that is tested on, side by side: they mostly wait. */
 export function onEveryNode(title: string, tests: (node: string) => void): void {
-  for (const { path, version } of nodes()) {
-    describe(`${title} (Node ${version})`, { timeout: 60_000 }, () => tests(path));
-  }
+  describe(title, { concurrency: true }, () => {
+    for (const { path, version } of nodes())
+      describe(`Node ${version}`, { timeout: 60_000, concurrency: 1 }, () => tests(path));
+  });
 }
 
 /** An HTTP server on an ephemeral port whose answers depend on the path: `/` at once, `/wait?ms=` later. */
