@@ -44,8 +44,13 @@ exports.serve = () => {
     process.exit(12);
   });
   const stringify = JSON.stringify;
-  const server = require('node:http').createServer((_request, response) =>
-    response.end(stringify({ pid: process.pid, heard })),
-  );
+  const { pbkdf2 } = require('node:crypto');
+  const server = require('node:http').createServer((request, response) => {
+    const answer = () => response.end(stringify({ pid: process.pid, heard }));
+    if (request.url !== '/slow') return answer();
+    response.writeProcessing();
+    // Slow without a timer, which may be a fake one.
+    pbkdf2('', '', 3_000_000, 64, 'sha512', answer);
+  });
   server.listen(Number(process.env.PORT), '127.0.0.1');
 };
