@@ -49,6 +49,18 @@ export default {
   forbidden: [
     ...floors,
     {
+      name: 'every-room-has-its-rule',
+      comment: 'A new room needs a line in MAY_IMPORT.',
+      severity: 'error',
+      from: {
+        path: '^module/[^/]+/',
+        pathNot: Object.keys(MAY_IMPORT)
+          .filter((room) => room !== 'module')
+          .map(within),
+      },
+      to: {},
+    },
+    {
       name: 'no-circle-of-files',
       comment: 'A file must not import itself by way of others: move what both need into a file of its own.',
       severity: 'error',
@@ -58,7 +70,7 @@ export default {
     {
       name: 'no-circle-of-rooms',
       comment: 'A folder must not import itself by way of others.',
-      severity: 'warn',
+      severity: 'error',
       scope: 'folder',
       from: {},
       to: { circular: true },
