@@ -12,8 +12,8 @@ export interface ParamSpec {
 export type ParamSpecs = Readonly<Record<string, ParamSpec>>;
 
 /**
- * What is done when the action is asked of an app by its name. PM2's own trigger sends it to every instance at once; the module
- * follows this.
+ * What is done when the action is asked of an app by its name: without it, every instance in turn. PM2's own trigger sends it to
+ * every instance at once; the module follows this.
  */
 export interface Several {
   /** Which instances: every one, or the one with the largest heap. The parameter `all` makes it every one. */
@@ -29,7 +29,7 @@ export interface Action<Specs extends ParamSpecs, Fields extends object> {
   params: Specs;
   /** The latest moment at which it has replied, beside the time that its own parameters ask for. */
   deadlineMs: number;
-  several: Several;
+  several?: Several;
   /** Exists for the type alone: nothing has it. */
   readonly reply?: Fields;
 }

@@ -22,8 +22,6 @@ const params = {
 export const action: Action<typeof params, DrainFields | Skipped> = {
   params,
   deadlineMs: 5_000,
-  // In turn: whether the next one may go depends on the one before.
-  several: { takes: 'every', order: 'in-turn' },
 };
 
 export const help: Help<typeof action> = {

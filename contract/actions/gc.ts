@@ -11,7 +11,6 @@ export interface GcFields {
 export const action: Action<NoParams, GcFields> = {
   params: {},
   deadlineMs: 60_000,
-  several: { takes: 'every', order: 'in-turn' },
 };
 
 export const help: Help<typeof action> = {

@@ -1,6 +1,6 @@
 // The actions that every managed process answers.
 import { action as cpuProfile } from './cpuProfile.ts';
-import type { Action, ParamSpec, ParamSpecs } from './declaration.ts';
+import type { Action, ParamSpec, ParamSpecs, Several } from './declaration.ts';
 import { action as disableKeepalive } from './disableKeepalive.ts';
 import { action as drain } from './drain.ts';
 import { action as enableKeepalive } from './enableKeepalive.ts';
@@ -41,9 +41,12 @@ export type ParamsOf<Name extends ActionName> = {
 /** What an action replies, beside `ok`, `action`, `pid` and `ms`. */
 export type FieldsOf<Name extends ActionName> = NonNullable<(typeof ACTIONS)[Name]['reply']>;
 
-/** An action as one of all. */
-export function declarationOf(action: ActionName): Action<ParamSpecs, object> {
-  return ACTIONS[action];
+const EVERY_IN_TURN: Several = { takes: 'every', order: 'in-turn' };
+
+/** What is done when an action is asked of an app by its name. */
+export function severalOf(action: ActionName): Several {
+  const declared: Action<ParamSpecs, object> = ACTIONS[action];
+  return declared.several ?? EVERY_IN_TURN;
 }
 
 /** The parameters that an action declares, by their names. */

@@ -9,7 +9,6 @@ export interface ReportFields {
 export const action: Action<NoParams, ReportFields> = {
   params: {},
   deadlineMs: 60_000,
-  several: { takes: 'every', order: 'in-turn' },
 };
 
 export const help: Help<typeof action> = {

@@ -11,7 +11,6 @@ export interface ResumeFields {
 export const action: Action<NoParams, ResumeFields> = {
   params: {},
   deadlineMs: 10_000,
-  several: { takes: 'every', order: 'in-turn' },
 };
 
 export const help: Help<typeof action> = {

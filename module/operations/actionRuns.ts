@@ -1,6 +1,6 @@
 // Runs an action of managed processes: finds the processes, chooses among them, and hands back exactly their replies.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ACTION_NAMES, type ActionName, deadlineMs, declarationOf, specsOf } from '../../contract/actions/index.ts';
+import { ACTION_NAMES, type ActionName, deadlineMs, severalOf, specsOf } from '../../contract/actions/index.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { RunProgress, RunReply, RunRequest, RunResult } from '../../contract/commandMessages.ts';
 import type { ErrorCode, Failure } from '../../contract/errors.ts';
@@ -63,7 +63,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
       const members = await choose(action, request, found);
       const run: Run = { action, params: declared(action, request.params), tell };
       const results: RunResult[] = [];
-      if (declarationOf(action).several.order === 'at-once')
+      if (severalOf(action).order === 'at-once')
         results.push(...(await Promise.all(members.map((each) => inTurn(run, each)))));
       else for (const member of members) results.push(await inTurn(run, member));
       return { ok: results.every(({ reply }) => reply.ok), action, target: request.target, results };
@@ -73,7 +73,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
   /** The instances of each app that an action is for. */
   async function choose(action: ActionName, { params }: RunRequest, members: Member[]): Promise<Member[]> {
     const all = params.all === true || params.all === 'true';
-    if (declarationOf(action).several.takes === 'every' || all || members.length === 1) return members;
+    if (severalOf(action).takes === 'every' || all || members.length === 1) return members;
     const appOfMember = (member: Member) => appOf(member.process);
     const apps = [...new Set(members.map(appOfMember))];
     const instancesOf = (app: App) => members.filter((member) => appOfMember(member) === app);
@@ -95,7 +95,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
   async function inTurn(run: Run, member: Member): Promise<RunResult> {
     const { pmId, name, pid } = member.process;
     const result = (reply: Reply): RunResult => ({ id: pmId, name, pid, reply });
-    if (!declarationOf(run.action).several.exclusive) return result(await ask(run, member));
+    if (!severalOf(run.action).exclusive) return result(await ask(run, member));
     const app = appOf(member.process);
     if (turns.isTaken(app)) {
       const detail = `another ${run.action} of ${titleOf(member.process)} runs`;
@@ -137,7 +137,7 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
       ]);
       if (reply === 'ended') return await whyEnded(action, member, watch.last());
       // A trigger asked for it as well, and the process is in the middle of that: ours comes after.
-      const isBusy = !reply.ok && reply.code === 'E_BUSY' && declarationOf(action).several.exclusive;
+      const isBusy = !reply.ok && reply.code === 'E_BUSY' && severalOf(action).exclusive;
       if (!isBusy || performance.now() > endsMs) return reply;
       watch.heard({ phase: 'waiting', detail: reply.message });
       await sleep(LOOK_EVERY_MS);
