@@ -1,4 +1,4 @@
-// One agent in one process: answers PM2's triggers and the module's messages, and takes itself out without a trace.
+// One agent in one process: answers PM2's triggers and the module's messages, and disposes of itself without a trace.
 
 import { ACTION_NAMES, type ActionName } from '../contract/actions/index.ts';
 import {
@@ -25,29 +25,29 @@ import { readTrigger, registerAction, sendReply } from './trigger.ts';
 import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
 
 /**
- * When to look again whether an app has a server and signal handlers now, in milliseconds after the agent came: it comes
- * with the first idle moment, which may be before `listen`. After that, whoever wants to know asks.
+ * When the agent looks again whether the app has a server and signal handlers, counted from its start: it starts in the app's first
+ * idle moment, which may be before `listen`. Later, the module asks when it needs to know.
  */
 const LOOKS_MS = [500, 2_000, 10_000, 30_000];
 
-/** Within so many milliseconds Node has called back for what was sent first, in the same turn of the event loop. */
+/** By then Node has called back for the first message that was sent. */
 const CALLED_BACK_MS = 100;
 
 export interface Agent {
   version: string;
-  /** It hears the module where the app does not; those of 0.1 have the app listen in. */
+  /** The app does not see the module's messages to this agent; with agents of 0.1 it does. */
   unseen: true;
   /** Answers a nonce: the proof that this process is attached. */
   hello(nonce?: string): void;
   /** Takes new options from a module that has come back. */
   update(options: AgentOptions): void;
-  /** Takes everything out again: resumes, unsubscribes, stops timers. Settles when the servers are the app's own again. */
+  /** Takes everything out again: the app serves, listeners and timers are gone. Settles when the servers are the app's own again. */
   dispose(reason: string): Promise<void>;
 }
 
 /**
  * Starts the agent.
- * @param onGone it answers no more, for that reason; PM2 still lists the actions it answered
+ * @param onGone the agent is gone, for that reason; PM2 still lists the actions that it answered
  * @returns null in a process without an IPC channel to PM2
  */
 export function startAgent(
@@ -61,7 +61,7 @@ export function startAgent(
   const wrapping = watchWrapping(engine);
   const answered = new Set<ActionName>(ACTION_NAMES);
   const kept: ActionName[] = [];
-  keepTheApps();
+  keepAppsActions();
   /** Was the last drain one with `force`? */
   let insisted = false;
   const performer = createPerformer((action, { force }) => {
@@ -91,7 +91,7 @@ export function startAgent(
   let stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   for (const name of answered) registerAction(channel, name);
   const looks = LOOKS_MS.map((ms) => setTimeout(lookAgain, ms).unref());
-  // What is to be called back comes between two timers, if nothing else does.
+  // Node calls back between two timers at the latest.
   const lookTwice = () => void looks.push(setTimeout(leaveIfDeaf, 1).unref());
   looks.push(setTimeout(lookTwice, CALLED_BACK_MS).unref());
 
@@ -112,14 +112,14 @@ export function startAgent(
 
   function update(next: AgentOptions): void {
     options = next;
-    keepTheApps();
+    keepAppsActions();
     graceful.update();
     stopLease();
     stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   }
 
   /** An app that registered an action of that name itself keeps its own. */
-  function keepTheApps(): void {
+  function keepAppsActions(): void {
     for (const name of answered) {
       if (!options.takenActions.includes(name)) continue;
       answered.delete(name);
@@ -139,7 +139,7 @@ export function startAgent(
     };
   }
 
-  /** One that listens only for its own children serves nobody. */
+  /** A process that listens only for its own children has no clients. */
   function servingState(): ServingState {
     const state = engine.state();
     return state === 'serving' && !wrapping.serves() ? 'no-server' : state;
@@ -156,7 +156,7 @@ export function startAgent(
     if (!isSame(standing(), told)) tellStanding();
   }
 
-  /** Nothing that the module or PM2 say would be heard. */
+  /** An agent whose process delivers no messages hears neither the module nor PM2. */
   function leaveIfDeaf(): void {
     if (channel?.calledBack() !== false) return;
     isDeaf = true;
@@ -168,7 +168,7 @@ export function startAgent(
   }
 
   function dispose(reason: string): Promise<void> {
-    // A process that is going stays drained; what we have put into it goes with it.
+    // A process that exits stays drained, and the agent ends with it.
     if (graceful.exiting()) return new Promise(() => {});
     disposed ??= leave(reason);
     return disposed;
@@ -186,7 +186,7 @@ export function startAgent(
     performer.endAll(why);
     channel?.close();
     onGone(answered, reason);
-    // An instance that was drained serves again: nobody would be left to resume it.
+    // An instance that was drained serves again, because no module could resume it.
     await engine.dispose();
   }
 

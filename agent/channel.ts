@@ -8,12 +8,13 @@ import { ours } from './listeners.ts';
 export interface Channel {
   /** Puts a message on PM2's bus. @returns false when the daemon is gone; never throws. */
   send(type: string, data: unknown): boolean;
-  /** Has Node called back after a send? It does that, as it delivers messages, by `process.nextTick`: it may be a fake. */
+  /** Has Node called back after a send? It does so by `process.nextTick`, as it delivers messages, and an app may have faked that. */
   calledBack(): boolean;
   /** Stops listening and gives the channel's reference count back. */
   close(): void;
 }
 
+/** Who hears what comes over the channel. */
 export interface Hearing {
   /** The module says something: `data` of its packet. */
   onPacket(data: unknown): void;
@@ -50,18 +51,18 @@ export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel |
 
   const heard = (message: unknown): boolean => {
     try {
-      // A module of 0.1 talks so: the app has seen it, and must not get it again from the list of what it missed.
+      // A message of a module of 0.1: the app has seen it, and must not get it again from the list of pending ones.
       if ((message as Packet | null)?.topic === MODULE_TOPIC) return true;
       return onMessage(message);
     } catch {
-      // Nothing of ours may throw into the app; what was meant for us and failed has had its reply.
+      // Nothing of ours may throw into the app; a trigger that failed has had its reply.
       return true;
     }
   };
   const listener = ours((message: unknown, handle?: unknown) => {
     if (!heard(message)) giveBack(listener, message, handle);
   });
-  // Neither keeps a process alive nor has Node deliver what it keeps for the app's first `message` listener.
+  // This event neither keeps a process alive nor has Node deliver the messages that it keeps for the app's first `message` listener.
   const unseen = ours((packet: Packet | null) => {
     try {
       if (packet?.cmd === MODULE_CMD && packet.topic === MODULE_TOPIC) onPacket(packet.data);

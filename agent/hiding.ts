@@ -1,16 +1,16 @@
-// Keeps `pm2 trigger`s that the agent answers from the app's own `message` listeners, to which PM2 sends them: an app that
-// refuses what it does not know would end of one. An emitter cannot be stopped between two listeners, so they are taken
-// before they are emitted; only in apps that listen to messages themselves, and nothing but these.
+// Hides the `pm2 trigger`s that the agent answers from the app's own `message` listeners: an app that throws on an unknown message
+// would die of one. An emitter cannot be stopped between two listeners, so the agent takes triggers out before they are emitted,
+// and only in apps that listen to messages themselves.
 import cluster from 'node:cluster';
 import { appHandlesMessages, appTakesActions, isAppsMessageListener, ours } from './listeners.ts';
 
 type Emit = (this: unknown, ...args: unknown[]) => boolean;
 
-/** One in a process, shared by all copies of the agent: whoever wrapped it meanwhile keeps it there, with nothing to take. */
+/** One in a process, shared by all copies of the agent. A wrapper that the app put around it keeps it in place; then it takes nothing. */
 interface Hook {
-  /** @returns whether nobody else is to get it; null while there is no agent */
+  /** Does the agent take that message? Then no listener gets it. null while there is no agent. */
   take: ((message: unknown) => boolean) | null;
-  /** Puts back what was there before, unless somebody has wrapped it. */
+  /** Puts the former `emit` back, unless the app has wrapped ours. */
   remove(): void;
 }
 
@@ -18,7 +18,7 @@ const HOOK = Symbol.for('pm2-ops.hook');
 const { apply, defineProperty, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
 
 /**
- * Takes messages out before the app's listeners get them, from the moment when it has some.
+ * Takes messages out before the app's listeners get them, as soon as the app has some.
  * @param take @returns whether it was for us
  * @returns undoes it
  */
@@ -46,13 +46,13 @@ export function hideFromApp(take: (message: unknown) => boolean): () => void {
     if (hook) hook.take = mayTake;
   }
 
-  /** One that answers actions through a library of PM2's may have one of that name, and knows such messages. */
+  /** An app that answers actions through a library of PM2's knows such messages, and may have an action of that name. */
   function mayTake(message: unknown): boolean {
     return !appTakesActions() && take(message);
   }
 }
 
-/** What the app has made of its process is the agent's to live with: then its listeners see what PM2 sends. */
+/** In a process that the app has changed so that hiding fails, its listeners see PM2's triggers. */
 function guarded(act: () => void): void {
   try {
     act();

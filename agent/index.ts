@@ -1,5 +1,4 @@
-// The agent's front door: what the module evaluates in a running process, and what an app that loads the agent itself
-// calls. However often and from wherever it is called, there is one agent in a process, and the newest wins.
+// The agent's front door: the module calls `install` in a running process, an app that loads the agent itself calls `knock`. However often and from wherever it is called, there is one agent in a process, and the newest wins.
 
 import type { ActionName } from '../contract/actions/index.ts';
 import type { AgentOptions } from '../contract/agentMessages.ts';
@@ -7,18 +6,18 @@ import { VERSION } from '../contract/version.ts';
 import { holderOf } from '../drain/index.ts';
 import { type Agent, startAgent } from './agent.ts';
 import type { Channel } from './channel.ts';
-import { knockAt, openRest } from './stub.ts';
+import { knockAt, openStub } from './stub.ts';
 
 /** Shared by every copy and version of this script in the process; its shape is kept compatible. */
 interface Seat {
   agent: Agent | null;
-  /** What stays of an agent that has gone, or waits for a module (an app that loaded the agent itself). */
+  /** The stub: of an agent that has gone, or in an app that loaded the agent itself and waits for a module. */
   rest: Channel | null;
 }
 
 /**
- * Tells children into whose parent the agent was loaded: Node loads it into workers and forks of the app as well, and what
- * it said there would go to the app, which is their parent, and not to PM2.
+ * Holds the pid of the process that loaded the agent, for its children to see: Node loads the agent into workers and forks of the
+ * app as well, and there its messages would go to the app, which is their parent, and not to PM2.
  */
 const LOADED_IN = 'PM2_OPS_LOADED_IN';
 
@@ -67,7 +66,7 @@ export function knock(): void {
   if (isChild) return;
   const seat = takeSeat();
   if (seat.agent || seat.rest) return;
-  leaveRest(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
+  leaveStub(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
   if (seat.rest) knockAt(seat.rest);
 }
 
@@ -79,7 +78,7 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
       // A successor has taken the seat already.
       if (seat.agent !== agent) return;
       seat.agent = null;
-      leaveRest(seat, answered, reason);
+      leaveStub(seat, answered, reason);
     });
     seat.agent = agent;
     agent?.hello(nonce);
@@ -89,15 +88,15 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
   }
 }
 
-/** Nobody waits for it: that it failed shows by its not answering. */
+/** Its caller has returned already. An agent that fails to start does not answer the nonce, and the module sees that. */
 function startLater(...args: Parameters<typeof start>): void {
   try {
     start(...args);
   } catch {}
 }
 
-function leaveRest(seat: Seat, answered: ReadonlySet<ActionName>, reason: string): void {
-  seat.rest = openRest(answered, reason, (load) => void install(load));
+function leaveStub(seat: Seat, answered: ReadonlySet<ActionName>, reason: string): void {
+  seat.rest = openStub(answered, reason, (load) => void install(load));
 }
 
 function takeSeat(): Seat {

@@ -1,12 +1,12 @@
-// The agent lives on a lease: without a sign of its module it takes itself out again. The sign is a file's mtime, since
-// a message would wake every app every time.
+// The agent lives on a lease: without a sign of its module it disposes of itself. The sign is a file's mtime, because a message
+// would wake every app each time.
 import { stat } from 'node:fs/promises';
 
 /**
  * Watches the lease.
  * @param file renewed by the module six times per lease
- * @param leaseMs the latest moment, in milliseconds since the last renewal, at which `onExpired` has been called
- * @param onLook is called at every look, for what is to be looked at as rarely
+ * @param leaseMs `onExpired` is called at most so long after the last renewal
+ * @param onLook called at every look at the file, for other work that is due as rarely
  * @returns stops watching
  */
 export function watchLease(
@@ -24,7 +24,7 @@ export function watchLease(
     );
     const stale = Date.now() - renewedMs > (leaseMs * 2) / 3;
     staleChecks = stale ? staleChecks + 1 : 0;
-    // Twice, one check apart: a machine that slept wakes the app before the module has had its turn.
+    // Twice, one check apart: on a machine that slept, the app may wake before the module has renewed its lease.
     if (staleChecks >= 2) {
       clearInterval(timer);
       onExpired();

@@ -1,8 +1,8 @@
-// Does the app handle a signal, or PM2's messages, itself? Counted over the listeners that are there at that moment,
-// less those that leave the decision to others.
+// Does the app handle a signal, or PM2's messages, itself? The agent counts the listeners of that moment, less those that leave the
+// decision to others.
 import cluster from 'node:cluster';
 
-/** On every listener of ours, whichever copy or version of the agent it belongs to. */
+/** Marks every listener of ours, in all copies and versions of the agent. */
 const OURS = Symbol.for('pm2-ops.listener');
 
 /** Marks a listener as ours. */
@@ -12,12 +12,12 @@ export function ours<F extends (...args: never[]) => unknown>(listener: F): F {
 }
 
 /**
- * `signal-exit` (and what bundles it) tidies up, and sends the signal again where it finds no other listener: known by
- * what it does, because a function does not tell which package it came from.
+ * `signal-exit` tidies up, and sends the signal again where it finds no other listener. It is known by what it does, because bundles
+ * hold it under any name.
  */
 const PASSES_SIGNAL_ON = [/\blisteners\(/, /\bkill\(/];
 
-/** Those of tx2 and pmx, which answer the app's own actions. */
+/** Listeners of tx2 and pmx, which answer the app's own actions. */
 const TAKES_ACTIONS = /\baction_name\b/;
 
 /** Listeners to messages of PM2, of its instrumentation libraries, and of Node. */
@@ -31,7 +31,7 @@ const NOT_THE_APPS = [
   TAKES_ACTIONS,
 ];
 
-/** Has the app a handler of its own for that signal? */
+/** Does the app have a handler of its own for that signal? */
 export function appHandlesSignal(signal: NodeJS.Signals): boolean {
   return listenersTo(signal).some((listener) =>
     isForeign(listener, (source) => PASSES_SIGNAL_ON.every((trait) => trait.test(source))),
@@ -49,7 +49,7 @@ export function isAppsMessageListener(listener: unknown): boolean {
   return isForeign(listener, (source) => NOT_THE_APPS.some((trait) => trait.test(source)));
 }
 
-/** Has the app actions of its own, by a library of PM2's? */
+/** Does the app have actions of its own, through a library of PM2's? */
 export function appTakesActions(): boolean {
   return listenersTo('message').some((listener) => TAKES_ACTIONS.test(sourceOf(listener)));
 }
@@ -58,7 +58,7 @@ function isForeign(listener: unknown, passesOn: (source: string) => boolean): bo
   return typeof listener === 'function' && !(OURS in listener) && !passesOn(sourceOf(listener));
 }
 
-/** Not the typed overloads: signals and `message` alike. */
+/** Signals and `message` alike, which Node's types keep apart. */
 function listenersTo(event: string): unknown[] {
   return (process as NodeJS.EventEmitter).listeners(event);
 }

@@ -1,15 +1,16 @@
 // The agent's client of the module: asks its coordinator before a drain or a dump, which concern the siblings of this process too,
 // and has it do what costs this process nothing there.
 import type { ActionName } from '../contract/actions/index.ts';
-import type { Addressed, AgentMessage, Verdict } from '../contract/agentMessages.ts';
+import type { Addressed, AgentMessage, Grant } from '../contract/agentMessages.ts';
 import { Refusal } from '../contract/errors.ts';
 import type { ParamValues } from '../contract/params.ts';
 
-/** How long the module may take to say at least "heard", in milliseconds; it answers in a few when it runs. */
+/** How long the module may take to say at least "heard"; one that runs answers in a few milliseconds. */
 const HEARD_WITHIN_MS = 2_000;
 
-/** The coordinator's consent; `done` tells it that what was granted is over. */
-export interface Grant {
+/** The coordinator's consent. */
+export interface Granted {
+  /** Tells the coordinator that the granted action is over. */
   done(): void;
   /** For a dump: may this instance be drained meanwhile? */
   drain: { may: true } | { may: false; reason: string };
@@ -19,20 +20,21 @@ export interface Grant {
 
 export interface ModuleClient {
   /**
-   * @returns a grant, or why this instance is to skip the action
+   * Asks the coordinator whether this instance may do it now.
+   * @returns its consent, or why this instance is to skip the action
    * @throws {Refusal} what the coordinator refused with, or E_TIMEOUT when no module answers
    */
-  ask(action: ActionName, params: ParamValues, addressed: Addressed): Promise<Grant | { skip: string }>;
+  ask(action: ActionName, params: ParamValues, addressed: Addressed): Promise<Granted | { skip: string }>;
   /**
    * Has the module compress a file while this process writes it.
-   * @returns to be called once it is whole: did the module do it?
+   * @returns to be called with the file's size once it is whole; tells whether the module did it
    */
   compress(from: string, to: string): (bytes: number) => Promise<boolean>;
-  /** Delivers the module's verdict. */
-  settle(id: string, verdict: Verdict): void;
+  /** Delivers the module's answer to a question. */
+  settle(id: string, grant: Grant): void;
   /**
-   * Settles when PM2 has done all that this process had asked of it before, such as to hand its connections to others:
-   * there and back on the same channel. At the latest after `HEARD_WITHIN_MS`.
+   * Settles when PM2 has done all that this process had asked of it before, such as to hand its connections to others: a message
+   * goes there and back on the same channel. At the latest after `HEARD_WITHIN_MS`.
    */
   echo(): Promise<void>;
   /** Delivers an echo. */
@@ -41,7 +43,10 @@ export interface ModuleClient {
 
 const UNDECIDED = { may: false, reason: 'the pm2-ops module did not say whether siblings serve' } as const;
 
-/** @param send puts an agent message on the bus; false when it could not */
+/**
+ * Opens the client.
+ * @param send puts an agent message on the bus; false when it could not
+ */
 export function createModuleClient(send: (message: AgentMessage) => boolean): ModuleClient {
   const mailboxes = new Map<string, Mailbox>();
   const echoes = new Map<string, () => void>();
@@ -54,12 +59,12 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
       const id = newId();
       const { heapUsed } = process.memoryUsage();
       const done = () => void send({ kind: 'done', id, pid: process.pid });
-      const verdict = await verdictOn({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
-      if (verdict?.is === 'go') return { done, drain: verdict.drain ?? UNDECIDED, alone: verdict.alone ?? [] };
-      if (verdict?.is === 'skip') return { skip: verdict.reason };
-      if (verdict?.is === 'refuse') throw new Refusal(verdict.code, verdict.message, verdict.hint);
+      const grant = await grantFor({ kind: 'ask', id, pid: process.pid, action, params, addressed, heapUsed });
+      if (grant?.is === 'go') return { done, drain: grant.drain ?? UNDECIDED, alone: grant.alone ?? [] };
+      if (grant?.is === 'skip') return { skip: grant.reason };
+      if (grant?.is === 'refuse') throw new Refusal(grant.code, grant.message, grant.hint);
       if (params.force === true) return { done, drain: UNDECIDED, alone: [] };
-      // Withdrawn: a verdict that comes after all must not leave the coordinator waiting for us.
+      // The question is withdrawn: the coordinator must not wait for an instance that does nothing.
       done();
       throw new Refusal(
         'E_TIMEOUT',
@@ -71,13 +76,13 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
       const id = newId();
       send({ kind: 'compress', id, pid: process.pid, from, to });
       return async (bytes) => {
-        const verdict = await verdictOn({ kind: 'compress-end', id, pid: process.pid, bytes });
-        if (verdict === undefined) send({ kind: 'done', id, pid: process.pid });
-        return verdict?.is === 'go';
+        const grant = await grantFor({ kind: 'compress-end', id, pid: process.pid, bytes });
+        if (grant === undefined) send({ kind: 'done', id, pid: process.pid });
+        return grant?.is === 'go';
       };
     },
-    settle(id, verdict) {
-      mailboxes.get(id)?.put(verdict);
+    settle(id, grant) {
+      mailboxes.get(id)?.put(grant);
     },
     async echo() {
       const id = newId();
@@ -97,37 +102,37 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
     },
   };
 
-  /** The module's word on a question, however long it has us wait; undefined when there is none. */
-  async function verdictOn(question: AgentMessage & { id: string }): Promise<Verdict | undefined> {
+  /** The module's final answer, however long it has this process wait; undefined when none comes. */
+  async function grantFor(question: AgentMessage & { id: string }): Promise<Grant | undefined> {
     const mailbox = createMailbox();
     mailboxes.set(question.id, mailbox);
     try {
-      let verdict = await mailbox.next(send(question) ? HEARD_WITHIN_MS : 0);
-      while (verdict?.is === 'wait') verdict = await mailbox.next(verdict.ms);
-      return verdict;
+      let grant = await mailbox.next(send(question) ? HEARD_WITHIN_MS : 0);
+      while (grant?.is === 'wait') grant = await mailbox.next(grant.ms);
+      return grant;
     } finally {
       mailboxes.delete(question.id);
     }
   }
 }
 
-/** Verdicts on one question, in their order: `wait` and what follows it may arrive at once. */
+/** The answers to one question, in their order: `wait` and what follows it may arrive at once. */
 interface Mailbox {
-  put(verdict: Verdict): void;
+  put(grant: Grant): void;
   /** @returns undefined when none comes within `timeoutMs` */
-  next(timeoutMs: number): Promise<Verdict | undefined>;
+  next(timeoutMs: number): Promise<Grant | undefined>;
 }
 
 function createMailbox(): Mailbox {
-  const verdicts: Verdict[] = [];
+  const grants: Grant[] = [];
   let wake = () => {};
   return {
-    put(verdict) {
-      verdicts.push(verdict);
+    put(grant) {
+      grants.push(grant);
       wake();
     },
     async next(timeoutMs) {
-      if (verdicts.length === 0) {
+      if (grants.length === 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, timeoutMs);
           timer.unref();
@@ -137,7 +142,7 @@ function createMailbox(): Mailbox {
           };
         });
       }
-      return verdicts.shift();
+      return grants.shift();
     },
   };
 }

@@ -1,5 +1,5 @@
-// What stays in a process without an agent: it answers the actions that PM2 still lists, and lets a module that comes
-// (back) in over the bus. It holds no server, and does not keep the process alive.
+// The stub stays in a process that has no agent: it answers the actions that PM2 still lists, because PM2 forgets none, and lets a
+// module in that comes (back) over the bus. It holds no server, and does not keep the process alive.
 import type { ActionName } from '../contract/actions/index.ts';
 import { AGENT_MESSAGE, type AgentMessage, type AgentOptions, type ModuleMessage } from '../contract/agentMessages.ts';
 import type { Failure } from '../contract/errors.ts';
@@ -8,11 +8,12 @@ import { type Channel, openChannel } from './channel.ts';
 import { readTrigger, registerAction, sendReply } from './trigger.ts';
 
 /**
+ * Opens the stub.
  * @param names actions that are answered with `E_STATE`
  * @param reason why there is no agent
  * @param onWelcome a module is there
  */
-export function openRest(
+export function openStub(
   names: ReadonlySet<ActionName>,
   reason: string,
   onWelcome: (load: { options: AgentOptions; nonce: string }) => void,
@@ -21,7 +22,7 @@ export function openRest(
     const trigger = readTrigger(message);
     return trigger && names.has(trigger.action) ? trigger : undefined;
   };
-  const rest = openChannel({
+  const stub = openChannel({
     onPacket(data) {
       const message = data as ModuleMessage;
       if (message.kind === 'welcome') onWelcome({ options: message.options, nonce: message.nonce });
@@ -29,7 +30,7 @@ export function openRest(
     isOurs: (message) => triggerOf(message) !== undefined,
     onMessage(message) {
       const trigger = triggerOf(message);
-      if (!trigger || !rest) return false;
+      if (!trigger || !stub) return false;
       const reply: Failure = {
         ok: false,
         action: trigger.action,
@@ -37,18 +38,18 @@ export function openRest(
         message: `pm2-ops is not attached to this process: ${reason}`,
         hint: 'to have it back: pm2 install pm2-ops; PM2 forgets the action when the process restarts',
       };
-      sendReply(rest, trigger.action, reply, performance.now());
+      sendReply(stub, trigger.action, reply, performance.now());
       return true;
     },
   });
-  return rest;
+  return stub;
 }
 
 /**
- * Tells the module that this process waits for its welcome: one that runs hears the message, one that comes later sees
+ * Tells the module that this process waits for its welcome: a module that runs hears the message, one that comes later sees
  * the action in PM2's list.
  */
-export function knockAt(rest: Channel): void {
-  registerAction(rest, 'ops-status');
-  rest.send(AGENT_MESSAGE, { kind: 'knock', version: VERSION, pid: process.pid } satisfies AgentMessage);
+export function knockAt(stub: Channel): void {
+  registerAction(stub, 'ops-status');
+  stub.send(AGENT_MESSAGE, { kind: 'knock', version: VERSION, pid: process.pid } satisfies AgentMessage);
 }

@@ -16,17 +16,17 @@ export function registerAction(channel: Channel, action: ActionName): void {
 
 /**
  * Answers a trigger; `pm2 trigger` prints `return` and ends.
- * @param receivedMs when the trigger came, in milliseconds of performance.now()
+ * @param receivedMs when the trigger came, of performance.now()
  */
 export function sendReply(channel: Channel, action: ActionName, reply: Reply, receivedMs: number): void {
   const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
-  // Looked at once more when the timer fires: it counts from when the event loop last turned, and so may fire early.
+  // Checked once more when the timer fires: it counts from the event loop's last turn, and so may fire early.
   if (holdMs > 0) setTimeout(() => sendReply(channel, action, reply, receivedMs), Math.ceil(holdMs)).unref();
   else channel.send('axm:reply', { action_name: action, return: printableAsJson(reply) });
 }
 
 /**
- * Is this message a trigger of ours? PM2 sends a bare name where there are no parameters, and else its whole command,
+ * Reads a trigger of one of our actions. PM2 sends a bare name where there are no parameters, and else its whole command,
  * with the id or the name that it was addressed to (lib/God/ActionMethods.js, msgProcess).
  */
 export function readTrigger(message: unknown): { action: ActionName; raw: unknown; addressed: Addressed } | undefined {

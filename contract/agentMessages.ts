@@ -8,8 +8,8 @@ import type { ReplRequest } from './replRequest.ts';
 import type { Reply } from './reply.ts';
 import type { Standing } from './standing.ts';
 
-/** How long the agent stays without a sign of its module, in milliseconds: longer than any restart, short enough that
- * an uninstalled module leaves nothing behind for long. */
+/** How long the agent stays without a sign of its module: longer than any restart of the module, and short enough that an
+ * uninstalled module leaves nothing behind for long. */
 export const LEASE_MS = 60_000;
 
 /** What the module tells an agent when it loads it or welcomes one that an app loaded itself. */
@@ -19,17 +19,17 @@ export interface AgentOptions {
   stateDir: string;
   /** File whose mtime the module renews six times per lease. */
   leaseFile: string;
-  /** After this many milliseconds without its module the agent has taken itself out. */
+  /** After this time without its module the agent has disposed of itself. */
   leaseMs: number;
-  /** Actions that the app registered itself; ours step back for these. */
+  /** Actions that the app registered itself and keeps: the agent does not answer these. */
   takenActions: string[];
-  /** PM2's `max_memory_restart` of this app in bytes, 0 if unset. */
+  /** PM2's `max_memory_restart` of this app: bytes, 0 if unset. */
   maxMemoryRestart: number;
-  /** PM2's `kill_timeout` of this app in milliseconds. */
+  /** PM2's `kill_timeout` of this app. */
   killTimeoutMs: number;
   /** Drain on a signal where the app has no handler of its own? */
   graceful: 'auto' | 'off';
-  /** Newest heap dumps to keep for an app, and their total size in bytes. */
+  /** Newest heap dumps to keep for an app, and their total size. */
   dumpKeep: number;
   dumpMaxBytes: number;
 }
@@ -43,7 +43,7 @@ export const AGENT_MESSAGE = 'pm2-ops:agent';
 export const MODULE_TOPIC = 'pm2-ops:module';
 /**
  * `cmd` of every such packet. Node hands a message whose `cmd` begins with `NODE_` to `internalMessage` listeners and never
- * to the app's `message` listeners (lib/internal/child_process.js, isInternal); its own ignore a `cmd` that they do not know.
+ * to the app's `message` listeners (lib/internal/child_process.js, isInternal); Node's own listeners ignore a `cmd` that they do not know.
  */
 export const MODULE_CMD = 'NODE_PM2_OPS';
 
@@ -61,9 +61,9 @@ export type AgentMessage =
   /** The app loaded the agent itself and waits for its options. */
   | { kind: 'knock'; version: string; pid: number }
   | ({ kind: 'state'; pid: number } & Standing)
-  /** It exits now, drained. */
+  /** The process exits now, drained. */
   | { kind: 'leaves'; report: ExitReport }
-  /** May I? The coordinator decides over the instances of an app. */
+  /** May this instance do it? The coordinator, which sees all instances of the app, answers with a grant. */
   | {
       kind: 'ask';
       id: string;
@@ -73,35 +73,37 @@ export type AgentMessage =
       addressed: Addressed;
       heapUsed: number;
     }
-  /** What was granted is over. */
+  /** The granted action is over. */
   | { kind: 'done'; id: string; pid: number }
   /** A long action tells how far it is; with `nonce` it is one that `run` asked for. */
   | { kind: 'progress'; pid: number; action: ActionName; nonce?: string; progress: ActionProgress }
-  /** Please compress that file into the other while it is being written; it is whole with so many bytes. Answered by a verdict. */
+  /** Asks the module to compress a file into another one while it is being written. */
   | { kind: 'compress'; id: string; pid: number; from: string; to: string }
+  /** The file is whole, with so many bytes. Answered by a grant. */
   | { kind: 'compress-end'; id: string; pid: number; bytes: number }
-  /** Please say the same back: then PM2 has done all that this process had asked of it before. */
+  /** Asks for the same back: when it comes, PM2 has done all that this process had asked of it before. */
   | { kind: 'echo'; id: string; pid: number }
   /** Answer to `run`. */
   | { kind: 'reply'; nonce: string; reply: Reply }
-  /** `forGood`: another agent in this process would fare no better. */
+  /** The agent disposes of itself. `forGood`: another agent in this process would fare no better. */
   | { kind: 'bye'; pid: number; reason: string; forGood?: boolean };
 
 /** Module → agent, as `data` of a packet with MODULE_TOPIC. */
 export type ModuleMessage =
-  /** Are you there? Here are your options. Answered by `hello` with the nonce. */
+  /** Gives the agent its options. Answered by `hello` with the nonce. */
   | { kind: 'welcome'; nonce: string; options: AgentOptions }
-  | { kind: 'verdict'; id: string; verdict: Verdict }
+  /** Answers `ask` and `compress-end`. Both fields are called as agents of 0.1 call them. */
+  | { kind: 'verdict'; id: string; verdict: Grant }
   | { kind: 'echo'; id: string }
   /** A reload is starting this process's successor: a signal comes next. */
   | { kind: 'successor' }
   | { kind: 'run'; nonce: string; action: ActionName; params: Record<string, unknown> }
-  /** Open a REPL. Answered by `reply`. */
+  /** Opens a REPL. Answered by `reply`. */
   | ({ kind: 'repl'; nonce: string } & ReplRequest)
   | { kind: 'detach'; nonce: string };
 
-/** The coordinator's answer to `ask`. `wait` only says that it was heard; another verdict follows within `ms`. */
-export type Verdict =
+/** The coordinator's answer to `ask`. `wait` only says that the module heard it; another answer follows within `ms`. */
+export type Grant =
   /**
    * With `drain`, for a dump: siblings serve meanwhile, or why they do not. `alone` are addresses of this process at which no
    * sibling listens.

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AGENT_MESSAGE, LEASE_MS, type Verdict } from '../contract/agentMessages.ts';
+import { AGENT_MESSAGE, type Grant, LEASE_MS } from '../contract/agentMessages.ts';
 import { VERSION } from '../contract/version.ts';
 import { printable } from '../shared/text/printable.ts';
 import { redact } from '../shared/text/redact.ts';
@@ -73,7 +73,7 @@ async function main(): Promise<void> {
   const { attachLoop, handshake, successors } = attaching;
   const services: Services = { fleet, daemon, calls, events, refresh, askState: handshake.askState, log };
 
-  const answer = (pmId: PmId, id: string, verdict: Verdict) => {
+  const answer = (pmId: PmId, id: string, verdict: Grant) => {
     daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);

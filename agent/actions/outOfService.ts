@@ -5,7 +5,7 @@ import type { HeapdumpFields } from '../../contract/actions/heapdump.ts';
 import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine, DrainOptions, DrainResult } from '../../drain/index.ts';
 import type { Context } from '../context.ts';
-import type { Grant } from '../moduleClient.ts';
+import type { Granted } from '../moduleClient.ts';
 import { whyNoServer } from './server.ts';
 
 /** How often it is told what the drain still waits for, in milliseconds. */
@@ -22,7 +22,7 @@ type Standing = Omit<HeapdumpFields, 'file' | 'bytes' | 'heapUsed'>;
  * @throws {Refusal} E_STATE when somebody undid the drain while it ran
  */
 export async function outOfService<T extends object>(
-  { drain: mayDrain, alone }: Pick<Grant, 'drain' | 'alone'>,
+  { drain: mayDrain, alone }: Pick<Granted, 'drain' | 'alone'>,
   timeoutMs: number,
   context: Context,
   work: (serveAgain: () => Promise<void>, unseen: boolean) => Promise<T>,

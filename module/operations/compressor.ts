@@ -4,7 +4,7 @@ import { constants, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import type { AgentMessage, Verdict } from '../../contract/agentMessages.ts';
+import type { AgentMessage, Grant } from '../../contract/agentMessages.ts';
 import { GZIP_LEVEL } from '../../diagnostics/gzipTwin.ts';
 import { readGrowing } from '../../shared/files/growingFile.ts';
 import { openRegular } from '../../shared/files/regularFile.ts';
@@ -41,7 +41,7 @@ interface Job {
 export function createCompressor(
   folder: string,
   mayOpen: (pid: number) => boolean,
-  answer: (pmId: PmId, id: string, verdict: Verdict) => void,
+  answer: (pmId: PmId, id: string, verdict: Grant) => void,
 ): Compressor {
   const jobs = new Map<string, Job>();
   return {

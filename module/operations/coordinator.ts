@@ -1,7 +1,7 @@
 // Decides over the instances of an app: who may drain, who may dump, and when. PM2 sends a trigger by name to every
 // instance at once; here it is made harmless.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentMessage, Verdict } from '../../contract/agentMessages.ts';
+import type { AgentMessage, Grant } from '../../contract/agentMessages.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { ListenAddress } from '../../contract/standing.ts';
 import { shellLine } from '../../shared/text/shell.ts';
@@ -65,7 +65,7 @@ interface Dumps {
 export interface CoordinatorParts {
   fleet: Fleet;
   /** Delivers a verdict to the agent that asked; must not throw. */
-  answer(pmId: PmId, askId: string, verdict: Verdict): void;
+  answer(pmId: PmId, askId: string, verdict: Grant): void;
   /** Adds a sibling for the time of a dump, and takes it away. */
   standIns: Pick<StandIns, 'start' | 'end'>;
   /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
@@ -140,7 +140,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     if (!(await Promise.race([answered, late]))) slow.set(pid, Date.now() + SLOW_FOR_MS);
   }
 
-  function mayDrain({ member, ask }: Question): Verdict {
+  function mayDrain({ member, ask }: Question): Grant {
     const { serving, isLast, alone } = othersFor(member);
     if (isLast && ask.params.force !== true) return whyLast(member, serving, alone);
     draining.set(ask.pid, ask.id);
@@ -154,7 +154,7 @@ export function createCoordinator({ fleet, answer, standIns, askState, reloading
     return { serving, alone, isLast: serving.length === 0 || (covered.length === 0 && alone.length > 0) };
   }
 
-  function whyLast(member: Member, serving: Member[], alone: ListenAddress[]): Verdict {
+  function whyLast(member: Member, serving: Member[], alone: ListenAddress[]): Grant {
     const { pmId } = member.process;
     const name = titleOf(member.process);
     const instances = fleet.siblingsOf(member).length + 1;
@@ -309,6 +309,6 @@ function whyNot(largest: Question, { member }: Question): string {
   );
 }
 
-function refusal(code: 'E_LAST' | 'E_STATE', message: string, hint: string): Verdict {
+function refusal(code: 'E_LAST' | 'E_STATE', message: string, hint: string): Grant {
   return { is: 'refuse', code, message, hint };
 }

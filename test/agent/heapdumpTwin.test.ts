@@ -6,9 +6,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import {
   AGENT_MESSAGE,
   type AgentMessage,
+  type Grant,
   MODULE_CMD,
   MODULE_TOPIC,
-  type Verdict,
 } from '../../contract/agentMessages.ts';
 import { type AgentProcess, startAgentProcess } from '../../testkit/agentProcess.ts';
 import { app, releaseFolder, tempFolder } from '../../testkit/folders.ts';
@@ -26,7 +26,7 @@ describe('a dump that somebody else has compressed', () => {
   let twin: (dump: Buffer) => Buffer;
   before(async () => {
     target = await startAgentProcess(app('http.cjs'), { stateDir, env: { PORT: String(await freePort()) } });
-    const tell = (id: string, verdict: Verdict) =>
+    const tell = (id: string, verdict: Grant) =>
       target.child.send({ cmd: MODULE_CMD, topic: MODULE_TOPIC, data: { kind: 'verdict', id, verdict } });
     const files = { from: '', to: '' };
     target.child.on('message', ({ type, data }: { type: string; data: AgentMessage }) => {

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { Verdict } from '../../../contract/agentMessages.ts';
+import type { Grant } from '../../../contract/agentMessages.ts';
 import { createCompressor } from '../../../module/operations/compressor.ts';
 import { releaseFolder, tempFolder } from '../../../testkit/folders.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
@@ -24,8 +24,8 @@ describe('a dump that the module compresses for a process', () => {
   const inside = (name: string) => join(folder, 'dumps', name);
 
   /** @returns the module's last word on it */
-  async function compress(from: string, to: string): Promise<Verdict> {
-    const verdicts: Verdict[] = [];
+  async function compress(from: string, to: string): Promise<Grant> {
+    const verdicts: Grant[] = [];
     const compressor = createCompressor(
       folder,
       () => true,

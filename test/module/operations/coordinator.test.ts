@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ActionName } from '../../../contract/actions/index.ts';
-import type { Verdict } from '../../../contract/agentMessages.ts';
+import type { Grant } from '../../../contract/agentMessages.ts';
 import { type App, appOf } from '../../../contract/app.ts';
 import type { ParamValues } from '../../../contract/params.ts';
 import type { ServingState } from '../../../contract/standing.ts';
@@ -249,7 +249,7 @@ function coordinate(name: string, instances: number) {
     member.state = 'serving';
     member.attachment = { is: 'attached', version: '1.0.0', since: 0 };
   }
-  const verdicts = new Map<PmId, Verdict>();
+  const verdicts = new Map<PmId, Grant>();
   /** What an agent would say if it were asked. */
   const now = new Map<PmId, ServingState>();
   const reloading = new Set<App>();
