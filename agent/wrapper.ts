@@ -1,6 +1,6 @@
-// `pm2 start npm -- start` makes PM2 manage npm; the server is its grandchild. So it is with tsx, cross-env, nodemon and with a
-// primary that forks workers of its own. Signals, dumps and drains would all miss the app, so every action says who the real
-// process is instead.
+// With `pm2 start npm -- start`, PM2 manages npm, and the server is npm's grandchild. The same happens with tsx, cross-env, nodemon
+// and a primary that forks workers of its own. Signals, dumps and drains would all miss the app, so every action names the real
+// process instead.
 
 import type { ActionName } from '../contract/actions/index.ts';
 import { Refusal } from '../contract/errors.ts';
@@ -8,15 +8,17 @@ import type { DrainEngine } from '../drain/index.ts';
 import { type RealProcess, realProcessOf } from '../shared/realProcess.ts';
 import { insteadOf, whyNot } from '../shared/wrapperAdvice.ts';
 
+/** Whether this process is a wrapper. */
 export interface Wrapping {
-  /** Who does the work of this process now; null: it does so itself. A child may begin to listen at any time. */
+  /** The process that does the work now; null: this one. A child may begin to listen at any time. */
   real(): RealProcess | null;
   /** Does it listen for clients, and not only for its own children? */
   serves(): boolean;
 }
 
+/** Watches whether this process is a wrapper. */
 export function watchWrapping(engine: DrainEngine): Wrapping {
-  // One that has served once is an app, whatever it does now.
+  // A process that has served once is an app for good.
   let served = false;
   return { serves, real };
 
@@ -32,20 +34,20 @@ export function watchWrapping(engine: DrainEngine): Wrapping {
   }
 }
 
-/** A socket with this pid in its name is looked for by nobody but its own children. */
+/** Only children of this process look for a socket with its pid in the name. */
 function isPrivate(address: string): boolean {
   return address.startsWith('/') && address.includes(String(process.pid));
 }
 
-/** What a primary cannot do for its workers; whatever is about the process itself, it can. */
+/** The actions that a primary cannot do for its workers; those about the process itself it can. */
 const SERVING: ReadonlySet<ActionName> = new Set(['drain', 'resume', 'disable-keepalive', 'enable-keepalive']);
 
-/** Does an action miss the app in that process? */
+/** Would an action in this process miss the app? */
 export function misses(action: ActionName, { is }: RealProcess): boolean {
   return is === 'primary' ? SERVING.has(action) : action !== 'ops-status';
 }
 
-/** The answer of every action in such a process, naming the real one and the line to write instead. */
+/** The answer of every action in a wrapper: it names the real process and the line to write instead. */
 export function wrapperRefusal(action: string, real: RealProcess): Refusal {
   return new Refusal('E_WRAPPER', whyNot(action, real), insteadOf(real, process.env.name ?? 'web'));
 }

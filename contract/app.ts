@@ -1,5 +1,4 @@
-// What is an app? Its namespace and its name: PM2 lets two apps have the same name in two namespaces, and they have nothing
-// to do with each other. The one place that decides it.
+// An app is a namespace and a name: two apps in two namespaces may have the same name, and have nothing to do with each other.
 
 /** PM2's namespace of an app that names none. */
 export const DEFAULT_NAMESPACE = 'default';
@@ -11,16 +10,16 @@ export interface OfApp {
   name: string;
 }
 
-/** An app's identity, for comparing and as a key; it is not for reading. */
+/** An app's identity: for comparing and as a key, not for reading. */
 export type App = string & { readonly isApp: unique symbol };
 
 /** The app that a process belongs to. */
 export function appOf({ namespace, name }: OfApp): App {
-  // Both may hold any character, so that no separator between them would do.
+  // Both may hold any character, so no separator would keep them apart.
   return JSON.stringify([namespace, name]) as App;
 }
 
-/** What a person reads, and may type as a target: `web`, or `blue:web` outside of PM2's default namespace. */
+/** The name for a person, who may type it as a target: `web`, or `blue:web` outside of PM2's default namespace. */
 export function titleOf({ namespace, name }: OfApp): string {
   return namespace === DEFAULT_NAMESPACE ? name : `${namespace}:${name}`;
 }

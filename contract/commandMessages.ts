@@ -30,25 +30,24 @@ export interface ProcessStatus {
   reason?: string;
   /** As its agent last said, or `blocked`. */
   state: string;
-  /** Its event loop has not answered for so many milliseconds. */
+  /** For so long its event loop has not answered. */
   blockedMs?: number;
   /** It writes a heap dump, and answers nothing meanwhile. */
   dumping?: true;
-  /** Who handles SIGINT there: we, the app itself, or nobody. */
   graceful?: GracefulBy;
-  /** How the last process of this app that we drained on a signal left. */
+  /** How the last process of this app exited that its agent drained on a signal. */
   lastExit?: ExitReport;
   /** Version of its agent. */
   agent?: string;
-  /** Actions that the app had already, and keeps. */
+  /** Actions that the app registered itself and keeps. */
   kept?: string[];
-  /** Messages of this process that were none of an agent's, and were dropped. */
+  /** Messages of this process that the module dropped, because no agent sends such ones. */
   badMessages?: number;
   /** PM2 runs a wrapper of the app here: a package manager, a loader, … */
   wrapper?: true;
-  /** Which process does the work instead, in words; of a wrapper, or of an app that forks workers of its own. */
+  /** Which process does the work instead, in words. A wrapper has it, and an app that forks workers of its own. */
   real?: string;
-  /** A server of it listens there, outside of the main thread: it cannot be drained. */
+  /** Where a server of it listens outside of the main thread, which cannot be drained. */
   listensElsewhere?: string;
 }
 
@@ -67,11 +66,10 @@ export interface StackReply extends StackView {
   id: PmId;
   name: string;
   pid: number;
-  /** How long it took, in milliseconds. */
   ms: number;
 }
 
-/** What is wrong. */
+/** What `doctor` found. */
 export interface DoctorReply {
   ok: true;
   action: 'doctor';
@@ -83,17 +81,17 @@ export interface DoctorReply {
   findings: Finding[];
 }
 
-/** What the module is asked for under the name `REPL`. */
+/** The command asks the module for a REPL under this name. */
 export const REPL = 'repl';
 export interface ReplQuestion {
   /** A pm_id, `name:id`, or the name of an app with one instance. */
   target: string;
-  /** Who asks, as the command says. */
+  /** The person who asks, as the command says. */
   user: string;
   uid: number;
 }
 
-/** A REPL that waits for whoever knows its token. */
+/** A REPL that waits for the client that knows its token. */
 export interface ReplOpened {
   ok: true;
   action: 'repl';
@@ -106,7 +104,7 @@ export interface ReplOpened {
   token: string;
 }
 
-/** What the module is asked for under the name `RUN`: an action of managed processes. */
+/** The command asks the module for an action of managed processes under this name. */
 export const RUN = 'run';
 export interface RunRequest {
   action: string;
@@ -116,7 +114,7 @@ export interface RunRequest {
   params: Record<string, unknown>;
 }
 
-/** One word about an action that runs. */
+/** Progress of an action. */
 export interface RunProgress {
   action: string;
   /** The process it is about. */
@@ -126,15 +124,15 @@ export interface RunProgress {
   detail?: string;
   /** Size of the file that is being written. */
   bytes?: number;
-  /** All of it as a line. */
+  /** All of this as a line. */
   message: string;
-  /** Milliseconds since it began. */
+  /** Since it began. */
   ms: number;
-  /** The reply, or another word with a deadline, comes within this many milliseconds. */
+  /** The reply, or other progress with a deadline, comes within this time. */
   deadlineMs?: number;
 }
 
-/** Exactly one process's reply. */
+/** The reply of exactly one process. */
 export interface RunResult<Replied extends Reply = Reply> {
   id: PmId;
   name: string;
@@ -150,25 +148,25 @@ export interface RunReply<Replied extends Reply = Reply> {
   results: RunResult<Replied>[];
 }
 
-/** One line about a reload that runs. */
+/** Progress of a reload. */
 export interface ReloadProgress {
   action: 'reload';
   app: string;
   step: 'begin' | 'canary' | 'patient' | 'replaced' | 'note' | 'finish' | 'failed' | 'undo';
   message: string;
-  /** Milliseconds since it began. */
+  /** Since it began. */
   ms: number;
-  /** With `begin`: the reply comes within this many milliseconds. */
+  /** With `begin`: the reply comes within this time. */
   deadlineMs?: number;
 }
 
-/** An instance that was replaced. */
+/** An instance that the reload replaced. */
 export interface Replaced {
   id: PmId;
   /** Pids. */
   from: number;
   to: number;
-  /** By its agent, before PM2 touched it. */
+  /** Its agent drained it before PM2 touched it. */
   drained: boolean;
 }
 
@@ -182,7 +180,7 @@ export interface ReloadReply {
   ms: number;
 }
 
-/** A reload that did not go through. */
+/** A reload that was refused or undone. */
 export interface ReloadRefused extends Failure {
   app?: string;
   replaced?: Replaced[];

@@ -2,7 +2,7 @@
 
 /** From the command. */
 export type ClientFrame =
-  /** The first one: proves that the module has sent it, and how wide its terminal is. `colours` for a terminal only. */
+  /** The first one: the token of the module proves that the client may connect. `colours` for a terminal only. */
   | { hello: string; columns: number; colours: boolean }
   | { run: string }
   | { complete: string }
@@ -13,12 +13,12 @@ export type ClientFrame =
 export type ServerFrame =
   | { ready: { node: string; names: string[] } }
   | { print: string }
-  /** What was run is over; `incomplete`: it may go on in another line, and nothing has been run. */
+  /** The code has run; `incomplete`: it may go on in another line, and nothing has run. */
   | { done: 'ok' | 'error' | 'incomplete' }
   | { completions: [names: string[], of: string] }
   | { end: string };
 
-/** Cuts a stream of bytes into frames; what is no JSON is passed over. */
+/** Cuts a stream of bytes into frames, and skips lines that are no JSON. */
 export function frameReader<Frame>(onFrame: (frame: Frame) => void): (chunk: string) => void {
   let rest = '';
   return (chunk) => {
@@ -43,7 +43,7 @@ export type ToMain =
   | { kind: 'columns'; columns: number; colours: boolean }
   | { kind: 'run'; id: number; code: string }
   | { kind: 'complete'; line: string }
-  /** What runs is not waited for any more. */
+  /** The client no longer waits for the code that runs. */
   | { kind: 'abandon' };
 
 export type ToWorker =
@@ -53,11 +53,11 @@ export type ToWorker =
   | { kind: 'completions'; names: string[]; of: string }
   | { kind: 'close'; reason: string };
 
-/** Where the thread finds, on the main thread's global, what to ask when somebody presses Ctrl-C. */
+/** The name on the main thread's global under which the thread finds the function to call on Ctrl-C. */
 export const INTERRUPT = 'pm2-ops.repl.interrupt';
 
 /**
- * Answers of that. `terminate`: end what runs now; `late`: it runs after an `await`, and is to be ended only if it still does
- * after a while; `abandon`: it waits, and is only to be forgotten; `stuck`: it cannot be ended; `idle`: nothing runs.
+ * The answers of that function. `terminate`: end the code that runs now; `late`: it runs after an `await`, so end it only if it
+ * still does after a while; `abandon`: it waits, so only forget it; `stuck`: it cannot be ended; `idle`: nothing runs.
  */
 export type Interruption = 'terminate' | 'late' | 'abandon' | 'stuck' | 'idle';

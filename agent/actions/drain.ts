@@ -7,11 +7,11 @@ import { requireServer } from './server.ts';
 
 export const drain: Actions['drain'] = async (params, { engine, moduleClient, addressed, isRunning }) => {
   const state = engine.state();
-  // Its drain is the dump's, which brings the instance back.
+  // The dump has drained it, and brings it back.
   if (isRunning('heapdump') && state !== 'serving') {
     throw new Refusal('E_BUSY', 'this instance is drained for a heap dump', 'wait for its end, then ask again');
   }
-  // Asking twice is what a script does; the answer to the second is the same.
+  // A script may ask twice; the second answer is the same.
   if (state === 'drained') return { state, finished: 0, closed: 0, cut: 0 };
   if (state === 'draining') {
     throw new Refusal('E_BUSY', 'this instance is already draining', 'wait for it, or undo it: resume');

@@ -1,5 +1,5 @@
-// Keep-alive off: every later response ends its connection, so that clients come back on new ones, which PM2 spreads
-// over all instances. New connections are still taken.
+// With keep-alive off, every later response ends its connection. Clients come back on new ones, which PM2 spreads over all instances.
+// The instance still takes new connections.
 import type { Actions } from '../context.ts';
 import { requireServer } from './server.ts';
 

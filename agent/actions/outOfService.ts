@@ -1,5 +1,5 @@
-// Takes this instance out of service while something stops its event loop for seconds, so that its clients are with its
-// siblings, and puts it back whatever happens. Nothing is ever cut for it.
+// Takes this instance out of service while a dump stops its event loop for seconds, so that its siblings serve its clients, and puts
+// it back whatever happens. No request is ever cut for it.
 
 import type { HeapdumpFields } from '../../contract/actions/heapdump.ts';
 import { Refusal } from '../../contract/errors.ts';
@@ -8,17 +8,18 @@ import type { Context } from '../context.ts';
 import type { Granted } from '../moduleClient.ts';
 import { whyNoServer } from './server.ts';
 
-/** How often it is told what the drain still waits for, in milliseconds. */
+/** How often the action tells what the drain still waits for. */
 const TELL_EVERY_MS = 1_000;
 
 /** The part of the reply that says how clients fared. */
 type Standing = Omit<HeapdumpFields, 'file' | 'bytes' | 'heapUsed'>;
 
 /**
- * @param grant the coordinator's word on whether siblings serve meanwhile, and where they do not
- * @param timeoutMs how long the drain may take; what is not finished then is left open and waits
- * @param work stops the event loop; calls `serveAgain` once it no longer does, to serve again at that moment; with `unseen`
- *   no client waits for it meanwhile
+ * Does work that stops the event loop, out of service where siblings serve meanwhile.
+ * @param granted whether they do, and the addresses at which none listens
+ * @param timeoutMs how long the drain may take; connections that are not done then stay open and wait
+ * @param work calls `serveAgain` once it no longer stops the event loop, to serve again at that moment; `unseen`: no client waits for
+ *   it meanwhile
  * @throws {Refusal} E_STATE when somebody undid the drain while it ran
  */
 export async function outOfService<T extends object>(
@@ -66,7 +67,7 @@ export async function outOfService<T extends object>(
       );
     }
     refuseIfLeaving(context);
-    // A connection that PM2 had handed to us before it knew would wait for seconds otherwise; so it is given back.
+    // PM2 may have handed over a connection before it knew of the drain. It is given back now, or it would wait for seconds.
     await context.moduleClient.echo();
     refuseIfLeaving(context);
     const done = await work(serveAgain, (drain.left ?? 0) === 0 && alone.length === 0);
@@ -81,7 +82,7 @@ export async function outOfService<T extends object>(
   }
 }
 
-/** A process that was told to go must not be held by V8 until SIGKILL comes. */
+/** V8 must not hold a process that was told to exit until SIGKILL comes. */
 function refuseIfLeaving({ isLeaving }: Context): void {
   if (isLeaving())
     throw new Refusal('E_STATE', 'this instance was told to leave before the dump began', 'ask another: heapdump');

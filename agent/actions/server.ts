@@ -1,4 +1,4 @@
-// Some actions need something to act on: a server that listens, or one that was drained.
+// Some actions need a server: one that listens, or one that was drained.
 
 import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine } from '../../drain/index.ts';
@@ -21,7 +21,7 @@ export function requireServer(engine: DrainEngine, action: string): void {
       );
 }
 
-/** What is true of a process in whose main thread no server listens. */
+/** Why this process, in whose main thread no server listens, has none to act on. */
 export function whyNoServer(): string {
   const address = listensElsewhere('self');
   return address === undefined ? 'it listens on nothing' : noServerHere(address);

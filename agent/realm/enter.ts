@@ -1,11 +1,11 @@
-// Gives the agent a realm of its own. An app may have replaced or frozen every built-in that code in its realm would use
-// (zone.js, bluebird, SES, `JSON.stringify = …`), and would notice that we use them; those of a new realm are as they come.
-// Here, nothing is used but syntax and Node's own modules.
+// Gives the agent a realm of its own. An app may have replaced or frozen every built-in of its own realm (zone.js, bluebird, SES,
+// `JSON.stringify = …`), and would notice their use; those of a new realm are untouched. The code of this file runs in the app's
+// realm, so it uses nothing but syntax and Node's own modules.
 import SOURCE from 'pm2-ops:agent-source';
 import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { Installed } from '../index.ts';
 
-/** The realm of whoever evaluates this in an app, which is as good. */
+/** A realm that the module made when it evaluated this in an app, which is as good. */
 declare const realm: object | undefined;
 
 interface Agent {
@@ -16,10 +16,10 @@ interface Agent {
 /** Makes a realm with the agent in it. */
 export function enter(): Agent {
   const builtIn = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule;
-  // Not `require`, where it can be avoided: instrumentation that hooks it patches what is asked for.
+  // Better than `require`, because instrumentation that hooks it patches the modules it loads.
   const load = typeof builtIn === 'function' ? builtIn : require;
   const vm = load('node:vm') as typeof import('node:vm');
-  // Without a prototype, or names that the app has put on Object.prototype would be globals.
+  // Without a prototype: names that the app has put on Object.prototype would be globals.
   const own =
     typeof realm === 'object'
       ? realm

@@ -1,6 +1,5 @@
-// What the agent has in place of the globals that are not the language's, but Node's: timers, clock and `process`. An app may have
-// put others there (fake timers, zone.js), under which a deadline never comes. The build gives these names to all of the
-// agent's code (esbuild's `inject`).
+// The agent's own timers, clock and `process`, in place of Node's globals. An app may have replaced those (fake timers, zone.js), and
+// then a deadline may never come. The build gives these names to all of the agent's code (esbuild's `inject`).
 import { Socket } from 'node:net';
 import * as replaceable from 'node:timers';
 import { methodsOf } from './emitter.ts';
@@ -15,7 +14,7 @@ type NodesTimeout = new (
 ) => NodeJS.Timeout;
 
 const LONGEST_MS = 2 ** 31 - 1;
-/** Of this realm: the app's may be another. */
+/** By this realm's function: the app may have replaced its own. */
 const sourceOf = (fn: unknown): string => Reflect.apply(Function.prototype.toString, fn, []) as string;
 
 const Timeout = findTimeout();
@@ -71,13 +70,13 @@ export function setImmediate<A extends unknown[]>(callback: (...args: A) => void
   return hasImmediates ? immediately(callback, ...args) : setTimeout(callback, 1, ...args);
 }
 
-// A function of Node's C++; that a date goes backwards is rarer than that `performance` is a fake.
+// A function of Node's C++. The date is second best: it goes backwards more rarely than `performance` is a fake.
 const uptime = /\[native code\]/.test(sourceOf(process.uptime)) ? process.uptime : undefined;
 const now = uptime ? () => uptime() * 1000 : () => Date.now();
 
 export const performance = { now, timeOrigin: Date.now() - now() };
 
-// The app's own in this file, to which nothing is given. What is written goes there, too.
+// In this file `process` is the app's own. Writes go there, too.
 const methods = methodsOf(process, () => own);
 const own: NodeJS.Process = new Proxy(process, {
   get: (target, name) => methods[name] ?? (Reflect.get(target, name, target) as unknown),

@@ -1,5 +1,5 @@
-// What the module evaluates in an app: the agent's two functions, to be called in its own realm. No `export`, because what the
-// build makes of one uses the app's `Object`.
+// The script that the module evaluates in an app: the agent's two functions, which run in the agent's realm. It has no `export`,
+// because the build turns one into code that uses the app's `Object`.
 import type { AgentOptions } from '../../contract/agentMessages.ts';
 import { enter } from './enter.ts';
 
