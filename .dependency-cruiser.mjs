@@ -93,7 +93,8 @@ export default {
     // TypeScript 7 has no API that the tool knows; swc parses the sources, types included.
     parser: 'swc',
     tsPreCompilationDeps: true,
-    // Other people's code, what is built, and apps that run on their own; Node's own `module` has the name of a room.
+    // Other people's code, what is built, and apps that run on their own. Node's own `module` has the name of a room; it also hides
+    // that room from a scan of `.`, which is why the script names each folder.
     exclude: {
       path: [
         '(^|/)node_modules/',
