@@ -19,6 +19,7 @@ import {
   LOAD,
   moduleWith,
   NODES,
+  noCloseIsPending,
   portsOf,
   run,
   stateFolder,
@@ -33,6 +34,7 @@ const STEPS: Step[] = [
   'opened',
   'connected',
   'proven',
+  'prepared',
   'loaded',
   'left',
   'closed',
@@ -130,7 +132,7 @@ test('even when module and guard are both killed, the successor closes what they
   const { recover } = attacher({ stateDir });
   await recover();
   await inspectorIsClosed(target);
-  await until('the journal is settled', () => journalOf(stateDir).owed.length === 0);
+  await noCloseIsPending(stateDir);
 });
 
 test('without a journal, nothing is signalled', async () => {
@@ -140,7 +142,22 @@ test('without a journal, nothing is signalled', async () => {
   assert.equal(stderr(), '');
 });
 
-for (const step of ['signalled', 'connected', 'loaded'] satisfies Step[]) {
+test('a script that a killed module had only compiled is forgotten, and its app never notices it', async () => {
+  const target = await app(
+    `${IDLE} Object.defineProperty(globalThis, 'prepared', { get: () => Number('pm2-ops.prepared' in process) });`,
+  );
+  const stateDir = stateFolder();
+  await killedModule('prepared', target, stateDir);
+  assert.deepEqual(await target.ask('prepared'), { value: 1 });
+  await guardIsDone();
+  await until('it is forgotten', async () => (await target.ask('prepared')).value === 0);
+  assert.deepEqual(await target.ask('loaded'), { value: null });
+  assert.equal((await attacher({ stateDir }).attach(target.pid, LOAD)).ok, true);
+  assert.deepEqual(await target.ask('loaded'), { value: 1 });
+  assert.deepEqual(await target.ask('prepared'), { value: 0 });
+});
+
+for (const step of ['signalled', 'connected', 'prepared', 'loaded'] satisfies Step[]) {
   test(`a process killed when "${step}" is forgotten, and the next one attached`, async () => {
     const target = await app(IDLE);
     const next = await app(IDLE);
