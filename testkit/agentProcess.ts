@@ -16,6 +16,8 @@ import { waitFor, within } from './wait-for.ts';
 
 export interface AgentProcess {
   child: ChildProcess;
+  /** Everything that it has sent, from its start on. */
+  said: readonly unknown[];
   /** Asks for an action; settles with its reply, which may be a failure. */
   run<T = Reply>(action: string, params?: object, timeoutMs?: number): Promise<T>;
   /** Tells the agent to leave. */
@@ -45,10 +47,10 @@ export async function startAgentProcess(
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  const heard: AgentMessage[] = [];
-  child.on('message', ({ type, data }: { type: string; data: AgentMessage }) => {
-    if (type === AGENT_MESSAGE) heard.push(data);
-  });
+  const said: { type: string; data: AgentMessage }[] = [];
+  child.on('message', (message: { type: string; data: AgentMessage }) => said.push(message));
+  const hasSaid = (kind: AgentMessage['kind']) =>
+    said.some(({ type, data }) => type === AGENT_MESSAGE && data.kind === kind);
   const send = (data: object) =>
     child.send({ cmd: MODULE_CMD, topic: MODULE_TOPIC, data }, () => {
       // It has exited: the wait for its answer reports that.
@@ -66,15 +68,16 @@ export async function startAgentProcess(
     dumpKeep: 5,
     dumpMaxBytes: 2 ** 31,
   };
-  await waitFor(() => heard.some(({ kind }) => kind === 'knock'), {
+  await waitFor(() => hasSaid('knock'), {
     what: `the agent in ${script}`,
     timeoutMs: 60_000,
   });
   send({ kind: 'welcome', nonce: 'welcome', options });
-  await waitFor(() => heard.some(({ kind }) => kind === 'hello'), { what: `hello of ${script}`, timeoutMs: 60_000 });
+  await waitFor(() => hasSaid('hello'), { what: `hello of ${script}`, timeoutMs: 60_000 });
 
   return {
     child,
+    said,
     run<T>(action: string, params: object = {}, timeoutMs = 60_000) {
       nonces += 1;
       const nonce = `n${nonces}`;

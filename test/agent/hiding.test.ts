@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { hideFromApp } from '../../agent/hiding.ts';
 import { startAgentProcess } from '../../testkit/agentProcess.ts';
 import { app, tempFolder } from '../../testkit/folders.ts';
@@ -90,14 +90,24 @@ describe('what keeps triggers from the app', () => {
   });
 });
 
+const kills: (() => void)[] = [];
+after(() => {
+  for (const kill of kills) kill();
+});
+
 async function start(mode: string, node: string) {
-  const { child, detach } = await startAgentProcess(app('hearing.cjs'), {
+  const {
+    child,
+    said: all,
+    detach,
+    kill,
+  } = await startAgentProcess(app('hearing.cjs'), {
     stateDir: tempFolder(),
     node,
     env: { MODE: mode },
   });
-  const said: Said[] = [];
-  child.on('message', (message: Said) => said.push(message));
+  kills.push(kill);
+  const said = all as readonly Said[];
   await waitFor(() => said.some(({ type }) => type === 'listens'), { what: 'the app to listen' });
   return {
     detach,
