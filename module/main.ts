@@ -24,7 +24,7 @@ import { createListing } from './listing.ts';
 import { createActionRuns } from './operations/actionRuns.ts';
 import { createCompressor } from './operations/compressor.ts';
 import { createCoordinator } from './operations/coordinator.ts';
-import { createStandIns } from './operations/extraInstance.ts';
+import { createExtraInstances } from './operations/extraInstance.ts';
 import { createLastServing } from './operations/lastServing.ts';
 import { createReloadJournal } from './operations/reload/reloadJournal.ts';
 import { createRollingReload } from './operations/reload/rollingReload.ts';
@@ -73,12 +73,12 @@ async function main(): Promise<void> {
   const { attachLoop, handshake, successors } = attaching;
   const services: Services = { fleet, daemon, calls, events, refresh, askState: handshake.askState, log };
 
-  const answer = (pmId: PmId, id: string, verdict: Grant) => {
-    daemon.send(pmId, { kind: 'verdict', id, verdict }).catch(() => {});
+  const answer = (pmId: PmId, id: string, grant: Grant) => {
+    daemon.send(pmId, { kind: 'verdict', id, verdict: grant }).catch(() => {});
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
-  const standIns = createStandIns(services);
-  const coordinator = createCoordinator({ ...services, standIns, answer, reloading: (app) => reloads.runs(app) });
+  const extraInstances = createExtraInstances(services);
+  const coordinator = createCoordinator({ ...services, extraInstances, answer, reloading: (app) => reloads.runs(app) });
   const { dumping } = coordinator;
   const reloads = createRollingReload({ ...services, journal: createReloadJournal(folder), dumping });
   const lastServing = createLastServing({ ...services, reloading: reloads.runs, dumping });
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
     successors.replaced(removed);
     attachLoop.tellKept(fleet.members());
     attachLoop.look(added);
-    standIns.sweep();
+    extraInstances.sweep();
   });
   events.on('listed', lastServing.look);
   events.on('state', lastServing.look);

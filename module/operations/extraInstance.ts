@@ -1,5 +1,5 @@
-// A sibling for the time of a dump, where an app has only one instance: started and serving before that one is drained,
-// drained and removed after. It carries a mark in its environment, so that whoever comes after a module that died knows it.
+// An extra instance for the time of a heap dump, where an app has only one: it serves before that one is drained, and goes when
+// that one serves again. It carries a mark in its environment, by which the next module knows it after this one has died.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { titleOf } from '../../contract/app.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
@@ -7,28 +7,32 @@ import { serversOf } from '../agents/askOpsStatus.ts';
 import { shareable } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { createReadiness } from '../fleet/readiness.ts';
+import { saysItServes } from '../fleet/serving.ts';
 import { type Daemon, type PmId, STAND_IN } from '../pm2/daemon.ts';
+import { removeInstance, startInstance } from './startInstance.ts';
 
-/** How long a stand-in may take until it serves, in milliseconds. */
+/** How long an extra instance may take until it serves. */
 export const SERVES_WITHIN_MS = 60_000;
-/** Pause between two looks, in milliseconds. */
+/** Pause between two looks. */
 const LOOK_EVERY_MS = 250;
-/** How long it waits, in milliseconds, for the instance that it stands in for to serve again, before it is left to a later look. */
+/** How long an extra instance waits for another one to serve again; after that a later look takes it away. */
 const ENDS_WITHIN_MS = 60_000;
-/** How long its requests in flight may take to finish, and what an answer may take on top, in milliseconds. */
+/** How long its requests in flight may take to finish, and its agent to answer on top. */
 const DRAIN_MS = 30_000;
 const MARGIN_MS = 6_000;
 
-export interface StandIns {
+/** The extra instances of all apps. */
+export interface ExtraInstances {
   /** Starts one beside this instance. @returns its id once it serves @throws why there is none; nothing is left then */
   start(member: Member): Promise<PmId>;
-  /** Takes it away again, once somebody else serves. Settles in any case. */
+  /** Takes it away again, once another instance serves. Settles in any case. */
   end(pmId: PmId): Promise<void>;
-  /** Takes those away that a module which has died left behind, or that could not go when they should. */
+  /** Takes those away that a dead module left behind, or that could not go before. */
   sweep(): void;
 }
 
-export interface StandInParts {
+/** What extra instances need of the module. */
+export interface ExtraInstanceParts {
   fleet: Fleet;
   daemon: Daemon;
   calls: AgentCalls;
@@ -38,7 +42,9 @@ export interface StandInParts {
   log(line: string): void;
 }
 
-export function createStandIns({ fleet, daemon, calls, refresh, askState, log }: StandInParts): StandIns {
+/** None is known yet; `sweep` finds those of a module before. */
+export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances {
+  const { fleet, calls, refresh, askState, log } = parts;
   const run = `${process.pid}-${Date.now()}`;
   const readiness = createReadiness({
     fleet,
@@ -47,63 +53,66 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
     askState,
     checkpoint: () => {},
   });
-  /** Those that stand in now, and those that are on their way out. */
   const needed = new Set<PmId>();
   const ending = new Map<PmId, Promise<void>>();
+  /** Marks of those that PM2 has not listed yet, or that do not serve yet. */
   const starting = new Set<string>();
   let started = 0;
 
   return { start, end, sweep };
 
   async function start(member: Member): Promise<PmId> {
-    const { process: model } = member;
-    const { pmId: original } = model;
-    const at = shareable(member, []).flatMap((address) => (address.anyPort ? [] : [address.at]));
-    const startedMs = performance.now();
-    const endsMs = startedMs + SERVES_WITHIN_MS;
     const mark = `${run}-${started++}`;
     starting.add(mark);
-    let refusal: Error | undefined;
-    daemon.startAnother(original, { [STAND_IN]: mark }, 'same').catch((error: Error) => {
-      refusal = error;
-    });
-    let pmId: PmId | undefined;
     try {
-      for (;;) {
-        await refresh();
-        pmId = fleet.members().find(({ process }) => process.standIn === mark)?.process.pmId;
-        if (pmId !== undefined) break;
-        if (refusal) throw refusal;
-        if (performance.now() > endsMs) throw new Error(`PM2 started none within ${SERVES_WITHIN_MS} ms`);
-        await sleep(LOOK_EVERY_MS);
-      }
-      needed.add(pmId);
-      log(`id ${pmId} of ${titleOf(model)} stands in for id ${original} while that one dumps its heap`);
-      await readiness.untilReady({ pmId, pid: 0, restarts: 0, startedMs }, { serves: true, at, endsMs });
-      return pmId;
-    } catch (error) {
-      if (pmId !== undefined) void end(pmId);
-      throw error;
+      return await startServing(member, mark);
     } finally {
       starting.delete(mark);
     }
   }
 
+  async function startServing(member: Member, mark: string): Promise<PmId> {
+    const model = member.process;
+    const at = shareable(member, []).flatMap((each) => (each.anyPort ? [] : [each.at]));
+    const startedMs = performance.now();
+    const found = await startInstance(parts, {
+      model: model.pmId,
+      env: { [STAND_IN]: mark },
+      number: 'same',
+      find: () => fleet.members().find(({ process: listed }) => listed.standIn === mark)?.process.pmId,
+      withinMs: SERVES_WITHIN_MS,
+    });
+    if (found.is === 'refused') throw new Error(found.message);
+    if (found.is === 'late') throw new Error(`PM2 started none within ${SERVES_WITHIN_MS} ms`);
+    const { pmId } = found;
+    needed.add(pmId);
+    log(`id ${pmId} of ${titleOf(model)} stands in for id ${model.pmId} while that one dumps its heap`);
+    const endsMs = startedMs + SERVES_WITHIN_MS;
+    try {
+      await readiness.untilReady({ pmId, pid: 0, restarts: 0, startedMs }, { serves: true, at, endsMs });
+    } catch (error) {
+      void end(pmId);
+      throw error;
+    }
+    return pmId;
+  }
+
   function end(pmId: PmId): Promise<void> {
     needed.delete(pmId);
-    const going = ending.get(pmId) ?? leave(pmId).catch((error: Error) => log(`id ${pmId}: ${error.message}`));
+    const going =
+      ending.get(pmId) ?? endWhenOthersServe(pmId).catch((error: Error) => log(`id ${pmId}: ${error.message}`));
     ending.set(pmId, going);
     return going.finally(() => ending.delete(pmId));
   }
 
-  async function leave(pmId: PmId): Promise<void> {
+  async function endWhenOthersServe(pmId: PmId): Promise<void> {
     const endsMs = performance.now() + ENDS_WITHIN_MS;
     for (;;) {
       await refresh();
       const member = fleet.get(pmId);
-      // Somebody has made it an instance of their own, or it is gone.
+      // It is gone, or somebody has made it an instance of their own.
       if (member?.process.standIn === undefined) return;
-      if (othersServe(member) && (await removed(member))) return;
+      if (othersServe(member) && (await isRemoved(member))) return;
       if (performance.now() > endsMs) {
         log(`id ${pmId} of ${titleOf(member.process)} stays: no other instance serves; it goes when one does`);
         return;
@@ -112,28 +121,23 @@ export function createStandIns({ fleet, daemon, calls, refresh, askState, log }:
     }
   }
 
-  async function removed({ process, attachment }: Member): Promise<boolean> {
-    const { pmId, killTimeoutMs } = process;
-    if (attachment.is === 'attached' && process.status === 'online') {
+  async function isRemoved({ process: listed, attachment }: Member): Promise<boolean> {
+    const { pmId } = listed;
+    if (attachment.is === 'attached' && listed.status === 'online') {
       const drain = await calls.run(pmId, 'drain', { timeout: DRAIN_MS }, DRAIN_MS + MARGIN_MS);
       if (!drain.ok && drain.code !== 'E_NO_SERVER') return false;
     }
-    await daemon.remove(pmId, killTimeoutMs);
-    log(`id ${pmId} of ${titleOf(process)}, the stand-in, is gone again`);
+    const isGone = await removeInstance(parts, pmId);
+    if (!isGone) throw new Error(`PM2 could not delete it; do it: pm2 delete ${pmId}`);
+    log(`id ${pmId} of ${titleOf(listed)}, the stand-in, is gone again`);
     return true;
   }
 
-  /** Only who said so itself: one that is blocked by its dump says nothing. */
+  /** Does one of them say so itself now? An instance that its dump blocks says nothing. */
   function othersServe(member: Member): boolean {
     return fleet
       .siblingsOf(member)
-      .some(
-        ({ process, attachment, state }) =>
-          process.standIn === undefined &&
-          process.status === 'online' &&
-          attachment.is === 'attached' &&
-          state === 'serving',
-      );
+      .some((each) => each.process.standIn === undefined && each.attachment.is === 'attached' && saysItServes(each));
   }
 
   function sweep(): void {

@@ -4,26 +4,26 @@ import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
 const COORDINATOR = 'test/module/operations/coordinator.test.ts';
 const RELOAD = 'test/module/operations/reload/reload.test.ts';
-const STAND_INS = 'test/module/operations/extraInstance.test.ts';
+const EXTRA_INSTANCES = 'test/module/operations/extraInstance.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
     harm: 'the last instance that serves is drained',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/drainGrants.ts',
     find: 'isLast: serving.length === 0 ||',
     replace: 'isLast: fleet.siblingsOf(member).length === 0 ||',
     tests: [COORDINATOR],
   },
   {
     harm: 'force does not drain the last instance',
-    file: 'module/operations/coordinator.ts',
-    find: 'if (isLast && ask.params.force !== true)',
-    replace: 'if (isLast)',
+    file: 'module/operations/drainGrants.ts',
+    find: 'if (others.isLast && ask.params.force !== true)',
+    replace: 'if (others.isLast)',
     tests: [COORDINATOR],
   },
   {
     harm: 'instances with a port of their own stand in for each other',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/drainGrants.ts',
     find: '|| (covered.length === 0 && alone.length > 0) };',
     replace: '};',
     tests: [COORDINATOR],
@@ -72,49 +72,49 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'instances that are asked all at once all drain',
-    file: 'module/operations/coordinator.ts',
-    find: 'draining.has(process.pid)',
+    file: 'module/operations/drainGrants.ts',
+    find: 'draining.has(each.process.pid)',
     replace: 'draining.has(-1)',
     tests: [COORDINATOR],
   },
   {
     harm: 'a process that PM2 is about to end (_old_) counts as serving',
-    file: 'module/operations/coordinator.ts',
-    find: "String(process.pmId).startsWith('_old_')",
+    file: 'module/fleet/serving.ts',
+    find: "typeof pmId !== 'number'",
     replace: 'false',
     tests: [COORDINATOR],
   },
   {
     harm: 'a process that still boots counts as serving',
-    file: 'module/operations/coordinator.ts',
-    find: "if (attachment.is === 'waiting' && STARTING_CODES.has(attachment.code)) return false;",
+    file: 'module/fleet/serving.ts',
+    find: "if (attachment.is === 'waiting' && STARTING_CODES.has(attachment.code)) return 'starting';",
     replace: '',
     tests: [COORDINATOR],
   },
   {
     harm: 'a dump by name is that of the smallest heap',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/dumpTurns.ts',
     find: 'b.ask.heapUsed - a.ask.heapUsed',
     replace: 'a.ask.heapUsed - b.ask.heapUsed',
     tests: [COORDINATOR],
   },
   {
     harm: 'an instance that was busy and hears of a dump late makes one of its own',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/dumpTurns.ts',
     find: 'own.chosen && Date.now() < own.chosen.untilMs',
     replace: 'own.chosen && Date.now() < 0',
     tests: [COORDINATOR],
   },
   {
     harm: 'two instances of an app dump at the same time',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/dumpTurns.ts',
     find: 'if (own.running) return;',
     replace: '',
     tests: [COORDINATOR],
   },
   {
     harm: 'a dump begins in the middle of a reload, which ends it',
-    file: 'module/operations/coordinator.ts',
+    file: 'module/operations/dumpTurns.ts',
     find: 'if (reloading(app)) {',
     replace: 'if (reloading(`not ${app}`)) {',
     tests: [COORDINATOR],
@@ -190,17 +190,17 @@ export const mutations: readonly Mutation[] = [
     tests: [RELOAD],
   },
   {
-    harm: 'a sibling that was added for a dump stays when its module has died',
+    harm: 'an extra instance that was added for a dump stays when its module has died',
     file: 'module/operations/extraInstance.ts',
     find: 'if (othersServe(member)) void end(pmId);',
     replace: '',
-    tests: [STAND_INS],
+    tests: [EXTRA_INSTANCES],
   },
   {
-    harm: 'a sibling that was added for a dump is ended with requests in flight',
+    harm: 'an extra instance that was added for a dump is ended with requests in flight',
     file: 'module/operations/extraInstance.ts',
     find: "if (!drain.ok && drain.code !== 'E_NO_SERVER') return false;",
     replace: 'if (drain.ok) return false;',
-    tests: [STAND_INS],
+    tests: [EXTRA_INSTANCES],
   },
 ];

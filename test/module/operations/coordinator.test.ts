@@ -6,17 +6,18 @@ import { type App, appOf } from '../../../contract/app.ts';
 import type { ParamValues } from '../../../contract/params.ts';
 import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
-import { type Ask, createCoordinator } from '../../../module/operations/coordinator.ts';
+import { createCoordinator } from '../../../module/operations/coordinator.ts';
+import type { Ask } from '../../../module/operations/drainGrants.ts';
 import type { ManagedProcess, PmId } from '../../../module/pm2/daemon.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 import { listed } from '../../support/listed.ts';
 
 describe('who may drain', () => {
   it('all but the last instance that serves, also when PM2 asks all at once', async () => {
-    const { ask, verdict } = coordinate('web', 3);
+    const { ask, grant } = coordinate('web', 3);
     for (const pmId of [0, 1, 2]) ask(pmId, 'drain');
-    const last = await verdict(2);
-    assert.deepEqual([(await verdict(0)).is, (await verdict(1)).is, last.is], ['go', 'go', 'refuse']);
+    const last = await grant(2);
+    assert.deepEqual([(await grant(0)).is, (await grant(1)).is, last.is], ['go', 'go', 'refuse']);
     assert.ok(last.is === 'refuse');
     assert.equal(last.code, 'E_LAST');
     assert.match(last.message, /web has 3 instances and no other one serves now/);
@@ -24,50 +25,50 @@ describe('who may drain', () => {
   });
 
   it('the last one too, when forced', async () => {
-    const { ask, verdict } = coordinate('web', 1);
+    const { ask, grant } = coordinate('web', 1);
     ask(0, 'drain', { force: true });
-    assert.equal((await verdict(0)).is, 'go');
+    assert.equal((await grant(0)).is, 'go');
   });
 
   it('not beside siblings that PM2 lists but that do not run, are drained, or only boot', async () => {
-    const { ask, verdict, fleet, list } = coordinate('web', 4);
+    const { ask, grant, fleet, list } = coordinate('web', 4);
     fleet.sync(list.map((process) => (process.pmId === 1 ? { ...process, status: 'errored' } : process)));
     fleet.get(2)!.state = 'drained';
     fleet.get(3)!.state = 'unknown';
     fleet.get(3)!.attachment = { is: 'waiting', code: 'booting', reason: 'Node is booting' };
     ask(0, 'drain');
-    assert.equal((await verdict(0)).is, 'refuse');
+    assert.equal((await grant(0)).is, 'refuse');
   });
 
   it('beside a sibling that cannot have an agent, when PM2 says that it is online', async () => {
-    const { ask, verdict, fleet } = coordinate('web', 2);
+    const { ask, grant, fleet } = coordinate('web', 2);
     fleet.get(1)!.state = 'unknown';
     fleet.get(1)!.attachment = { is: 'skipped', code: 'own-handler', reason: 'has its own SIGUSR1 handler' };
     ask(0, 'drain');
-    assert.equal((await verdict(0)).is, 'go');
+    assert.equal((await grant(0)).is, 'go');
   });
 
   it('beside a sibling that began to listen after its agent came: it is asked', async () => {
-    const { ask, verdict, fleet, now } = coordinate('web', 2);
+    const { ask, grant, fleet, now } = coordinate('web', 2);
     fleet.get(1)!.state = 'no-server';
     ask(0, 'drain');
-    assert.equal((await verdict(0)).is, 'refuse');
+    assert.equal((await grant(0)).is, 'refuse');
     now.set(1, 'serving');
     const again = ask(0, 'drain');
-    await waitFor(async () => (await verdict(0)).is === 'go', { what: `${again} to be granted`, everyMs: 1 });
+    await waitFor(async () => (await grant(0)).is === 'go', { what: `${again} to be granted`, everyMs: 1 });
   });
 
   it('not beside a process that PM2 is about to end', async () => {
-    const { ask, verdict, fleet, list } = coordinate('web', 2);
+    const { ask, grant, fleet, list } = coordinate('web', 2);
     // A reload of PM2: the old one is _old_1 now, and its successor only boots.
     fleet.sync([list[0]!, { ...list[1]!, pmId: '_old_1' }, { ...instance('web', 1), pid: 2001 }]);
     assert.equal(fleet.get('_old_1')!.state, 'serving');
     ask(0, 'drain');
-    assert.equal((await verdict(0)).is, 'refuse');
+    assert.equal((await grant(0)).is, 'refuse');
   });
 
   it('only beside one that listens on the same address, and of some addresses it is told that nobody else does', async () => {
-    const { ask, verdict, untilGo, fleet } = coordinate('web', 3);
+    const { ask, grant, untilGo, fleet } = coordinate('web', 3);
     const listen = (pmId: number, ...at: string[]) => {
       fleet.get(pmId)!.addresses = at.map((each) => ({ at: each }));
     };
@@ -75,7 +76,7 @@ describe('who may drain', () => {
     listen(1, '127.0.0.1:4001');
     listen(2, '127.0.0.1:4002');
     ask(0, 'drain');
-    const refused = await verdict(0);
+    const refused = await grant(0);
     assert.ok(refused.is === 'refuse' && refused.code === 'E_LAST');
     assert.match(
       refused.message,
@@ -88,40 +89,40 @@ describe('who may drain', () => {
     listen(2, '127.0.0.1:4002', '0.0.0.0:4000');
     listen(0, '127.0.0.1:4000', '127.0.0.1:9000');
     ask(0, 'drain');
-    await waitFor(async () => (await verdict(0)).is === 'go', { what: 'the drain to be granted', everyMs: 1 });
-    const granted = await verdict(0);
+    await waitFor(async () => (await grant(0)).is === 'go', { what: 'the drain to be granted', everyMs: 1 });
+    const granted = await grant(0);
     assert.ok(granted.is === 'go');
     assert.deepEqual(granted.alone, ['127.0.0.1:9000']);
   });
 
   it('within a moment, however many ask, beside a sibling whose event loop is blocked', async () => {
-    const { ask, verdict, blocked } = coordinate('web', 6);
+    const { ask, grant, blocked } = coordinate('web', 6);
     blocked.add(5);
     const began = performance.now();
     for (const pmId of [0, 1, 2, 3]) ask(pmId, 'drain');
-    assert.equal((await verdict(3)).is, 'go');
+    assert.equal((await grant(3)).is, 'go');
     assert.ok(performance.now() - began < 1_000, 'an agent waits for two seconds');
   });
 
   it('again, once a sibling serves again', async () => {
-    const { ask, done, verdict } = coordinate('web', 2);
+    const { ask, done, grant } = coordinate('web', 2);
     const first = ask(0, 'drain');
     ask(1, 'drain');
-    assert.equal((await verdict(1)).is, 'refuse');
+    assert.equal((await grant(1)).is, 'refuse');
     // The drain was aborted: its state never became drained.
     done(first);
     ask(1, 'drain');
-    await waitFor(async () => (await verdict(1)).is === 'go', { what: 'the second to be granted', everyMs: 1 });
+    await waitFor(async () => (await grant(1)).is === 'go', { what: 'the second to be granted', everyMs: 1 });
   });
 });
 
 describe('an app of the same name in another namespace', () => {
   it('neither serves for this one, nor takes its turn', async () => {
-    const { ask, verdict, untilGo, fleet, list, dumping } = coordinate('api', 1);
+    const { ask, grant, untilGo, fleet, list, dumping } = coordinate('api', 1);
     fleet.sync([...list, instance('api', 1, 'blue')]);
     Object.assign(fleet.get(1)!, { state: 'serving', attachment: { is: 'attached', version: '1.0.0', since: 0 } });
     ask(0, 'drain');
-    const refused = await verdict(0);
+    const refused = await grant(0);
     assert.ok(refused.is === 'refuse');
     assert.match(refused.message, /^api has one instance/);
     ask(1, 'heapdump', {}, { addressed: 'id' });
@@ -135,53 +136,53 @@ describe('an app of the same name in another namespace', () => {
 
 describe('who may dump', () => {
   it('by name: the instance with the largest heap, and the others are told how', async () => {
-    const { ask, verdictOf } = coordinate('web', 3);
+    const { ask, grantOf } = coordinate('web', 3);
     ask(0, 'heapdump', {}, { heapUsed: 10e6 });
     ask(1, 'heapdump', {}, { heapUsed: 99e6 });
     ask(2, 'heapdump', {}, { heapUsed: 20e6 });
-    await waitFor(() => verdictOf(1)?.is === 'go', { what: 'the largest may dump' });
-    const skipped = verdictOf(2);
+    await waitFor(() => grantOf(1)?.is === 'go', { what: 'the largest may dump' });
+    const skipped = grantOf(2);
     assert.ok(skipped?.is === 'skip');
     assert.match(skipped.reason, /instance 1 dumps.*pm2 trigger 2 heapdump.*all=true/);
-    assert.equal(verdictOf(0)?.is, 'skip');
+    assert.equal(grantOf(0)?.is, 'skip');
   });
 
   it('an instance that was busy and asks late is told of the one that dumps', async () => {
-    const { ask, verdictOf } = coordinate('web', 3);
+    const { ask, grantOf } = coordinate('web', 3);
     ask(0, 'heapdump');
     ask(1, 'heapdump');
-    await waitFor(() => verdictOf(0)?.is === 'go' || verdictOf(1)?.is === 'go', { what: 'one may dump' });
+    await waitFor(() => grantOf(0)?.is === 'go' || grantOf(1)?.is === 'go', { what: 'one may dump' });
     ask(2, 'heapdump');
-    assert.equal(verdictOf(2)?.is, 'skip');
+    assert.equal(grantOf(2)?.is, 'skip');
   });
 
   it('by id: at once, and the next one when the first is done', async () => {
-    const { ask, done, verdict, untilGo, verdictOf } = coordinate('web', 2);
+    const { ask, done, grant, untilGo, grantOf } = coordinate('web', 2);
     const first = ask(0, 'heapdump', {}, { addressed: 'id' });
     ask(1, 'heapdump', {}, { addressed: 'id' });
     await untilGo(0);
-    assert.equal((await verdict(1)).is, 'wait');
-    assert.equal(verdictOf(1)?.is, 'wait');
+    assert.equal((await grant(1)).is, 'wait');
+    assert.equal(grantOf(1)?.is, 'wait');
     done(first);
     await untilGo(1);
   });
 
   it('with all=true: everyone, one after the other, and a process that dies midway is passed over', async () => {
-    const { ask, gone, untilGo, verdictOf } = coordinate('web', 3);
+    const { ask, gone, untilGo, grantOf } = coordinate('web', 3);
     for (const pmId of [0, 1, 2]) ask(pmId, 'heapdump', { all: true });
     await untilGo(0);
-    assert.deepEqual([verdictOf(1)?.is, verdictOf(2)?.is], ['wait', 'wait']);
+    assert.deepEqual([grantOf(1)?.is, grantOf(2)?.is], ['wait', 'wait']);
     gone(1001);
     gone(1000);
     await untilGo(2);
   });
 
   it('drained where a sibling serves, which then may not drain itself; in place, with the reason, where none does', async () => {
-    const { ask, done, untilGo, verdict, fleet } = coordinate('web', 2);
+    const { ask, done, untilGo, grant, fleet } = coordinate('web', 2);
     const first = ask(0, 'heapdump', {}, { addressed: 'id' });
     assert.deepEqual((await untilGo(0)).drain, { may: true });
     ask(1, 'drain');
-    assert.equal((await verdict(1)).is, 'refuse');
+    assert.equal((await grant(1)).is, 'refuse');
     done(first);
     fleet.get(1)!.state = 'drained';
     ask(0, 'heapdump', {}, { addressed: 'id' });
@@ -206,16 +207,16 @@ describe('who may dump', () => {
 
 describe('a dump and a rolling reload of the same app', () => {
   it('a dump is refused while the reload runs', async () => {
-    const { ask, verdict, reloading } = coordinate('web', 2);
+    const { ask, grant, reloading } = coordinate('web', 2);
     reloading.add(appOf({ namespace: 'default', name: 'web' }));
     ask(0, 'heapdump', {}, { addressed: 'id' });
-    const refused = await verdict(0);
+    const refused = await grant(0);
     assert.ok(refused.is === 'refuse');
     assert.equal(refused.code, 'E_STATE');
     assert.match(refused.message, /web is being reloaded/);
     reloading.clear();
     ask(1, 'heapdump', {}, { addressed: 'id' });
-    assert.equal((await verdict(1)).is === 'refuse', false);
+    assert.equal((await grant(1)).is === 'refuse', false);
   });
 
   it('one that gathers, waits or runs is known until it is over', async () => {
@@ -233,11 +234,11 @@ describe('a dump and a rolling reload of the same app', () => {
 
 describe('a question from a process that is not known', () => {
   it('is refused, not left without an answer', () => {
-    const { ask, verdictOf } = coordinate('web', 1);
+    const { ask, grantOf } = coordinate('web', 1);
     ask(5, 'heapdump');
-    const verdict = verdictOf(5);
-    assert.ok(verdict?.is === 'refuse');
-    assert.equal(verdict.code, 'E_STATE');
+    const grant = grantOf(5);
+    assert.ok(grant?.is === 'refuse');
+    assert.equal(grant.code, 'E_STATE');
   });
 });
 
@@ -249,7 +250,7 @@ function coordinate(name: string, instances: number) {
     member.state = 'serving';
     member.attachment = { is: 'attached', version: '1.0.0', since: 0 };
   }
-  const verdicts = new Map<PmId, Grant>();
+  const grants = new Map<PmId, Grant>();
   /** What an agent would say if it were asked. */
   const now = new Map<PmId, ServingState>();
   const reloading = new Set<App>();
@@ -257,8 +258,8 @@ function coordinate(name: string, instances: number) {
   const blocked = new Set<PmId>();
   const coordinator = createCoordinator({
     fleet,
-    answer: (pmId, _id, verdict) => verdicts.set(pmId, verdict),
-    standIns: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
+    answer: (pmId, _id, grant) => grants.set(pmId, grant),
+    extraInstances: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async (member) => {
       if (blocked.has(member.process.pmId)) await new Promise(() => {});
       member.state = now.get(member.process.pmId) ?? member.state;
@@ -272,13 +273,13 @@ function coordinate(name: string, instances: number) {
     fleet,
     list,
     now,
-    /** The verdict on the question of that instance; drains are decided one after the other. */
-    verdict: (pmId: PmId) => waitFor(() => verdicts.get(pmId), { what: `a verdict for ${pmId}`, everyMs: 1 }),
+    /** The grant for the question of that instance; drains are decided one after the other. */
+    grant: (pmId: PmId) => waitFor(() => grants.get(pmId), { what: `a grant for ${pmId}`, everyMs: 1 }),
     untilGo: (pmId: PmId) =>
       waitFor(
         () => {
-          const verdict = verdicts.get(pmId);
-          return verdict?.is === 'go' && verdict;
+          const grant = grants.get(pmId);
+          return grant?.is === 'go' && grant;
         },
         { what: `${pmId} to be let`, everyMs: 1 },
       ),
@@ -302,7 +303,7 @@ function coordinate(name: string, instances: number) {
     dumping: coordinator.dumping,
     reloading,
     blocked,
-    verdictOf: (pmId: PmId) => verdicts.get(pmId),
+    grantOf: (pmId: PmId) => grants.get(pmId),
   };
 }
 

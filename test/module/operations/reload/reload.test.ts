@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { isAlive } from '../../../../testkit/daemonProcesses.ts';
 import { ROOT, tempFolder } from '../../../../testkit/folders.ts';
 import { startWithModule } from '../../../../testkit/installed.ts';
@@ -10,94 +10,42 @@ import type { Pm2 } from '../../../../testkit/pm2.ts';
 import { type RunResult, run } from '../../../../testkit/run.ts';
 import { moduleStatus, untilAttached } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
+import { type Deploy, type Reloaded, service } from './service.ts';
 
-interface Reloaded {
-  ok: boolean;
-  code?: string;
-  message?: string;
-  hint?: string;
-  replaced?: { id: number; from: number; to: number; drained: boolean }[];
-  notes?: string[];
-  logs?: string[];
-}
-
-/** What a deploy is like; the answer of a good one holds its version and pid. */
-interface Deploy {
-  version: number;
-  /** Before anything else. */
-  first?: string;
-  /** Instead of listening. */
-  instead?: string;
-  /** At the end. */
-  last?: string;
-}
-
-/** Source of a plain service without any care for signals. */
-function service({ version, first = '', instead, last = '' }: Deploy): string {
-  return `
-    ${first}
-    const server = require('node:http').createServer((req, res) => {
-      if (req.url === '/health/ready' && ${version} === 66) { res.statusCode = 503; return res.end('not well'); }
-      setTimeout(() => res.end('version ${version} pid ' + process.pid), req.url === '/slow' ? 1500 : 5);
-    });
-    ${instead ?? 'server.listen(process.env.PORT);'}
-    ${last}
-  `;
-}
-
-/** Between two requests of a client, in milliseconds: the processors are for what is tested. */
-const PAUSE_MS = 10;
+/** Between two requests of a client: the processors are for the apps, and two of them are reloaded at a time. */
+const PAUSE_MS = 20;
 
 const CRUDE = "process.on('SIGINT', () => process.exit(0));";
-
-for (const version of ['5', '6'] as const) {
-  describe(`pm2-ops reload with PM2 ${version}`, () => {
-    let pm2: Pm2;
-    before(async () => {
-      pm2 = await startWithModule({ pm2: version });
-    });
-    after(() => pm2.kill());
-
-    it('holds a bad deploy back and lets a good one through, without losing a request', async () => {
-      const file = join(tempFolder(), 'service.cjs');
-      writeFileSync(file, service({ version: 1 }));
-      const port = await freePort();
-      await pm2.startApp({ name: 'web', script: file, exec_mode: 'cluster', instances: 2, env: { PORT: port } });
-      await untilServing({ port });
-      await untilAttached(pm2, 'web');
-      const load = startLoad({ port, clients: 16, pauseMs: PAUSE_MS });
-      try {
-        writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
-        const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web');
-        assert.equal(bad.code, 'E_STATE', JSON.stringify(bad));
-        assert.match(bad.logs?.join() ?? '', /no database configured/);
-        writeFileSync(file, service({ version: 3 }));
-        const good = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web settle=500');
-        assert.equal(good.ok, true, JSON.stringify(good));
-        assert.match((await get({ port })).body, /version 3 /);
-        assert.deepEqual(
-          (await pm2.processes('web')).map(({ pm_id, pid }) => ({ id: pm_id, to: pid })),
-          good.replaced?.map(({ id, to }) => ({ id, to })),
-        );
-      } finally {
-        assert.deepEqual((await load.stop()).failures, {});
-      }
-    });
-  });
-}
 
 describe('pm2-ops reload', () => {
   let pm2: Pm2;
   before(async () => {
     pm2 = await startWithModule();
   });
-  after(() => pm2.kill());
   const loads: Load[] = [];
-  afterEach(() => Promise.all(loads.splice(0).map((load) => load.stop())));
+  after(async () => {
+    await Promise.all(loads.map((load) => load.stop()));
+    await pm2.kill();
+  });
 
   /** Runs the command as a user does. */
   function command(...args: string[]): Promise<RunResult> {
     return run(pm2.node, [join(ROOT, 'dist', 'cli.mjs'), 'reload', ...args], { env: pm2.env, timeoutMs: 60_000 });
+  }
+
+  let lastTrigger: Promise<unknown> = Promise.resolve();
+  /** Of two triggers for the module at the same time, `pm2 trigger` prints whichever reply comes first: one after the other. */
+  function trigger(action: string, param?: string | object): Promise<Reloaded> {
+    const reply = lastTrigger.then(() => pm2.triggerOne<Reloaded>('pm2-ops', action, param));
+    lastTrigger = reply.catch(() => {});
+    return reply;
+  }
+
+  /** The reply to the command that asks, which is exact also while others ask. */
+  async function reload(...args: string[]): Promise<Reloaded> {
+    const { stdout, stderr } = await command(...args, '--json');
+    assert.match(stdout, /^\{/, stderr);
+    return JSON.parse(stdout) as Reloaded;
   }
 
   /** An app in a file of its own, under load by clients that never retry. */
@@ -160,250 +108,263 @@ describe('pm2-ops reload', () => {
     await pm2.ok('delete', app.name);
   }
 
-  it('a good deploy replaces every instance under its id and loses no request, and says how far it is', async () => {
-    const app = await running('good');
-    const long = get({ port: app.port, path: '/slow' });
-    app.deploy({ version: 2 });
-    const { code, stdout, stderr } = await command('good', '--settle', '1000');
-    assert.equal(code, 0, stdout + stderr);
-    assert.equal((await long).status, 200);
-    assert.match(stdout, /canary|ready after/);
-    assert.equal(stdout.match(/id \d+: pid \d+ → \d+/g)?.length, 2, stdout);
-    assert.match(stdout, /good is reloaded: 2 instance\(s\)/);
-    await assertReplaced(app, 2);
-  });
-
-  it('a deploy that crashes at start changes nothing, and its last words are shown', async () => {
-    const app = await running('crashes');
-    app.deploy({ version: 2, first: "throw new Error('no database configured');" });
-    const { code, stdout, stderr } = await command('crashes');
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, /did not stay up.*E_STATE/);
-    assert.match(stderr, /\| .*no database configured/);
-    await assertOldServeOn(app);
-  });
-
-  it('a deploy that never listens changes nothing', async () => {
-    const app = await running('never');
-    app.deploy({ version: 2, instead: "console.log('waiting for the queue'); setInterval(() => {}, 1000);" });
-    const { code, stdout, stderr } = await command('never', '--timeout', '8000');
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
-    assert.match(stderr, /\| waiting for the queue/);
-    await assertOldServeOn(app);
-  });
-
-  const SAYS_READY = "process.on('newListener', () => {}); process.send('ready');";
-
-  it('a deploy that says ready and listens on nothing changes nothing, whatever the health URL answers', async () => {
-    const app = await running('deaf', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
-    app.deploy({ version: 2, instead: `${SAYS_READY} setInterval(() => {}, 1000);` });
-    const health = `http://127.0.0.1:${app.port}/health/ready`;
-    const { code, stdout, stderr } = await command('deaf', '--timeout', '4000', '--health', health);
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
-    assert.match(stderr, new RegExp(`it listened on \\S+:${app.port} before`));
-    await assertOldServeOn(app);
-  });
-
-  it('a deploy that says ready long before it listens is waited for, while the old ones serve', async () => {
-    const app = await running('early', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
-    app.deploy({ version: 2, instead: `${SAYS_READY} setTimeout(() => server.listen(process.env.PORT), 2500);` });
-    const { code, stdout, stderr } = await command('early', '--settle', '500');
-    assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, new RegExp(`ready after (2[5-9]|[3-9]\\d)\\d\\d ms on \\S+:${app.port}`));
-    await assertReplaced(app, 2);
-  });
-
-  it('a deploy that listens somewhere else changes nothing, and both addresses are named; forced, the old one is given up', async () => {
-    const app = await running('moved');
-    const other = await freePort();
-    app.deploy({ version: 2, instead: `server.listen(${other});` });
-    const { code, stdout, stderr } = await command('moved', '--timeout', '5000');
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, new RegExp(`listens on \\S+:${other}, and not on \\S+:${app.port} as before \\(E_TIMEOUT\\)`));
-    assert.match(stderr, /pm2-ops reload moved --force/);
-    assert.deepEqual(await assertSameInstances(app), app.pids);
-    await app.load.stop();
-    const forced = await command('moved', '--settle', '300', '--force');
-    assert.equal(forced.code, 0, forced.stdout + forced.stderr);
-    assert.match((await get({ port: other })).body, /version 2 /);
-    assert.equal((await pm2.processes('moved')).length, 2);
-    await pm2.ok('delete', 'moved');
-  });
-
-  it('workers that listen on nothing are reloaded; one that begins to crash is held back', async () => {
-    const file = join(tempFolder(), 'worker.cjs');
-    writeFileSync(file, 'setInterval(() => {}, 1000); // 1');
-    await pm2.startApp([
-      { name: 'queue', script: file, exec_mode: 'cluster', instances: 2 },
-      { name: 'forks', script: file, exec_mode: 'fork', instances: 2 },
-    ]);
-    for (const name of ['queue', 'forks']) {
-      await untilAttached(pm2, name);
-      const before = await pm2.processes(name);
-      const { code, stdout, stderr } = await command(name, '--settle', '300');
+  // Each case is an app of its own, and most of a reload is waiting.
+  describe('of one app beside another one', { concurrency: 2 }, () => {
+    it('a good deploy replaces every instance under its id and loses no request, and says how far it is', async () => {
+      const app = await running('good');
+      const long = get({ port: app.port, path: '/slow' });
+      app.deploy({ version: 2 });
+      const { code, stdout, stderr } = await command('good', '--settle', '1000');
       assert.equal(code, 0, stdout + stderr);
-      const after = await pm2.processes(name);
-      assert.deepEqual(
-        after.map(({ pm_id }) => pm_id),
-        before.map(({ pm_id }) => pm_id),
-      );
-      assert.equal(
-        after.some(({ pid }) => before.some((old) => old.pid === pid)),
-        false,
-      );
-    }
-    writeFileSync(file, "throw new Error('no queue')");
-    const { code, stderr } = await command('queue', '--settle', '300');
-    assert.equal(code, 1);
-    assert.match(stderr, /no queue/);
-    assert.equal((await pm2.online('queue', 2)).length, 2);
-    await pm2.ok('delete', 'queue', 'forks');
-  });
-
-  it('an id means the app of that instance, and that is said; the hint is of the command that was used', async () => {
-    const app = await running('byid', { instances: 1 });
-    app.deploy({ version: 2 });
-    const { code, stdout, stderr } = await command(String(app.ids[0]), '--settle', '300');
-    assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, new RegExp(`id ${app.ids[0]} is an instance of byid: all 1 of them are reloaded`));
-    await assertReplaced(app, 2);
-    const fork = await running('forked', { exec_mode: 'fork', instances: 1 });
-    assert.match((await command('forked')).stderr, /accept a gap: pm2-ops reload forked --force$/m);
-    const refused = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', { app: fork.ids[0]! });
-    assert.match(refused.hint ?? '', /accept a gap: pm2 trigger pm2-ops reload 'app=forked force=true'$/);
-    await assertOldServeOn(fork);
-  });
-
-  it('an ecosystem file means its apps, with the env that stands there, and that is said', async () => {
-    const folder = tempFolder();
-    const file = join(folder, 'ecosystem.config.js');
-    const port = await freePort();
-    const script = join(folder, 'greets.cjs');
-    writeFileSync(
-      script,
-      "require('node:http').createServer((_req, res) => res.end(process.env.GREETING)).listen(process.env.PORT);",
-    );
-    const configure = (GREETING: string) => {
-      const greets = { name: 'greets', script, exec_mode: 'cluster', instances: 2, env: { GREETING, PORT: port } };
-      writeFileSync(file, `module.exports = ${JSON.stringify({ apps: [greets] })}`);
-    };
-    configure('hello');
-    await pm2.ok('start', file);
-    assert.equal(await untilServing({ port }), 'hello');
-    await untilAttached(pm2, 'greets');
-    configure('good morning');
-    const load = startLoad({ port, clients: 8, pauseMs: PAUSE_MS });
-    const { code, stdout, stderr } = await command(file, '--settle', '300');
-    assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /ecosystem\.config\.js names greets: reloaded with the env that stands there/);
-    assert.deepEqual((await load.stop()).failures, {});
-    for (let i = 0; i < 4; i++) assert.equal((await get({ port })).body, 'good morning');
-    await pm2.ok('delete', 'greets');
-    const missing = await command(join(folder, 'other.config.js'));
-    assert.match(missing.stderr, /is no app and no id that PM2 manages \(E_PARAMS\)\nthere is no such file here/);
-    const triggered = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'ecosystem.config.js');
-    assert.equal(triggered.hint, 'a file is read by the command: pm2-ops reload ecosystem.config.js');
-  });
-
-  it('a deploy that never says ready changes nothing, though it serves', async () => {
-    const ready = "process.on('newListener', () => {}); setTimeout(() => process.send('ready'), 100);";
-    const app = await running('unready', { wait_ready: true }, ready);
-    app.deploy({ version: 2 });
-    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', { app: 'unready', timeout: 4000 });
-    assert.equal(reply.code, 'E_TIMEOUT', JSON.stringify(reply));
-    assert.match(reply.message ?? '', /process\.send\('ready'\)/);
-    await assertOldServeOn(app);
-  });
-
-  it('a deploy that dies after two seconds takes no request with it', async () => {
-    const app = await running('dies');
-    app.deploy({
-      version: 2,
-      last: "setTimeout(() => { console.error('the pool is exhausted'); process.exit(1); }, 2000);",
+      assert.equal((await long).status, 200);
+      assert.match(stdout, /canary|ready after/);
+      assert.equal(stdout.match(/id \d+: pid \d+ → \d+/g)?.length, 2, stdout);
+      assert.match(stdout, /good is reloaded: 2 instance\(s\)/);
+      await assertReplaced(app, 2);
     });
-    const { code, stdout, stderr } = await command('dies');
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, /did not stay up: it ended within \d+ ms/);
-    assert.match(stderr, /\| the pool is exhausted/);
-    await assertOldServeOn(app);
-  });
 
-  it('a deploy that dies of its first requests is found out while the old instance can still be resumed', async () => {
-    const app = await running('poisoned');
-    app.deploy({ version: 2, last: "server.on('request', () => setTimeout(process.exit, 1, 1));" });
-    const { code, stdout, stderr } = await command('poisoned', '--settle', '1000');
-    assert.equal(code, 1, stdout);
-    assert.match(stderr, /did not stay up/);
-    assert.deepEqual(await assertSameInstances(app), app.pids);
-    for (const id of app.ids) {
-      const { state } = await pm2.triggerOne<{ state: string }>(id, 'ops-status');
-      assert.equal(state, 'serving', `id ${id} was drained for the reload, and serves again`);
-    }
-    await pm2.ok('delete', 'poisoned');
-  });
-
-  it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload or a dump meanwhile is refused', async () => {
-    const app = await running('crude', { instances: 2 }, CRUDE);
-    app.deploy({ version: 2, first: CRUDE });
-    const first = command('crude', '--settle', '1500');
-    await waitFor(async () => (await pm2.processes('crude')).length === 3, { what: 'the canary' });
-    const second = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=crude');
-    assert.equal(second.code, 'E_BUSY', JSON.stringify(second));
-    const dump = await pm2.triggerOne<Reloaded>(app.ids[0]!, 'heapdump');
-    assert.equal(dump.code, 'E_STATE', JSON.stringify(dump));
-    assert.match(dump.message ?? '', /crude is being reloaded/);
-    const { code, stdout, stderr } = await first;
-    assert.equal(code, 0, stdout + stderr);
-    await assertReplaced(app, 2);
-  });
-
-  it('a single instance is replaced through the canary; a deploy that is not healthy is not', async () => {
-    const app = await running('single', { instances: 1 });
-    app.deploy({ version: 66 });
-    const sick = await command('single', '--health', '/health/ready', '--timeout', '8000');
-    assert.equal(sick.code, 1, sick.stdout);
-    assert.match(sick.stderr, /did not become healthy in time: it answered 503 \(E_TIMEOUT\)/);
-    assert.deepEqual(await assertSameInstances(app), app.pids);
-    app.deploy({ version: 2 });
-    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', {
-      app: 'single',
-      health: '/health/ready',
-      settle: 500,
-      patient: 500,
+    it('a deploy that crashes at start changes nothing, and its last words are shown', async () => {
+      const app = await running('crashes');
+      app.deploy({ version: 2, first: "throw new Error('no database configured');" });
+      const { code, stdout, stderr } = await command('crashes');
+      assert.equal(code, 1, stdout);
+      assert.match(stderr, /did not stay up.*E_STATE/);
+      assert.match(stderr, /\| .*no database configured/);
+      await assertOldServeOn(app);
     });
-    assert.equal(reply.ok, true, JSON.stringify(reply));
-    assert.equal(reply.replaced?.[0]?.drained, true);
-    await assertReplaced(app, 2);
-  });
 
-  it('a plain pm2 reload that overlaps is noticed and told', async () => {
-    const app = await running('overlap');
-    app.deploy({ version: 2 });
-    const ours = command('overlap');
-    await waitFor(async () => (await pm2.processes('overlap')).length === 3, { what: 'the canary' });
-    await pm2.ok('reload', String(app.ids[0]));
-    const { code, stderr } = await ours;
-    assert.equal(code, 1);
-    assert.match(stderr, /somebody else reloads overlap at the same time.*E_STATE/);
-    // What that reload itself may lose is not ours to tell.
-    await assertSameInstances(app);
-    await pm2.ok('delete', 'overlap');
-  });
+    it('a deploy that never listens changes nothing', async () => {
+      const app = await running('never');
+      app.deploy({ version: 2, instead: "console.log('waiting for the queue'); setInterval(() => {}, 1000);" });
+      const { code, stdout, stderr } = await command('never', '--timeout', '4000');
+      assert.equal(code, 1, stdout);
+      assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
+      assert.match(stderr, /\| waiting for the queue/);
+      await assertOldServeOn(app);
+    });
 
-  it('an app without an agent is left to PM2 one by one, and that is told; a stopped instance is started', async () => {
-    const app = await running('plain');
-    await app.load.stop();
-    await pm2.triggerOne('pm2-ops', 'detach', 'app=plain');
-    await pm2.ok('stop', String(app.ids[1]));
-    app.deploy({ version: 2 });
-    const reply = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=plain settle=300');
-    assert.equal(reply.ok, true, JSON.stringify(reply));
-    assert.match(reply.notes?.join() ?? '', /id \d+ could not be drained \(it has no agent: detached by hand/);
-    await assertSameInstances(app);
-    assert.match((await get({ port: app.port })).body, /version 2 /);
-    await pm2.ok('delete', 'plain');
+    const SAYS_READY = "process.on('newListener', () => {}); process.send('ready');";
+
+    it('a deploy that says ready and listens on nothing changes nothing, whatever the health URL answers', async () => {
+      const app = await running('deaf', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
+      app.deploy({ version: 2, instead: `${SAYS_READY} setInterval(() => {}, 1000);` });
+      const health = `http://127.0.0.1:${app.port}/health/ready`;
+      const { code, stdout, stderr } = await command('deaf', '--timeout', '4000', '--health', health);
+      assert.equal(code, 1, stdout);
+      assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
+      assert.match(stderr, new RegExp(`it listened on \\S+:${app.port} before`));
+      await assertOldServeOn(app);
+    });
+
+    it('a deploy that says ready long before it listens is waited for, while the old ones serve', async () => {
+      const app = await running('early', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
+      app.deploy({ version: 2, instead: `${SAYS_READY} setTimeout(() => server.listen(process.env.PORT), 1500);` });
+      const { code, stdout, stderr } = await command('early', '--settle', '500');
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, new RegExp(`ready after (1[5-9]|[2-9]\\d)\\d\\d ms on \\S+:${app.port}`));
+      await assertReplaced(app, 2);
+    });
+
+    it('a deploy that listens somewhere else changes nothing, and both addresses are named; forced, the old one is given up', async () => {
+      const app = await running('moved');
+      const other = await freePort();
+      app.deploy({ version: 2, instead: `server.listen(${other});` });
+      const { code, stdout, stderr } = await command('moved', '--timeout', '4000');
+      assert.equal(code, 1, stdout);
+      assert.match(
+        stderr,
+        new RegExp(`listens on \\S+:${other}, and not on \\S+:${app.port} as before \\(E_TIMEOUT\\)`),
+      );
+      assert.match(stderr, /pm2-ops reload moved --force/);
+      assert.deepEqual(await assertSameInstances(app), app.pids);
+      await app.load.stop();
+      const forced = await command('moved', '--settle', '300', '--force');
+      assert.equal(forced.code, 0, forced.stdout + forced.stderr);
+      assert.match((await get({ port: other })).body, /version 2 /);
+      assert.equal((await pm2.processes('moved')).length, 2);
+      await pm2.ok('delete', 'moved');
+    });
+
+    it('workers that listen on nothing are reloaded; one that begins to crash is held back', async () => {
+      const file = join(tempFolder(), 'worker.cjs');
+      writeFileSync(file, 'setInterval(() => {}, 1000); // 1');
+      await pm2.startApp([
+        { name: 'queue', script: file, exec_mode: 'cluster', instances: 2 },
+        { name: 'forks', script: file, exec_mode: 'fork', instances: 2 },
+      ]);
+      for (const name of ['queue', 'forks']) {
+        await untilAttached(pm2, name);
+        const before = await pm2.processes(name);
+        const { code, stdout, stderr } = await command(name, '--settle', '300');
+        assert.equal(code, 0, stdout + stderr);
+        const after = await pm2.processes(name);
+        assert.deepEqual(
+          after.map(({ pm_id }) => pm_id),
+          before.map(({ pm_id }) => pm_id),
+        );
+        assert.equal(
+          after.some(({ pid }) => before.some((old) => old.pid === pid)),
+          false,
+        );
+      }
+      writeFileSync(file, "throw new Error('no queue')");
+      const { code, stderr } = await command('queue', '--settle', '300');
+      assert.equal(code, 1);
+      assert.match(stderr, /no queue/);
+      assert.equal((await pm2.online('queue', 2)).length, 2);
+      await pm2.ok('delete', 'queue', 'forks');
+    });
+
+    it('an id means the app of that instance, and that is said; the hint is of the command that was used', async () => {
+      const app = await running('byid', { instances: 1 });
+      app.deploy({ version: 2 });
+      const { code, stdout, stderr } = await command(String(app.ids[0]), '--settle', '300');
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, new RegExp(`id ${app.ids[0]} is an instance of byid: all 1 of them are reloaded`));
+      await assertReplaced(app, 2);
+      const fork = await running('forked', { exec_mode: 'fork', instances: 1 });
+      assert.match((await command('forked')).stderr, /accept a gap: pm2-ops reload forked --force$/m);
+      const refused = await trigger('reload', { app: fork.ids[0]! });
+      assert.match(refused.hint ?? '', /accept a gap: pm2 trigger pm2-ops reload 'app=forked force=true'$/);
+      await assertOldServeOn(fork);
+    });
+
+    it('an ecosystem file means its apps, with the env that stands there, and that is said', async () => {
+      const folder = tempFolder();
+      const file = join(folder, 'ecosystem.config.js');
+      const port = await freePort();
+      const script = join(folder, 'greets.cjs');
+      writeFileSync(
+        script,
+        "require('node:http').createServer((_req, res) => res.end(process.env.GREETING)).listen(process.env.PORT);",
+      );
+      const configure = (GREETING: string) => {
+        const greets = { name: 'greets', script, exec_mode: 'cluster', instances: 2, env: { GREETING, PORT: port } };
+        writeFileSync(file, `module.exports = ${JSON.stringify({ apps: [greets] })}`);
+      };
+      configure('hello');
+      await pm2.ok('start', file);
+      assert.equal(await untilServing({ port }), 'hello');
+      await untilAttached(pm2, 'greets');
+      configure('good morning');
+      const load = startLoad({ port, clients: 8, pauseMs: PAUSE_MS });
+      const { code, stdout, stderr } = await command(file, '--settle', '300');
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, /ecosystem\.config\.js names greets: reloaded with the env that stands there/);
+      assert.deepEqual((await load.stop()).failures, {});
+      for (let i = 0; i < 4; i++) assert.equal((await get({ port })).body, 'good morning');
+      await pm2.ok('delete', 'greets');
+      const missing = await command(join(folder, 'other.config.js'));
+      assert.match(missing.stderr, /is no app and no id that PM2 manages \(E_PARAMS\)\nthere is no such file here/);
+      const triggered = await trigger('reload', 'ecosystem.config.js');
+      assert.equal(triggered.hint, 'a file is read by the command: pm2-ops reload ecosystem.config.js');
+    });
+
+    it('a deploy that never says ready changes nothing, though it serves', async () => {
+      const ready = "process.on('newListener', () => {}); setTimeout(() => process.send('ready'), 100);";
+      const app = await running('unready', { wait_ready: true }, ready);
+      app.deploy({ version: 2 });
+      const reply = await reload('unready', '--timeout', '3000');
+      assert.equal(reply.code, 'E_TIMEOUT', JSON.stringify(reply));
+      assert.match(reply.message ?? '', /process\.send\('ready'\)/);
+      await assertOldServeOn(app);
+    });
+
+    it('a deploy that dies after two seconds takes no request with it', async () => {
+      const app = await running('dies');
+      app.deploy({
+        version: 2,
+        last: "setTimeout(() => { console.error('the pool is exhausted'); process.exit(1); }, 2000);",
+      });
+      const { code, stdout, stderr } = await command('dies');
+      assert.equal(code, 1, stdout);
+      assert.match(stderr, /did not stay up: it ended within \d+ ms/);
+      assert.match(stderr, /\| the pool is exhausted/);
+      await assertOldServeOn(app);
+    });
+
+    it('a deploy that dies of its first requests is found out while the old instance can still be resumed', async () => {
+      const app = await running('poisoned');
+      app.deploy({ version: 2, last: "server.on('request', () => setTimeout(process.exit, 1, 1));" });
+      const { code, stdout, stderr } = await command('poisoned', '--settle', '1000');
+      assert.equal(code, 1, stdout);
+      assert.match(stderr, /did not stay up/);
+      assert.deepEqual(await assertSameInstances(app), app.pids);
+      for (const id of app.ids) {
+        const { state } = await pm2.triggerOne<{ state: string }>(id, 'ops-status');
+        assert.equal(state, 'serving', `id ${id} was drained for the reload, and serves again`);
+      }
+      await pm2.ok('delete', 'poisoned');
+    });
+
+    it('an app that exits at once on SIGINT loses nothing: it is drained before; a second reload or a dump meanwhile is refused', async () => {
+      const app = await running('crude', { instances: 2 }, CRUDE);
+      app.deploy({ version: 2, first: CRUDE });
+      const first = command('crude', '--settle', '1500');
+      await waitFor(async () => (await pm2.processes('crude')).length === 3, { what: 'the canary' });
+      assert.match((await command('crude')).stderr, /a reload of crude has been running for \d+ s \(E_BUSY\)/);
+      const dump = await pm2.triggerOne<Reloaded>(app.ids[0]!, 'heapdump');
+      assert.equal(dump.code, 'E_STATE', JSON.stringify(dump));
+      assert.match(dump.message ?? '', /crude is being reloaded/);
+      const { code, stdout, stderr } = await first;
+      assert.equal(code, 0, stdout + stderr);
+      await assertReplaced(app, 2);
+    });
+
+    it('a single instance is replaced through the canary; a deploy that is not healthy is not', async () => {
+      const app = await running('single', { instances: 1 });
+      app.deploy({ version: 66 });
+      const sick = await command('single', '--health', '/health/ready', '--timeout', '4000');
+      assert.equal(sick.code, 1, sick.stdout);
+      assert.match(sick.stderr, /did not become healthy in time: it answered 503 \(E_TIMEOUT\)/);
+      assert.deepEqual(await assertSameInstances(app), app.pids);
+      app.deploy({ version: 2 });
+      const reply = await reload('single', '--health', '/health/ready', '--settle', '500', '--patient', '500');
+      assert.equal(reply.ok, true, JSON.stringify(reply));
+      assert.equal(reply.replaced?.[0]?.drained, true);
+      await assertReplaced(app, 2);
+    });
+
+    it('a plain pm2 reload that overlaps is noticed and told', async () => {
+      const app = await running('overlap');
+      app.deploy({ version: 2 });
+      const ours = command('overlap');
+      await waitFor(async () => (await pm2.processes('overlap')).length === 3, { what: 'the canary' });
+      await pm2.ok('reload', String(app.ids[0]));
+      const { code, stderr } = await ours;
+      assert.equal(code, 1);
+      assert.match(stderr, /somebody else reloads overlap at the same time.*E_STATE/);
+      // What that reload itself may lose is not ours to tell.
+      await assertSameInstances(app);
+      await pm2.ok('delete', 'overlap');
+    });
+
+    it('an app without an agent is left to PM2 one by one, and that is told; a stopped instance is started', async () => {
+      const app = await running('plain');
+      await app.load.stop();
+      await trigger('detach', 'app=plain');
+      await pm2.ok('stop', String(app.ids[1]));
+      app.deploy({ version: 2 });
+      const reply = await reload('plain', '--settle', '300');
+      assert.equal(reply.ok, true, JSON.stringify(reply));
+      assert.match(reply.notes?.join() ?? '', /id \d+ could not be drained \(it has no agent: detached by hand/);
+      await assertSameInstances(app);
+      assert.match((await get({ port: app.port })).body, /version 2 /);
+      await pm2.ok('delete', 'plain');
+    });
+
+    it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {
+      const refusal = (param?: string | object) => trigger('reload', param);
+      assert.equal((await refusal({ app: 'nobody' })).code, 'E_PARAMS');
+      assert.equal((await refusal()).code, 'E_PARAMS');
+      assert.match((await refusal('app=web healthy=/x')).message ?? '', /no parameter "healthy"/);
+      const app = await running('fork', { exec_mode: 'fork', instances: 1 });
+      const refused = await refusal('app=fork');
+      assert.equal(refused.code, 'E_STATE');
+      assert.match(`${refused.message} ${refused.hint}`, /fork mode.*cluster mode/);
+      await assertOldServeOn(app);
+      assert.equal((await command()).code, 2);
+    });
   });
 
   it('a module that is killed in the middle leaves no canary behind, and nobody drained: the next one puts it right', async () => {
@@ -457,18 +418,5 @@ describe('pm2-ops reload', () => {
     assert.equal(code, 0, stdout + stderr);
     assert.match((await get({ port: app.port })).body, new RegExp(`version ${version} `));
     await pm2.ok('delete', 'killed');
-  });
-
-  it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {
-    const refusal = (param?: string | object) => pm2.triggerOne<Reloaded>('pm2-ops', 'reload', param);
-    assert.equal((await refusal({ app: 'nobody' })).code, 'E_PARAMS');
-    assert.equal((await refusal()).code, 'E_PARAMS');
-    assert.match((await refusal('app=web healthy=/x')).message ?? '', /no parameter "healthy"/);
-    const app = await running('fork', { exec_mode: 'fork', instances: 1 });
-    const refused = await refusal('app=fork');
-    assert.equal(refused.code, 'E_STATE');
-    assert.match(`${refused.message} ${refused.hint}`, /fork mode.*cluster mode/);
-    await assertOldServeOn(app);
-    assert.equal((await command()).code, 2);
   });
 });

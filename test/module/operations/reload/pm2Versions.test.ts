@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { tempFolder } from '../../../../testkit/folders.ts';
+import { startWithModule } from '../../../../testkit/installed.ts';
+import { get, startLoad, untilServing } from '../../../../testkit/load.ts';
+import type { Pm2 } from '../../../../testkit/pm2.ts';
+import { untilAttached } from '../../../../testkit/status.ts';
+import { freePort } from '../../../../testkit/wait-for.ts';
+import { type Reloaded, service } from './service.ts';
+
+for (const version of ['5', '6'] as const) {
+  describe(`pm2-ops reload with PM2 ${version}`, () => {
+    let pm2: Pm2;
+    before(async () => {
+      pm2 = await startWithModule({ pm2: version });
+    });
+    after(() => pm2.kill());
+
+    it('holds a bad deploy back and lets a good one through, without losing a request', async () => {
+      const file = join(tempFolder(), 'service.cjs');
+      writeFileSync(file, service({ version: 1 }));
+      const port = await freePort();
+      await pm2.startApp({ name: 'web', script: file, exec_mode: 'cluster', instances: 2, env: { PORT: port } });
+      await untilServing({ port });
+      await untilAttached(pm2, 'web');
+      const load = startLoad({ port, clients: 16, pauseMs: 10 });
+      try {
+        writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
+        const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web');
+        assert.equal(bad.code, 'E_STATE', JSON.stringify(bad));
+        assert.match(bad.logs?.join() ?? '', /no database configured/);
+        writeFileSync(file, service({ version: 3 }));
+        const good = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=web settle=500');
+        assert.equal(good.ok, true, JSON.stringify(good));
+        assert.match((await get({ port })).body, /version 3 /);
+        assert.deepEqual(
+          (await pm2.processes('web')).map(({ pm_id, pid }) => ({ id: pm_id, to: pid })),
+          good.replaced?.map(({ id, to }) => ({ id, to })),
+        );
+      } finally {
+        assert.deepEqual((await load.stop()).failures, {});
+      }
+    });
+  });
+}
