@@ -8,13 +8,13 @@ import type { Installed } from '../index.ts';
 /** A realm that the module made when it evaluated this in an app, which is as good. */
 declare const realm: object | undefined;
 
-export interface EnteredAgent {
+interface Agent {
   install(load: { options: AgentOptions; nonce: string }): Installed;
   knock(): void;
 }
 
 /** Makes a realm with the agent in it. */
-export function enter(): EnteredAgent {
+export function enter(): Agent {
   const builtIn = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule;
   // Better than `require`, because instrumentation that hooks it patches the modules it loads.
   const load = typeof builtIn === 'function' ? builtIn : require;
@@ -26,7 +26,7 @@ export function enter(): EnteredAgent {
       : vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' } as object);
   const run = (code: string, filename: string): unknown =>
     new vm.Script(code, { __proto__: null, filename } as object).runInContext(own);
-  const module = { exports: {} as EnteredAgent };
+  const module = { exports: {} as Agent };
   const agent = run(
     `(function (module, require, process, Buffer, globalThis, run) {${SOURCE}\n})`,
     'pm2-ops:agent',

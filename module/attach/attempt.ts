@@ -118,11 +118,7 @@ async function loadThroughOwn(
 ): Promise<Attached | NotAttached> {
   const { pid } = pending;
   const { value: loaded, failure } = await throughOwn(engine, pending, socket, load, async (session, proof) => {
-    const value = await loadBetweenEvents(session, pid, load, {
-      proof,
-      closing: socket,
-      onPrepared: () => engine.step('prepared', pid),
-    });
+    const value = await loadBetweenEvents(session, pid, load, { proof, closing: socket });
     await engine.step('loaded', pid);
     return { value, leaving: 'armed' };
   });
@@ -140,11 +136,7 @@ function loadThroughForeign(
   beganMs: number,
 ): Promise<Attached> {
   const use = async (session: InspectorSession, proof: Proof): Promise<Attached> => {
-    const loaded = await loadBetweenEvents(session, pid, load, {
-      proof,
-      closing: null,
-      onPrepared: () => engine.step('prepared', pid),
-    });
+    const loaded = await loadBetweenEvents(session, pid, load, { proof, closing: null });
     await engine.step('loaded', pid);
     return { ok: true, ...loaded, ms: performance.now() - beganMs, port: socket.port };
   };

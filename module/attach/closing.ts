@@ -14,8 +14,7 @@ import {
   ownSockets,
 } from '../../shared/linux/sockets.ts';
 import { pollUntil } from '../../shared/time.ts';
-import { armCloserExpression, closeNowExpression } from './closer.ts';
-import { PROOF, type Proof } from './in-target.ts';
+import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
 import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { PendingClose } from './journal.ts';
 
@@ -74,7 +73,7 @@ export type CloseResult =
   | 'may-reopen'
   /** What listens there is no inspector of this process. */
   | 'not-an-inspector'
-  /** Another client is connected, or the app does not answer. */
+  /** Somebody is connected, or the app does not answer. */
   | 'open';
 
 /** Gets an inspector closed and sees that it is. `armed` when the app was told already and only has to be watched. */
@@ -91,7 +90,7 @@ export async function closeInspector(
   let forced = false;
   const done = () => (forced && isAlive({ pid, startTime }) ? 'may-reopen' : 'closed');
   for (let attempt = 0; performance.now() < deadline; attempt++) {
-    // A person's debugger has found it meanwhile: it is theirs until they leave.
+    // Somebody's debugger has found it meanwhile: theirs until they leave.
     if (connectionsTo(pid, socket.port) > 0) {
       if (await closedWithin(50)) return done();
       continue;
@@ -156,7 +155,7 @@ export class CloseWatch {
   isOver(): boolean {
     if (!isAlive(this.pending)) return true;
     if (this.find()) return false;
-    // It was open, and is closed now.
+    // It was open, and somebody has closed it.
     if (this.#seen) return true;
     // The signal reached it long ago, or was never sent: an idle app would have opened by now.
     const { idle, certain } = idleness(this.pending.pid);

@@ -4,8 +4,7 @@ import { Guardian } from './guardian.ts';
 import { Journal } from './journal.ts';
 import { closing } from './outcome.ts';
 
-/** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. What takes long and changes
- * nothing in the app may be in an exported `prepare()`, which runs in an earlier turn of the event loop. */
+/** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */
 export interface Load {
   source: string;
   /** JSON. */
@@ -23,8 +22,6 @@ export type Step =
   | 'opened'
   | 'connected'
   | 'proven'
-  /** The script is compiled in the app, and not started. */
-  | 'prepared'
   | 'loaded'
   /** A look has its samples. */
   | 'sampled'

@@ -4,13 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pollUntil } from '../../shared/time.ts';
 import type { Load } from './context.ts';
 import { idleWithin } from './idle.ts';
-import { type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof, prepareExpression } from './in-target.ts';
+import { type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof } from './in-target.ts';
 import type { Endpoint, InspectorSession } from './inspector.ts';
 import { AttemptFailed, blocked, failed, orBlocked, RETRY_LATER_MS, RETRY_RARELY_MS } from './outcome.ts';
 
 /** How long to look for a moment between two events. */
 const LOAD_MS = 100;
-const IDLE_MS = 20;
 const ANSWER_MS = 1000;
 /** How long a saturated app may take to give the script a turn of its own; less than the module waits. */
 const OWN_TURN_MS = 800;
@@ -18,50 +17,29 @@ const OUTCOME_POLL_MS = 5;
 
 export interface Loaded {
   value: unknown;
-  /** How long the app's event loop was held at once. */
   heldMs: number;
 }
 
-export interface LoadOptions {
-  proof: Proof;
-  /** Where the inspector listens that the app is to close when the session has ended; null for one that stays open. */
-  closing: Endpoint | null;
-  /** Called when the script is compiled and not started yet. */
-  onPrepared(): Promise<void>;
-}
-
-/** Loads a script through a session: compiles it in one turn of the app's event loop and starts it in another. */
+/**
+ * Loads a script through a session.
+ * @param closing where the inspector listens that the app is to close when the session has ended; null for one that stays open
+ */
 export async function loadBetweenEvents(
   session: InspectorSession,
   pid: number,
-  { source, argument }: Load,
-  { proof, closing, onPrepared }: LoadOptions,
+  load: Load,
+  { proof, closing }: { proof: Proof; closing: Endpoint | null },
 ): Promise<Loaded> {
-  const evaluate = async (expression: string) => {
+  const evaluate = async (ownTurnMs: number | null) => {
+    const expression = loadExpression(load, { closing, ownTurnMs });
     const options = { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin };
     return JSON.parse(String(await orBlocked(session.evaluate(expression, options)))) as LoadOutcome;
   };
-  const prepared = await betweenEvents(session, pid, (ownTurnMs) => evaluate(prepareExpression(source, ownTurnMs)));
-  await onPrepared();
-  // Seen waiting for events, its event loop has turned.
-  await idleWithin(pid, IDLE_MS);
-  const loaded = await betweenEvents(session, pid, (ownTurnMs) =>
-    evaluate(loadExpression(argument, closing, ownTurnMs)),
-  );
-  return { value: loaded.value, heldMs: Math.max(prepared.heldMs, loaded.heldMs) };
-}
-
-/** Evaluates until the app is between two events; in a turn of its own where that moment does not come. */
-async function betweenEvents(
-  session: InspectorSession,
-  pid: number,
-  evaluate: (ownTurnMs: number | null) => Promise<LoadOutcome>,
-): Promise<Loaded> {
   const until = performance.now() + LOAD_MS;
   let outcome = await evaluate(null);
   while (!('value' in outcome) && performance.now() < until) {
     await sleep(1 + Math.random() * 10);
-    await idleWithin(pid, IDLE_MS);
+    await idleWithin(pid, 20);
     outcome = await evaluate(null);
   }
   if (!('value' in outcome)) outcome = await ownTurn(session, await evaluate(OWN_TURN_MS));

@@ -1,9 +1,9 @@
-// One attach at a time on a host: the inspector's port is the same for every process. Only this module's user, and root, may hold
-// others up: the lock is a file in a folder that only they can write to. A file tells which process holds it, and when that
-// process has started; so the file of a process that is gone means nothing, however the process ended.
+// One attach at a time on a host: the inspector's port is the same for every process. Who may hold that up is only the user of
+// this module, and root: the lock is a file in a folder that nobody else can write to. A file tells who holds it and since
+// when that process lives, so that one whose holder is gone means nothing, however it ended.
 //
-// Modules of other users share the port, too. They wait for each other at an abstract unix socket, which any user may hold: so
-// it is waited for, for a moment, and never decides. Whether the port is free is looked at before every signal in any case.
+// Modules of other users share the port, too. They wait for each other at an abstract unix socket, which anybody may hold:
+// so it is waited for, for a moment, and never decides. Whether the port is free is looked at before every signal in any case.
 
 import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -15,7 +15,7 @@ import { isAlive, type ProcessId, read, readLink, readStat } from '../../shared/
 const ABSTRACT_NAME_BYTES = 107;
 const NAME = `\0${'pm2-ops.inspector.'.padEnd(ABSTRACT_NAME_BYTES, '-')}`;
 const RETRY_MS = 10;
-/** How long modules of other users are waited for; an attach takes a tenth of it. */
+/** How long modules of other users are waited for, in milliseconds; an attach takes a tenth of it. */
 const COURTESY_MS = 1000;
 
 export interface Lock {
@@ -36,7 +36,7 @@ export async function acquireLock(timeoutMs: number, signal?: AbortSignal): Prom
   };
 }
 
-/** The holder of this user's lock, for a message: `process 812 (node)`; null when it is free. */
+/** Who holds this user's lock now, for a message: `process 812 (node)`; null when nobody does. */
 export function holderOfLock(): string | null {
   const folder = lockFolder();
   const [holder] = folder === null ? [] : held(folder);
@@ -45,7 +45,7 @@ export function holderOfLock(): string | null {
 
 let taken = 0;
 
-/** @returns the lock's file; undefined where there is no folder for it, null when another process has it at the deadline */
+/** @returns the lock's file; undefined where there is no folder for it, null when somebody else has it at the deadline */
 async function takeFile(deadline: number, signal?: AbortSignal): Promise<string | undefined | null> {
   const folder = lockFolder();
   const self = readStat(process.pid);
@@ -54,7 +54,7 @@ async function takeFile(deadline: number, signal?: AbortSignal): Promise<string 
   const file = join(folder, name);
   for (;;) {
     try {
-      // Each process puts its file there first and looks for others then: of two, at least one sees the other.
+      // Whoever wants it puts a file there first and looks for others then: of two, at least one sees the other.
       if (held(folder).length === 0) {
         closeSync(openSync(file, 'wx', 0o600));
         if (held(folder).every((other) => other.name === name)) return file;
@@ -87,7 +87,7 @@ function namespaces(): string {
   return ['net', 'pid'].map((kind) => /\d+/.exec(readLink(`/proc/self/ns/${kind}`) ?? '0')).join('-');
 }
 
-/** A folder that only this user can write to, at the same place for all its modules; null if there is none. */
+/** A folder of this user's that nobody else can write to, at the same place for all its modules; null if there is none. */
 function lockFolder(): string | null {
   const uid = process.getuid?.() ?? 0;
   const candidates = uid === 0 ? ['/run/pm2-ops'] : [`/run/user/${uid}/pm2-ops`];
@@ -101,7 +101,7 @@ function isOurs(folder: string, uid: number): boolean {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
-    // Where every user may make folders, another one may have made this one.
+    // Where anybody may make folders, somebody else may have made this one.
     const stats = lstatSync(folder);
     return stats.isDirectory() && stats.uid === uid && (stats.mode & 0o022) === 0;
   } catch {
@@ -113,7 +113,7 @@ function remove(file: string): void {
   try {
     unlinkSync(file);
   } catch {
-    // Another process saw that its holder was gone.
+    // Somebody else saw that its holder was gone.
   }
 }
 

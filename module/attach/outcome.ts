@@ -36,7 +36,7 @@ export type AttemptCode =
   | 'busy'
   /** Signalled, and its event loop has been blocked since; it is attached as soon as it answers. */
   | 'blocked'
-  /** A person's debugger holds it at a breakpoint. */
+  /** Somebody's debugger holds it at a breakpoint. */
   | 'paused'
   /** Another program listens on the inspector's port. */
   | 'port-taken'
@@ -73,7 +73,7 @@ export interface Attached {
   value: unknown;
   /** How long the attempt took, from its turn on until the inspector was closed again. */
   ms: number;
-  /** How long the script held the process's event loop at once. */
+  /** How long the script held the process's event loop. */
   heldMs: number;
   /** The inspector's TCP port. */
   port: number;

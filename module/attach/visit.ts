@@ -4,10 +4,9 @@
 import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
 import { isAlive } from '../../shared/linux/proc.ts';
 import type { OwnListener } from '../../shared/linux/sockets.ts';
-import { armCloserExpression, closeNowExpression } from './closer.ts';
 import { type CloseResult, closeInspector, endpointOf, prove } from './closing.ts';
 import type { Load } from './context.ts';
-import { type Proof, SPARE_WORKERS_EXPRESSION } from './in-target.ts';
+import { armCloserExpression, closeNowExpression, type Proof, SPARE_WORKERS_EXPRESSION } from './in-target.ts';
 import { connect, type Endpoint, type InspectorSession } from './inspector.ts';
 import type { PendingClose } from './journal.ts';
 import type { Engine } from './lateProcesses.ts';

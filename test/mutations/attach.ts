@@ -148,13 +148,13 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'an inspector that somebody else opened is closed by us',
     file: 'module/attach/attempt.ts',
-    find: 'closing: null,',
-    replace: 'closing: socket,',
+    find: '{ proof, closing: null }',
+    replace: '{ proof, closing: socket }',
     tests: [PORTS],
   },
   {
     harm: 'the inspector is closed while somebody is connected, which blocks the app until they leave',
-    file: 'module/attach/closer.ts',
+    file: 'module/attach/in-target.ts',
     find: 'if (hasConnection(text, port)) again();',
     replace: 'if (false) again();',
     tests: [CLOSING],
@@ -168,7 +168,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a turn of its own keeps the context of the request in which it was asked for',
-    file: 'module/attach/ownRealm.ts',
+    file: 'module/attach/in-target.ts',
     find: "if (symbol.description === 'kAsyncContextFrame') { timer[symbol] = undefined; detached = true; }",
     replace: "if (symbol.description === 'kAsyncContextFrame') { detached = true; }",
     tests: [BUSY],

@@ -108,17 +108,3 @@ test('fifty processes at once are all attached, by one guard that leaves afterwa
   await close();
   await until('the guard has left', () => guards().length === 0);
 });
-
-test('what a script prepares is done in a turn of the event loop before the one in which it is installed', async () => {
-  const target = await app(IDLE);
-  const source = `const turn = () => performance.nodeTiming.uvMetricsInfo.loopCount;
-    exports.prepare = () => { globalThis.preparedIn = turn(); };
-    exports.install = () => { globalThis.installedIn = turn(); };`;
-  const outcome = await until('it is attached', async () => {
-    const attempt = await attacher().attach(target.pid, { source, argument: null });
-    return attempt.ok && attempt;
-  });
-  assert.ok(outcome.heldMs >= 0);
-  const [prepared, installed] = await Promise.all([target.ask('preparedIn'), target.ask('installedIn')]);
-  assert.ok(Number(installed.value) > Number(prepared.value), `${prepared.value}, ${installed.value}`);
-});

@@ -19,7 +19,6 @@ import {
   LOAD,
   moduleWith,
   NODES,
-  noCloseIsPending,
   portsOf,
   run,
   stateFolder,
@@ -34,7 +33,6 @@ const STEPS: Step[] = [
   'opened',
   'connected',
   'proven',
-  'prepared',
   'loaded',
   'left',
   'closed',
@@ -132,7 +130,7 @@ test('even when module and guard are both killed, the successor closes what they
   const { recover } = attacher({ stateDir });
   await recover();
   await inspectorIsClosed(target);
-  await noCloseIsPending(stateDir);
+  await until('the journal is settled', () => journalOf(stateDir).owed.length === 0);
 });
 
 test('without a journal, nothing is signalled', async () => {
@@ -142,22 +140,7 @@ test('without a journal, nothing is signalled', async () => {
   assert.equal(stderr(), '');
 });
 
-test('a script that a killed module had only compiled is forgotten, and its app never notices it', async () => {
-  const target = await app(
-    `${IDLE} Object.defineProperty(globalThis, 'prepared', { get: () => Number('pm2-ops.prepared' in process) });`,
-  );
-  const stateDir = stateFolder();
-  await killedModule('prepared', target, stateDir);
-  assert.deepEqual(await target.ask('prepared'), { value: 1 });
-  await guardIsDone();
-  await until('it is forgotten', async () => (await target.ask('prepared')).value === 0);
-  assert.deepEqual(await target.ask('loaded'), { value: null });
-  assert.equal((await attacher({ stateDir }).attach(target.pid, LOAD)).ok, true);
-  assert.deepEqual(await target.ask('loaded'), { value: 1 });
-  assert.deepEqual(await target.ask('prepared'), { value: 0 });
-});
-
-for (const step of ['signalled', 'connected', 'prepared', 'loaded'] satisfies Step[]) {
+for (const step of ['signalled', 'connected', 'loaded'] satisfies Step[]) {
   test(`a process killed when "${step}" is forgotten, and the next one attached`, async () => {
     const target = await app(IDLE);
     const next = await app(IDLE);
