@@ -29,6 +29,7 @@ describe('the changes that tests have to notice', () => {
       'dump',
       'files',
       'lifecycle',
+      'maintenance',
       'messages',
       'module',
       'template',
