@@ -192,8 +192,9 @@ onEveryNode('protocols', (node) => {
       await app.load();
       await until('in flight', async () => (await app.engine<{ inFlight: number }>('totals')).inFlight === 4);
       const started = Date.now();
-      const result = await drain(app, { budgetMs: 600 });
-      assert.equal(Date.now() - started < 1_000, true);
+      // Its last part is long enough for a busy machine.
+      const result = await drain(app, { budgetMs: 1_200 });
+      assert.equal(Date.now() - started < 1_800, true);
       assert.match(await eventSource, /tick/);
       await Promise.all(others);
       assert.deepEqual(result, {
