@@ -19,7 +19,7 @@ const WRITTEN_WITHIN_MS = 60 * 60_000;
 export interface Compressor {
   /** @returns false when these are not files of that process, or not ours to open */
   begin(message: Extract<AgentMessage, { kind: 'compress' }>): boolean;
-  /** The dump is whole; the verdict goes out when its compressed twin is, too. */
+  /** The dump is whole; the grant goes out when its compressed twin is, too. */
   end(pmId: PmId, message: Extract<AgentMessage, { kind: 'compress-end' }>): void;
   /** Nobody waits for it any more, or the process is gone. */
   cancel(isMeant: (job: { id: string; pid: number }) => boolean): void;
@@ -36,12 +36,12 @@ interface Job {
 /**
  * @param folder only dumps in it are compressed
  * @param mayOpen does that process run as our own user? What another one asks for is none of ours to open
- * @param answer delivers a verdict; must not throw
+ * @param answer delivers a grant; must not throw
  */
 export function createCompressor(
   folder: string,
   mayOpen: (pid: number) => boolean,
-  answer: (pmId: PmId, id: string, verdict: Grant) => void,
+  answer: (pmId: PmId, id: string, grant: Grant) => void,
 ): Compressor {
   const jobs = new Map<string, Job>();
   return {

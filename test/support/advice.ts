@@ -2,7 +2,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoctorReply } from '../../contract/commandMessages.ts';
-import type { Finding } from '../../module/operations/doctor/finding.ts';
+import type { Finding } from '../../contract/finding.ts';
 import { ROOT } from '../../testkit/folders.ts';
 import type { Pm2 } from '../../testkit/pm2.ts';
 import { pm2Folder } from '../../testkit/pm2Versions.ts';

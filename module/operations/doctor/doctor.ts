@@ -1,11 +1,13 @@
 // `pm2-ops doctor`: what is wrong, and the line to type. Looks only at what can be known cheaply, and changes nothing.
+
 import type { DoctorReply } from '../../../contract/commandMessages.ts';
+import type { Finding } from '../../../contract/finding.ts';
 import { VERSION } from '../../../contract/version.ts';
 import { printable } from '../../../shared/text/printable.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { APP_CHECKS } from './apps.ts';
 import { CHILDREN_CHECK } from './children.ts';
-import type { Check, Finding, Found, Host } from './finding.ts';
+import type { Check, Found, Host } from './finding.ts';
 import { HOST_CHECKS } from './host.ts';
 import { PROCESS_CHECKS } from './processes.ts';
 

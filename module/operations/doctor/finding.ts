@@ -5,8 +5,6 @@ import type { Severity } from '../../../contract/finding.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 import type { Settings } from '../../pm2/settings.ts';
 
-export type { Finding, Severity } from '../../../contract/finding.ts';
-
 /** What to do about it; tests follow it to the letter, and then it is gone. */
 export interface Remedy {
   /** Lines for a shell. */
