@@ -2,3 +2,14 @@
 
 /** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
 export type PmId = number | string;
+
+/** The id under which PM2 manages a process and its successors: 3 for `_old_3`. */
+export function slotOf(pmId: PmId): PmId {
+  const old = /^_old_(\d+)$/.exec(String(pmId))?.[1];
+  return old === undefined ? pmId : Number(old);
+}
+
+/** A process keeps waiting under the one id, and answers under the other, if a reload begins meanwhile. */
+export function isSameSlot(a: PmId, b: PmId): boolean {
+  return slotOf(a) === slotOf(b);
+}

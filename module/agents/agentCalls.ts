@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { ActionName } from '../../contract/actions/index.ts';
 import type { AgentMessage, ModuleMessage } from '../../contract/agentMessages.ts';
 import type { ErrorCode } from '../../contract/errors.ts';
+import { isSameSlot, type PmId } from '../../contract/pmId.ts';
 import type { ActionProgress } from '../../contract/progress.ts';
 import type { ReplRequest } from '../../contract/replRequest.ts';
 import type { HeardReply, Reply } from '../../contract/reply.ts';
-import { type Daemon, isSameSlot, type PmId } from '../pm2/daemon.ts';
+import type { Daemon } from '../pm2/daemon.ts';
 
 export interface AgentCalls {
   /**

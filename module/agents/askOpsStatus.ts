@@ -1,6 +1,7 @@
 // How is a process, as its agent says? One question for everything in the module that acts on the answer.
+
+import type { PmId } from '../../contract/pmId.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import type { AgentCalls } from './agentCalls.ts';
 import { type OpsStatusReply, readOpsStatus } from './opsStatusReply.ts';
 

@@ -1,11 +1,12 @@
 // One try to have an agent in a process: may it be attached to, is an agent there already, is this a good moment, and the attach.
 import { randomUUID } from 'node:crypto';
 import { appOf, titleOf } from '../../contract/app.ts';
+import type { Settings } from '../../contract/settings.ts';
 import { type Attacher, qualify } from '../attach/index.ts';
 import { isAttached, skip, wait } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
 import type { ReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
-import { isExcluded, matches, type Settings } from '../pm2/settings.ts';
+import { isExcluded, matches } from '../pm2/settings.ts';
 import { type State, uidOf } from '../state/state.ts';
 import type { OptionsFor } from './agentOptions.ts';
 import { type Handshake, HELLO_WITHIN_MS } from './handshake.ts';

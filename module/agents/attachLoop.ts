@@ -1,11 +1,11 @@
 // Keeps every managed process attached: finds those that are not, and tries again with growing pauses.
 import { randomUUID } from 'node:crypto';
+import type { PmId } from '../../contract/pmId.ts';
 import { isRunning } from '../../shared/linux/running.ts';
 import type { Attacher } from '../attach/index.ts';
 import { subjectOf } from '../events/events.ts';
 import { isAttached, isOpen, skip, wait } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { keptActions } from './agentOptions.ts';
 import { FIRST_RETRY_MS, LONGEST_RETRY_MS, type Next } from './attachAttempt.ts';
 import { lineOn } from './attachLog.ts';

@@ -1,9 +1,9 @@
 // The parts of the attach loop, put together.
 
+import type { Settings } from '../../contract/settings.ts';
 import { isRunning } from '../../shared/linux/running.ts';
 import type { Attacher } from '../attach/index.ts';
 import { watchReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
-import type { Settings } from '../pm2/settings.ts';
 import type { State } from '../state/state.ts';
 import { createOptionsFor } from './agentOptions.ts';
 import { createAttachAttempt } from './attachAttempt.ts';

@@ -1,7 +1,7 @@
 // Messages that a process should not have sent: dropped, counted for that process, and told in the log once for each reason.
 import { titleOf } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { plain } from './agentMessages.ts';
 
 /** Reasons that are logged of one process, so that none can fill the log. */

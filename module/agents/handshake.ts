@@ -1,11 +1,11 @@
 // Is there an agent in a process, and how does the process stand? Asked with a nonce, so that no other process can answer.
 import { randomUUID } from 'node:crypto';
 import type { AgentMessage } from '../../contract/agentMessages.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import { VERSION } from '../../contract/version.ts';
 import { subjectOf } from '../events/events.ts';
 import { isAttached } from '../fleet/attachment.ts';
 import { learn, type Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import type { OptionsFor } from './agentOptions.ts';
 import type { Services } from './services.ts';
 

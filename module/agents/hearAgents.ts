@@ -3,9 +3,10 @@
 
 import type { AgentMessage } from '../../contract/agentMessages.ts';
 import { appOf } from '../../contract/app.ts';
+import { type PmId, slotOf } from '../../contract/pmId.ts';
 import { subjectOf } from '../events/events.ts';
 import { learn, type Member } from '../fleet/fleet.ts';
-import { type Daemon, type PmId, slotOf } from '../pm2/daemon.ts';
+import type { Daemon } from '../pm2/daemon.ts';
 import type { AgentCalls } from './agentCalls.ts';
 import { type Heard, readAgentMessage } from './agentMessages.ts';
 import type { AttachLoop } from './attachLoop.ts';

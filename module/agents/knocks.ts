@@ -1,6 +1,7 @@
 // Agents that the apps loaded themselves (`node --import`) announce themselves, and wait for a welcome.
+
+import type { PmId } from '../../contract/pmId.ts';
 import { isAttached } from '../fleet/attachment.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import type { Handshake } from './handshake.ts';
 import type { Services } from './services.ts';
 

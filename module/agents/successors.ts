@@ -1,9 +1,9 @@
 // PM2's own reloads: an agent hears that PM2 has started the successor of its process, and that a signal comes next.
 import { appOf } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import { isRunning } from '../../shared/linux/running.ts';
 import { isAttached, isOpen } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import type { ReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
 import type { AttachLoop } from './attachLoop.ts';
 import type { Services } from './services.ts';

@@ -1,8 +1,9 @@
 // What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
 import { type App, appOf } from '../../contract/app.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { GracefulBy, ListenAddress, ServingState, Standing } from '../../contract/standing.ts';
-import type { ManagedProcess, PmId } from '../pm2/daemon.ts';
+import type { ManagedProcess } from '../pm2/daemon.ts';
 
 /** How we stand to a process. */
 export type Attachment =

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf } from '../../contract/app.ts';
 import { Refusal } from '../../contract/errors.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
 import { holdsClients } from '../../shared/linux/sockets.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { takesConnections } from './connections.ts';
 import { list, reaches } from './cover.ts';
 import type { Fleet, Member } from './fleet.ts';

@@ -5,10 +5,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { AgentMessage, Grant } from '../../contract/agentMessages.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import { GZIP_LEVEL } from '../../diagnostics/gzipTwin.ts';
 import { readGrowing } from '../../shared/files/growingFile.ts';
 import { openRegular } from '../../shared/files/regularFile.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { isPartialOf } from '../state/partialFile.ts';
 
 /** How long it may take from the moment when the dump is whole, in milliseconds. */

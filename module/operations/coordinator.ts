@@ -2,8 +2,8 @@
 // of the app. PM2 sends a trigger by name to every instance at once; here it becomes harmless.
 import type { Grant } from '../../contract/agentMessages.ts';
 import type { App } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { type Ask, createDrainGrants, refusal } from './drainGrants.ts';
 import { createDumpTurns } from './dumpTurns.ts';
 import type { ExtraInstances } from './extraInstance.ts';

@@ -2,10 +2,10 @@
 // the one with the largest heap dumps, and the others are told how to ask for theirs.
 import type { Grant } from '../../contract/agentMessages.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import { list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { PmId } from '../pm2/daemon.ts';
 import { type DrainGrants, elsewhere, type Others, type Question, refusal } from './drainGrants.ts';
 import { type ExtraInstances, SERVES_WITHIN_MS } from './extraInstance.ts';
 

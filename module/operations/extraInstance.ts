@@ -2,13 +2,14 @@
 // that one serves again. It carries a mark in its environment, by which the next module knows it after this one has died.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { titleOf } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import { serversOf } from '../agents/askOpsStatus.ts';
 import { shareable } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { createReadiness } from '../fleet/readiness.ts';
 import { saysItServes } from '../fleet/serving.ts';
-import { type Daemon, type PmId, STAND_IN } from '../pm2/daemon.ts';
+import { type Daemon, STAND_IN } from '../pm2/daemon.ts';
 import { removeInstance, startInstance } from './startInstance.ts';
 
 /** How long an extra instance may take until it serves. */

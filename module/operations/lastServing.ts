@@ -2,11 +2,11 @@
 // refused until somebody looks. A drain that somebody insisted on, and one that is part of something, is left alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
+import type { PmId } from '../../contract/pmId.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { isBelievedToServe } from '../fleet/serving.ts';
-import type { PmId } from '../pm2/daemon.ts';
 
 /** How long a sibling that is just starting has until it serves, in milliseconds. */
 const STARTS_WITHIN_MS = 3_000;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { ReplOpened, ReplQuestion } from '../../contract/commandMessages.ts';
 import type { ErrorCode, Failure } from '../../contract/errors.ts';
 import { NAME } from '../../contract/names.ts';
+import type { Settings } from '../../contract/settings.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { oneProcess } from '../fleet/target.ts';
-import type { Settings } from '../pm2/settings.ts';
 
 const IDLE_MS = 10 * 60_000;
 /** Within which the command has to come to the socket, in milliseconds. */

@@ -1,7 +1,8 @@
 // Starts one more instance of an app, and takes one away: what a dump's extra instance and a reload's canary have in common.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { Daemon, Environment, PmId } from '../pm2/daemon.ts';
+import type { Daemon, Environment } from '../pm2/daemon.ts';
 
 /** Pause between two looks at PM2's list. */
 const LOOK_EVERY_MS = 150;

@@ -6,19 +6,6 @@ import { killTimeoutMsFrom, PM2_KILL_TIMEOUT_MS } from '../../contract/killTimeo
 import type { PmId } from '../../contract/pmId.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
-export type { PmId };
-
-/** The id under which PM2 manages a process and its successors: 3 for `_old_3`. */
-export function slotOf(pmId: PmId): PmId {
-  const old = /^_old_(\d+)$/.exec(String(pmId))?.[1];
-  return old === undefined ? pmId : Number(old);
-}
-
-/** A process keeps waiting under the one id, and answers under the other, if a reload begins meanwhile. */
-export function isSameSlot(a: PmId, b: PmId): boolean {
-  return slotOf(a) === slotOf(b);
-}
-
 /** A process that PM2 manages. */
 export interface ManagedProcess {
   pmId: PmId;

@@ -55,8 +55,6 @@ const SETTINGS = {
   [Key in keyof Settings]: { schema: z.ZodMiniType<Settings[Key]>; form: string; standard: string };
 };
 
-export type { Settings };
-
 /**
  * Reads the settings in force.
  * @param pm2Home the daemon's PM2_HOME

@@ -1,10 +1,10 @@
 // `status`: how every managed process stands.
 import type { StatusReply } from '../../../contract/commandMessages.ts';
+import type { Settings } from '../../../contract/settings.ts';
 import { VERSION } from '../../../contract/version.ts';
 import type { BadMessages } from '../../agents/badMessages.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Responsiveness } from '../../fleet/responsiveness.ts';
-import type { Settings } from '../../pm2/settings.ts';
 import { processStatus } from '../processStatus.ts';
 
 export interface StatusParts {

@@ -2,8 +2,8 @@
 
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
 import type { Severity } from '../../../contract/finding.ts';
+import type { Settings } from '../../../contract/settings.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
-import type { Settings } from '../../pm2/settings.ts';
 
 /** What to do about it; tests follow it to the letter, and then it is gone. */
 export interface Remedy {

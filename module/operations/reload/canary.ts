@@ -1,8 +1,9 @@
 // The canary: one instance with the new code beside the old ones. It starts, and it goes again unless clients need it.
+
+import type { PmId } from '../../../contract/pmId.ts';
 import { list } from '../../fleet/cover.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import type { Instance } from '../../fleet/readiness.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import { removeInstance, startInstance } from '../startInstance.ts';
 import type { ReloadContext } from './context.ts';
 import { instancesOf } from './formerAddresses.ts';

@@ -1,10 +1,11 @@
 // What the steps of one reload run share.
 import type { App, OfApp } from '../../../contract/app.ts';
 import type { Replaced } from '../../../contract/commandMessages.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 import type { Instance, Readiness } from '../../fleet/readiness.ts';
-import type { Daemon, PmId } from '../../pm2/daemon.ts';
+import type { Daemon } from '../../pm2/daemon.ts';
 import type { Drains } from './drains.ts';
 import type { FormerAddresses } from './formerAddresses.ts';
 import type { Interruption } from './interruption.ts';

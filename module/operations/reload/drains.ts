@@ -1,11 +1,11 @@
 // Drains instances through their agents before PM2 touches them, so that it does not matter how an app takes PM2's SIGINT.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Failure } from '../../../contract/errors.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { HeardReply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import { refused } from './reloadFailure.ts';
 import { AGENT_MARGIN_MS, AT_ONCE_MS, DRAIN_BEGINS_WITHIN_MS, LOOK_EVERY_MS } from './timing.ts';
 

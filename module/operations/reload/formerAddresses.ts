@@ -1,9 +1,9 @@
 // Where the instances of an app listened before its reload: there the new ones have to listen, too.
 import type { App } from '../../../contract/app.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { ListenAddress } from '../../../contract/standing.ts';
 import { coverOf, shareable } from '../../fleet/cover.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 
 /** The addresses of an app as they were when its reload began. */
 export interface FormerAddresses {

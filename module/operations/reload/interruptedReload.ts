@@ -2,9 +2,9 @@
 // canary goes as soon as they do.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf, titleOf } from '../../../contract/app.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import { coverOf, list } from '../../fleet/cover.ts';
 import type { Member } from '../../fleet/fleet.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import { removeInstance } from '../startInstance.ts';
 import type { ReloadParts } from './context.ts';
 import type { UnfinishedReload } from './reloadJournal.ts';

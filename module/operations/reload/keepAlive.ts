@@ -1,7 +1,7 @@
 // The keep-alive-off time: a client that has kept a connection open for longer than the server promised has no reason to use it
 // again, so for that time the old instances answer without keep-alive before any of them is drained.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PmId } from '../../pm2/daemon.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { ReloadContext } from './context.ts';
 import { AT_ONCE_MS, LOOK_EVERY_MS } from './timing.ts';
 

@@ -1,8 +1,8 @@
 // The last lines that a process wrote before it ended: the reason why it did not come up. They are heard on PM2's bus, because
 // the trace of an uncaught exception does not always reach the log file before PM2 ends the process (lib/ProcessContainer.js).
 import { stripVTControlCharacters } from 'node:util';
+import type { PmId } from '../../../contract/pmId.ts';
 import { redactLines } from '../../../shared/text/redact.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 
 /** Lines kept of each life of a process. */
 const LINES = 15;

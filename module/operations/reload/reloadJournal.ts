@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, appOf, DEFAULT_NAMESPACE } from '../../../contract/app.ts';
-import type { PmId } from '../../pm2/daemon.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 
 /** A reload that has begun and is not over. */
 export interface UnfinishedReload {

@@ -1,12 +1,12 @@
 // One reload of one app: a canary of the new code beside the old instances, and only when it is proven the others, one at a
 // time, each drained before PM2 touches it. A run that fails is undone.
 import type { ReloadProgress, ReloadRefused, ReloadReply } from '../../../contract/commandMessages.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import { serversOf } from '../../agents/askOpsStatus.ts';
 import { reaches } from '../../fleet/cover.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import { createReadiness } from '../../fleet/readiness.ts';
 import type { MeantApp } from '../../fleet/target.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import { createCanary } from './canary.ts';
 import { modelOf, numberOf } from './canaryModel.ts';
 import { proveCanary } from './canaryProof.ts';

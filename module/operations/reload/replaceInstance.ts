@@ -1,11 +1,11 @@
 // Replaces one old instance under its id: drains it, has PM2 start it again, and waits until the new code is ready there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../../contract/errors.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { HeardReply, Reply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
 import { list, reaches } from '../../fleet/cover.ts';
 import type { Instance } from '../../fleet/readiness.ts';
-import type { PmId } from '../../pm2/daemon.ts';
 import type { Canary } from './canary.ts';
 import { type ReloadContext, requireSuccessorsUp } from './context.ts';
 import { ReloadFailure } from './reloadFailure.ts';

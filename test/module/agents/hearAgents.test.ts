@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ModuleMessage } from '../../../contract/agentMessages.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import { createAgentCalls } from '../../../module/agents/agentCalls.ts';
 import { createBadMessages } from '../../../module/agents/badMessages.ts';
 import { createAgentEars } from '../../../module/agents/hearAgents.ts';
 import { createEvents } from '../../../module/events/events.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
-import type { PmId } from '../../../module/pm2/daemon.ts';
 import { listed } from '../../support/listed.ts';
 
 describe('what an agent says', () => {

@@ -4,11 +4,12 @@ import type { ActionName } from '../../../contract/actions/index.ts';
 import type { Grant } from '../../../contract/agentMessages.ts';
 import { type App, appOf } from '../../../contract/app.ts';
 import type { ParamValues } from '../../../contract/params.ts';
+import type { PmId } from '../../../contract/pmId.ts';
 import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createCoordinator } from '../../../module/operations/coordinator.ts';
 import type { Ask } from '../../../module/operations/drainGrants.ts';
-import type { ManagedProcess, PmId } from '../../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../../module/pm2/daemon.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 import { listed } from '../../support/listed.ts';
 
