@@ -1,5 +1,6 @@
 // Which servers this process has. They must be found: an agent may arrive long after `listen`, when connections are open.
 
+import type { Server } from 'node:net';
 import type { ServerInfo } from '../contract/standing.ts';
 import { attempt, guarded, subscribe } from '../shared/guard.ts';
 import { isClusterWorker, serversInCluster } from './clusterHandles.ts';
@@ -114,7 +115,7 @@ export function isSecure(server: object): boolean {
 }
 
 /** `0.0.0.0:3000`, `[::]:3000`, a socket's path, or an empty string. */
-export function addressOf(server: ServerInternals): string {
+export function addressOf(server: Server & Pick<ServerInternals, '_pipeName'>): string {
   const address = attempt(() => server.address(), null);
   if (address === null) return server._pipeName ?? '';
   if (typeof address === 'string') return address;

@@ -8,13 +8,6 @@ export async function untilListening(servers: readonly Server[], signal: AbortSi
   await Promise.all(servers.map((server) => untilOneListens(server, signal)));
 }
 
-/** `0.0.0.0:3000`, `[::]:3000` or a path. */
-export function addressOf(server: Server): string {
-  const address = server.address();
-  if (address === null || typeof address === 'string') return address ?? 'nothing';
-  return address.address.includes(':') ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
-}
-
 function untilOneListens(server: Server, signal: AbortSignal): Promise<void> {
   if (server.listening) return Promise.resolve();
   return new Promise((resolve, reject) => {

@@ -2,9 +2,10 @@
 
 import type { Server } from 'node:net';
 import { type DrainEngine, type DrainResult, suggestedKillTimeoutMs, summaryOf, takeEngine } from '../drain/index.ts';
+import { addressOf } from '../drain/servers.ts';
 import { LateError, unlessAborted } from './deadline.ts';
 import { untilWritten } from './lastLine.ts';
-import { addressOf, untilListening } from './listening.ts';
+import { untilListening } from './listening.ts';
 import { Resources } from './resources.ts';
 import { listenToSignals, type Signals } from './signals.ts';
 import { watchForSlow } from './slowest.ts';

@@ -29,7 +29,7 @@ export function createGuard(token: unknown, log: MaintenanceLog): Guard {
   const wrong = createLimiter(WRONG_TOKENS, WINDOW_MS);
 
   return (req, path) => {
-    const address = addressOf(req);
+    const address = clientAddressOf(req);
     if (wrong.isOver(address)) throw new Problem(429, { 'Retry-After': String(WINDOW_MS / 1_000) });
     const given = /^Bearer +(\S+) *$/i.exec(req.headers.authorization ?? '')?.[1];
     // Digests have the same length, and comparing them takes the same time wherever they differ.
@@ -45,7 +45,7 @@ export function createGuard(token: unknown, log: MaintenanceLog): Guard {
 }
 
 /** Express says whom it believes an address of (`trust proxy`); without it the connection does. */
-function addressOf(req: IncomingMessage & { ip?: unknown }): string {
+function clientAddressOf(req: IncomingMessage & { ip?: unknown }): string {
   return typeof req.ip === 'string' ? req.ip : (req.socket.remoteAddress ?? 'unknown');
 }
 

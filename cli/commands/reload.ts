@@ -2,6 +2,7 @@
 
 import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
 import type { ReloadRefused, ReloadReply } from '../../contract/commandMessages.ts';
+import { aboutReloadTime, RELOAD_TIMES } from '../../contract/reload.ts';
 import { printable, printableValue } from '../../shared/text/printable.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import { type AppOfFile, appsOfFile } from '../appsOfFile.ts';
@@ -18,11 +19,11 @@ export const reload: Command = {
   summary: 'Reloads an app without losing a request; a deploy that does not come up replaces nothing.',
   arguments: ['<app|id|ecosystem file>'],
   options: {
-    timeout: { type: 'string', help: 'milliseconds an instance may take to become ready (30000)' },
-    settle: { type: 'string', help: 'milliseconds for which the first one must stay up (3000)' },
+    timeout: { type: 'string', help: aboutReloadTime('timeout') },
+    settle: { type: 'string', help: aboutReloadTime('settle') },
     health: { type: 'string', help: "a path on the app's port, or a URL, that must answer 2xx" },
-    drain: { type: 'string', help: 'milliseconds that requests in flight may take to finish (30000)' },
-    patient: { type: 'string', help: 'milliseconds with keep-alive off before anything is drained (0)' },
+    drain: { type: 'string', help: aboutReloadTime('drain') },
+    patient: { type: 'string', help: aboutReloadTime('patient') },
     'update-env': { type: 'boolean', help: 'take over the environment of this command' },
     force: {
       type: 'boolean',
@@ -32,7 +33,7 @@ export const reload: Command = {
   },
   async run({ values, positionals: [app] }) {
     if (!app) throw new UsageError('which app? for example: pm2-ops reload web');
-    for (const name of ['timeout', 'settle', 'drain', 'patient'])
+    for (const name of Object.keys(RELOAD_TIMES))
       if (values[name] !== undefined && !/^\d+$/.test(String(values[name])))
         throw new UsageError(`--${name} must be a whole number of milliseconds, not ${JSON.stringify(values[name])}`);
     const { json, 'update-env': updateEnv, ...options } = values;

@@ -17,7 +17,7 @@ export function listensElsewhere(pid: number | 'self'): string | undefined {
         const [, local = '', , state, , , , , , inode] = row.trim().split(/\s+/);
         // The kernel lists the listening sockets first.
         if (state !== TCP_LISTEN) break;
-        const address = sockets.has(`socket:[${inode}]`) ? addressOf(local) : undefined;
+        const address = sockets.has(`socket:[${inode}]`) ? hostAndPortFrom(local) : undefined;
         if (address && !isInspector(address)) return `${address.host}:${address.port}`;
       }
     }
@@ -32,7 +32,7 @@ function isInspector({ host, port }: { host: string; port: number }): boolean {
 }
 
 /** `0100007F:0BB8` is 127.0.0.1, port 3000: words of 32 bits, each in the byte order of the machine (little-endian). */
-function addressOf(text: string): { host: string; port: number } {
+function hostAndPortFrom(text: string): { host: string; port: number } {
   const [address = '', port = '0'] = text.split(':');
   const bytes = Buffer.from(address, 'hex').swap32();
   if (bytes.length === 4) return { host: bytes.join('.'), port: Number.parseInt(port, 16) };

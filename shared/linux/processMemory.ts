@@ -52,7 +52,7 @@ function withVariable<T>(
   use: (memory: number, address: number) => T | null,
 ): T | null {
   try {
-    const address = addressOf(pid, name);
+    const address = locationOf(pid, name);
     if (address === null) return null;
     const memory = openSync(`/proc/${pid}/mem`, 'r');
     try {
@@ -66,7 +66,7 @@ function withVariable<T>(
 }
 
 /** Where a variable is in the process: in its binary, or in a shared libuv. */
-function addressOf(pid: number, name: 'signalTree' | 'mainLoop'): number | null {
+function locationOf(pid: number, name: 'signalTree' | 'mainLoop'): number | null {
   const executable = inspectBinary(`/proc/${pid}/exe`);
   const linked = executable[name];
   if (linked !== null) {

@@ -4,6 +4,7 @@ import type { Failure } from '../../../contract/errors.ts';
 import type { PmId } from '../../../contract/pmId.ts';
 import type { HeardReply } from '../../../contract/reply.ts';
 import { isRunning } from '../../../shared/linux/running.ts';
+import { pollUntil } from '../../../shared/time.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import { refused } from './reloadFailure.ts';
@@ -52,15 +53,26 @@ export function createDrains(
     const params = { timeout: budgetMs, force };
     const begunMs = performance.now();
     for (let tries = 1; ; tries++) {
-      const reply = await Promise.race([
-        calls.run(pmId, 'drain', params, budgetMs + AGENT_MARGIN_MS),
-        whenGone(member.process.pid, budgetMs + AGENT_MARGIN_MS),
-      ]);
+      const reply = await drainOnce(pmId, member.process.pid, params);
       // The others may just be attached or listen again; or a drain of it runs already; or it is too busy to hear us.
       const late = !reply.ok && reply.code === 'E_TIMEOUT' && performance.now() - begunMs < DRAIN_BEGINS_WITHIN_MS;
       const again = late || (!reply.ok && (reply.code === 'E_LAST' || reply.code === 'E_BUSY'));
       if (!again || tries >= (once ? 1 : DRAIN_TRIES)) return reply;
       await sleep(DRAIN_PAUSE_MS);
+    }
+  }
+
+  async function drainOnce(pmId: PmId, pid: number, params: { timeout: number; force: boolean }) {
+    const withinMs = budgetMs + AGENT_MARGIN_MS;
+    const settled = new AbortController();
+    try {
+      return await Promise.race([
+        calls.run(pmId, 'drain', params, withinMs),
+        // The call's own deadline comes first.
+        whenGone(pid, withinMs + LOOK_EVERY_MS, settled.signal),
+      ]);
+    } finally {
+      settled.abort();
     }
   }
 
@@ -72,8 +84,7 @@ export function createDrains(
 }
 
 /** A process that ends while it drains gives no answer any more. */
-async function whenGone(pid: number, withinMs: number): Promise<Failure> {
-  const endsMs = performance.now() + withinMs + LOOK_EVERY_MS;
-  while (isRunning(pid) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS, undefined, { ref: false });
+async function whenGone(pid: number, timeoutMs: number, signal: AbortSignal): Promise<Failure> {
+  await pollUntil(() => !isRunning(pid), { everyMs: LOOK_EVERY_MS, timeoutMs, signal, ref: false });
   return refused('E_STATE', `pid ${pid} ended meanwhile`, 'look with: pm2 ls');
 }

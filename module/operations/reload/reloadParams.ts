@@ -2,21 +2,24 @@
 // Strict: a parameter that is silently ignored is a reload without its health check.
 import * as z from 'zod/mini';
 import { readParams } from '../../../contract/params.ts';
+import { aboutReloadTime, RELOAD_TIMES, type ReloadTime } from '../../../contract/reload.ts';
 
 /** A name may hold spaces and commas, so that only the next `key=` ends it. */
 const BEFORE_PAIR = /[\s,]+(?=[A-Za-z]\w*=)/;
 
-const ms = (standard: number, max = 3_600_000) =>
-  z._default(
+const time = (name: ReloadTime, maxMs = 3_600_000) => ({
+  schema: z._default(
     z.pipe(
       z.union([z.number(), z.string().check(z.regex(/^\d+$/))]),
       z.pipe(
         z.transform((value: string | number) => Number(value)),
-        z.int().check(z.minimum(0), z.maximum(max)),
+        z.int().check(z.minimum(0), z.maximum(maxMs)),
       ),
     ),
-    standard,
-  );
+    RELOAD_TIMES[name].standardMs,
+  ),
+  form: aboutReloadTime(name),
+});
 const flag = z._default(
   z.pipe(
     z.union([z.boolean(), z.enum(['true', 'false'])]),
@@ -34,17 +37,14 @@ const PARAMS = {
     ),
     form: 'the name of an app, or the id of one of its instances',
   },
-  timeout: { schema: ms(30_000), form: 'milliseconds an instance may take to become ready (30000)' },
-  settle: { schema: ms(3_000, 600_000), form: 'milliseconds for which the first one must stay up (3000)' },
+  timeout: time('timeout'),
+  settle: time('settle', 600_000),
   health: {
     schema: z.optional(z.string().check(z.regex(/^(\/|https?:\/\/\S)/))),
     form: "a path on the app's port, or a URL, that must answer 2xx",
   },
-  drain: { schema: ms(30_000), form: 'milliseconds that requests in flight may take to finish (30000)' },
-  patient: {
-    schema: ms(0),
-    form: "milliseconds with keep-alive off before the drain, such as the server's keepAliveTimeout (0)",
-  },
+  drain: time('drain'),
+  patient: time('patient'),
   force: {
     schema: flag,
     form: 'true: go on where clients of an address are refused: for a moment, or because it is given up',
