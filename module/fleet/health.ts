@@ -1,10 +1,14 @@
 // Does an app say of itself that it is well? By its health URL, asked over its own port as a load balancer would.
 import { type RequestOptions, request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { ServerInfo } from '../../contract/standing.ts';
 
 /** How long one answer may take, in milliseconds. */
 const ANSWERS_WITHIN_MS = 2_000;
+/** Its certificate is for the name that clients use. */
+const ANY_NAME = { rejectUnauthorized: false } as const;
 
 /**
  * @param health a path on the app's port, or a whole URL
@@ -29,11 +33,16 @@ export interface HealthTarget {
   options: RequestOptions;
 }
 
-/** @returns undefined when it answers 2xx, else what it answered */
-export function probe({ tls, options }: HealthTarget): Promise<string | undefined> {
+/**
+ * @param over a connection to ask over; a new one unless told
+ * @returns undefined when it answers 2xx, else what it answered
+ */
+export function probe({ tls, options }: HealthTarget, over?: Socket): Promise<string | undefined> {
+  const connection = (socket: Socket) => (tls ? connectTls({ socket, ...ANY_NAME }) : socket);
+  const way = over ? { createConnection: () => connection(over) } : { agent: false };
   return new Promise((resolve) => {
-    const settings = { ...options, agent: false, headers: { connection: 'close' }, timeout: ANSWERS_WITHIN_MS };
-    const asked = (tls ? requestTls : request)({ ...settings, rejectUnauthorized: false }, (response) => {
+    const settings = { ...options, ...way, headers: { connection: 'close' }, timeout: ANSWERS_WITHIN_MS };
+    const asked = (tls ? requestTls : request)({ ...settings, ...ANY_NAME }, (response) => {
       response.resume();
       const { statusCode = 0 } = response;
       resolve(statusCode >= 200 && statusCode < 300 ? undefined : `${statusCode}`);

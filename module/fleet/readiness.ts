@@ -5,7 +5,7 @@ import { Refusal } from '../../contract/errors.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
 import { holdsClients } from '../../shared/linux/sockets.ts';
-import { takesConnections } from './connections.ts';
+import { connectionTo, takesConnections } from './connections.ts';
 import { list, reaches } from './cover.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { type HealthTarget, healthTarget, probe } from './health.ts';
@@ -169,28 +169,44 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     );
   }
 
-  /**
-   * PM2 hands each new connection to the next instance, so it is asked more often than there are instances, each time
-   * on a new connection: all answers must be good.
-   */
   async function untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void> {
     const target = await findTarget(instance, health, endsMs);
     for (;;) {
       checkpoint();
       await refresh();
-      requireUp(instance);
-      const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
-      const bad = answers.find((answer) => answer !== undefined);
+      const { process } = requireUp(instance);
+      const isOwn = process.mode === 'fork' && health.startsWith('/');
+      const bad = await (isOwn ? sickness(process.pid, target, instances) : sicknessOfAny(target, instances));
       if (bad === undefined) return;
       if (performance.now() > endsMs) {
         throw new Refusal(
           'E_TIMEOUT',
-          `${health} did not become healthy in time: it answered ${bad}`,
+          `${health} did not become healthy in time: ${bad}`,
           'look at the log lines, and ask it yourself: curl -i',
         );
       }
       await sleep(LOOK_EVERY_MS);
     }
+  }
+
+  /**
+   * PM2 hands each new connection to the next instance, so it is asked more often than there are instances, each time
+   * on a new connection: all answers must be good.
+   */
+  async function sicknessOfAny(target: HealthTarget, instances: number): Promise<string | undefined> {
+    const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
+    const bad = answers.find((answer) => answer !== undefined);
+    return bad === undefined ? undefined : `it answered ${bad}`;
+  }
+
+  /** Of processes that share a socket the fastest takes a connection: one is asked over that has come to this process. */
+  async function sickness(pid: number, target: HealthTarget, instances: number): Promise<string | undefined> {
+    const { host, port, socketPath } = target.options;
+    if (socketPath) return sicknessOfAny(target, instances);
+    const connection = await connectionTo(pid, { host: host ?? 'localhost', port: Number(port) }, 3 * instances);
+    if (!connection) return 'no connection came to the new instance';
+    const bad = await probe(target, connection);
+    return bad === undefined ? undefined : `it answered ${bad}`;
   }
 
   /** Where it listens, as its agent says. One that is in the middle of requests whenever it is looked at has its agent later. */

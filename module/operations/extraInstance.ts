@@ -78,7 +78,7 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
     const startedMs = performance.now();
     const found = await startInstance(parts, {
       model: model.pmId,
-      env: { [STAND_IN]: mark },
+      changes: { env: { [STAND_IN]: mark } },
       number: 'same',
       find: () => fleet.members().find(({ process: listed }) => listed.standIn === mark)?.process.pmId,
       withinMs: SERVES_WITHIN_MS,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { Daemon, Environment } from '../pm2/daemon.ts';
+import type { Changes, Daemon } from '../pm2/daemon.ts';
 
 /** Pause between two looks at PM2's list. */
 const LOOK_EVERY_MS = 150;
@@ -16,8 +16,8 @@ export type Started = { is: 'listed'; pmId: PmId } | { is: 'refused'; message: s
 export interface StartRequest {
   /** Id of the instance that the new one is a copy of. */
   model: PmId;
-  /** Environment variables to change. */
-  env?: Environment | undefined;
+  /** What is different from its model. */
+  changes?: Changes;
   /** Does the new instance have the NODE_APP_INSTANCE of its model, or the next one? */
   number: 'same' | 'next';
   /** Finds the new instance in the fleet. */
@@ -37,7 +37,7 @@ export interface InstanceParts {
 export async function startInstance({ daemon, refresh }: InstanceParts, request: StartRequest): Promise<Started> {
   const endsMs = performance.now() + request.withinMs;
   let refusal: string | undefined;
-  daemon.startAnother(request.model, request.env, request.number).catch((error: Error) => {
+  daemon.startAnother(request.model, request.changes, request.number).catch((error: Error) => {
     refusal = error.message;
   });
   for (;;) {

@@ -62,6 +62,14 @@ const MOST_ACTIONS = 1_000;
 /** Environment variables. */
 export type Environment = Record<string, string>;
 
+/** What is different for a process from its next start on. */
+export interface Changes {
+  /** As `pm2 reload --update-env` changes them. */
+  env?: Environment | undefined;
+  /** Node's options, in place of those that PM2 has started it with. */
+  nodeArgs?: readonly string[] | undefined;
+}
+
 export interface Daemon {
   list(): Promise<ManagedProcess[]>;
   /** Sends a message to one agent, unseen by its app. @throws when the daemon does not know that process or it is offline */
@@ -77,15 +85,14 @@ export interface Daemon {
   /**
    * Starts one more instance of an app, with the code that is on the disk now. Settles when PM2 says so, which for some
    * versions is never if it dies at once: look at the list.
-   * @param env what to change in its environment, as `pm2 reload --update-env` does
    * @param number `same`: NODE_APP_INSTANCE and whatever else PM2 counts up for each instance are those of that one, as for a
    *   successor in a reload of PM2; else the next
    */
-  startAnother(pmId: PmId, env?: Environment, number?: 'same' | 'next'): Promise<void>;
+  startAnother(pmId: PmId, changes?: Changes, number?: 'same' | 'next'): Promise<void>;
   /** Stops a process and starts it again under its id. Settles as above. */
-  restart(pmId: PmId, env?: Environment): Promise<void>;
+  restart(pmId: PmId, changes?: Changes): Promise<void>;
   /** PM2's own reload of one process. Settles as above. */
-  reload(pmId: PmId, env?: Environment): Promise<void>;
+  reload(pmId: PmId, changes?: Changes): Promise<void>;
   /** Stops a process and takes it off the list. @throws when that is not done within its kill_timeout and some */
   remove(pmId: PmId, killTimeoutMs: number): Promise<void>;
   disconnect(): void;
@@ -145,8 +152,8 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
         if (raw === 'ready') listener(process.pm_id);
       });
     },
-    async startAnother(pmId, env, number = 'next') {
-      if (env === undefined && number === 'next') {
+    async startAnother(pmId, { env, nodeArgs } = {}, number = 'next') {
+      if (env === undefined && nodeArgs === undefined && number === 'next') {
         await call('duplicateProcessId', pmId, STARTS_WITHIN_MS);
         return;
       }
@@ -157,20 +164,26 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
       const rest = Object.entries(model.pm2_env).filter(([key]) => !fresh.includes(key));
       // Without a count of instances PM2 starts it as it stands (lib/God.js, `prepare`).
       const count = number === 'next' ? { instances: 1 } : {};
-      const whole = { ...Object.fromEntries(rest), ...count, env: { ...model.pm2_env.env, ...env } };
+      const options = nodeArgs === undefined ? {} : { node_args: nodeArgs };
+      const whole = { ...Object.fromEntries(rest), ...count, ...options, env: { ...model.pm2_env.env, ...env } };
       await call('prepare', whole, STARTS_WITHIN_MS);
     },
-    async restart(pmId, env = {}) {
-      await call('restartProcessId', { id: pmId, env }, STARTS_WITHIN_MS);
+    async restart(pmId, changes) {
+      await call('restartProcessId', { id: pmId, env: asPm2Takes(changes) }, STARTS_WITHIN_MS);
     },
-    async reload(pmId, env = {}) {
-      await call('reloadProcessId', { id: pmId, env }, STARTS_WITHIN_MS);
+    async reload(pmId, changes) {
+      await call('reloadProcessId', { id: pmId, env: asPm2Takes(changes) }, STARTS_WITHIN_MS);
     },
     async remove(pmId, killTimeoutMs) {
       await call('deleteProcessId', pmId, killTimeoutMs + DAEMON_ANSWERS_WITHIN_MS);
     },
     disconnect: () => client.disconnect(),
   };
+}
+
+/** PM2 takes a changed configuration out of the environment under that name (lib/Utility.js, `extendExtraConfig`). */
+function asPm2Takes({ env = {}, nodeArgs }: Changes = {}): object {
+  return nodeArgs === undefined ? env : { ...env, current_conf: { node_args: nodeArgs } };
 }
 
 function isBusPacket(packet: unknown): packet is BusPacket {

@@ -63,8 +63,19 @@ export function holdsClients(pid: number): boolean {
 
 /** Does it hold the other end of a connection of this process's? */
 export function isConnectedToUs(pid: number): boolean {
-  const ours = new Set(established(process.pid).map(({ local }) => local));
-  return established(pid).some(({ remote }) => ours.has(remote));
+  return portsConnectedTo(pid).size > 0;
+}
+
+/** The local ports of this process's connections of which that process holds the other end. */
+export function portsConnectedTo(pid: number): Set<number> {
+  const ours = new Set(established(process.pid).map(({ local }) => withoutMapping(local)));
+  const remotes = established(pid).map(({ remote }) => withoutMapping(remote));
+  return new Set(remotes.filter((remote) => ours.has(remote)).map((remote) => parseAddress(remote).port));
+}
+
+/** A server that listens on `::` has the address of an IPv4 client as `::ffff:127.0.0.1`. */
+function withoutMapping(address: string): string {
+  return address.replace(/^0{16}FFFF0000/, '');
 }
 
 /** Has a process any TCP connection open? */

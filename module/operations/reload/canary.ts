@@ -53,7 +53,7 @@ export function createCanary(context: ReloadContext): Canary {
     // No checkpoint meanwhile: a canary that starts unknown to the run would be left behind.
     const started = await startInstance(parts, {
       model: modelId,
-      env: request.env,
+      changes: { env: request.env },
       number,
       find: () => instancesOf(parts.fleet, app).find(({ process }) => !known.has(process.pmId))?.process.pmId,
       withinMs: request.timeout,

@@ -139,7 +139,7 @@ async function startAgain(
   const startedMs = performance.now();
   lastLines.forget(pmId);
   let refusal: Error | undefined;
-  parts.daemon[by](pmId, request.env).catch((error: Error) => {
+  parts.daemon[by](pmId, { env: request.env }).catch((error: Error) => {
     refusal = error;
   });
   const formerPid = old.pid > 0 ? { formerPid: old.pid } : {};
