@@ -3,7 +3,7 @@ import { ACTION_NAMES } from '../../contract/actions/index.ts';
 import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { Settings } from '../../contract/settings.ts';
 import { VERSION } from '../../contract/version.ts';
-import type { ManagedProcess } from '../pm2/daemon.ts';
+import type { ManagedProcess } from '../pm2/managedProcess.ts';
 import { type State, uidOf } from '../state/state.ts';
 
 /** The options for the agent of one process. @throws when its user can have no folder */

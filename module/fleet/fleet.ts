@@ -3,7 +3,7 @@ import { type App, appOf } from '../../contract/app.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { GracefulBy, ListenAddress, ServingState, Standing } from '../../contract/standing.ts';
-import type { ManagedProcess } from '../pm2/daemon.ts';
+import type { ManagedProcess } from '../pm2/managedProcess.ts';
 
 /** How we stand to a process. */
 export type Attachment =

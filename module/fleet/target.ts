@@ -4,7 +4,7 @@ import type { Failure } from '../../contract/errors.ts';
 import { NAME } from '../../contract/names.ts';
 import { ALL, nameBeforeId } from '../../contract/target.ts';
 import { shellLine } from '../../shared/text/shell.ts';
-import type { ManagedProcess } from '../pm2/daemon.ts';
+import type { ManagedProcess } from '../pm2/managedProcess.ts';
 import type { Fleet, Member } from './fleet.ts';
 
 /**

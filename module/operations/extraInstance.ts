@@ -9,7 +9,8 @@ import { shareable } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { createReadiness } from '../fleet/readiness.ts';
 import { saysItServes } from '../fleet/serving.ts';
-import { type Daemon, STAND_IN } from '../pm2/daemon.ts';
+import type { Daemon } from '../pm2/daemon.ts';
+import { STAND_IN } from '../pm2/managedProcess.ts';
 import { removeInstance, startInstance } from './startInstance.ts';
 
 /** How long an extra instance may take until it serves. */

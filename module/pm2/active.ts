@@ -1,6 +1,7 @@
 // One module process acts for a daemon. PM2 can be made to start a second one (pm2-runtime does); that one stands by.
 import { NAME } from '../../contract/names.ts';
-import type { Daemon, ManagedProcess } from './daemon.ts';
+import type { Daemon } from './daemon.ts';
+import type { ManagedProcess } from './managedProcess.ts';
 
 /** Pause between two looks while standing by, in milliseconds, where no event tells. */
 const LOOK_EVERY_MS = 5_000;

@@ -1,105 +1,57 @@
-// Everything said to or heard from the PM2 daemon.
+// What the module and the command say to the PM2 daemon, and hear from it.
 
 import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../../contract/agentMessages.ts';
-import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
-import { killTimeoutMsFrom, PM2_KILL_TIMEOUT_MS } from '../../contract/killTimeout.ts';
 import type { PmId } from '../../contract/pmId.ts';
+import { type ManagedProcess, readManaged } from './managedProcess.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
-/** A process that PM2 manages. */
-export interface ManagedProcess {
-  pmId: PmId;
-  pid: number;
-  name: string;
-  /** PM2's; `default` where the app names none. */
-  namespace: string;
-  mode: 'cluster' | 'fork';
-  /** PM2's word: online, launching, stopping, stopped, errored. */
-  status: string;
-  /** A PM2 module (ours among them), not an app. */
-  isModule: boolean;
-  /** Custom actions that PM2 lists for it. */
-  actions: { name: string; ours: boolean }[];
-  /** Bytes; 0 for none. */
-  maxMemoryRestart: number;
-  /** Milliseconds between SIGINT and SIGKILL. */
-  killTimeoutMs: number;
-  /** How often PM2 has started it again. */
-  restarts: number;
-  /** When PM2 first started it, in milliseconds of Date.now(). */
-  createdMs: number;
-  /** It says `ready` itself; PM2 calls it online only then. */
-  waitReady: boolean;
-  /** The mark of an instance that stands in for another during its heap dump. */
-  standIn?: string;
-  /** Of its Node, as PM2 found it. */
-  nodeVersion?: string;
-  /** PM2 was told to start it with `--inspect`; its command line does not show that. */
-  inspected?: true;
-  /** When it was started, in milliseconds of Date.now(). */
-  startedAt: number;
-  /** PM2 ends its children at the same moment as itself. */
-  treekill?: boolean;
-  /** When PM2 restarts it, as in a crontab. */
-  cronRestart?: string;
-  /** Node's options that PM2 starts it with. */
-  nodeArgs?: string[];
-}
-
-/** Environment variable of an instance that stands in for another; its value says who started it. */
-export const STAND_IN = 'PM2_OPS_STAND_IN';
-
-/** How long the daemon may take to answer, in milliseconds; it answers in tens. */
+/** The daemon answers within tens of milliseconds; a daemon that takes this long hangs. */
 const DAEMON_ANSWERS_WITHIN_MS = 10_000;
 
-/** How long it may take to start a process, in milliseconds: PM2 answers when it is ready, or `listen_timeout` is over. */
+/** Starting a process takes longer: PM2 answers when the process is ready, or when `listen_timeout` is over. */
 const STARTS_WITHIN_MS = 10 * 60_000;
-
-/** Of what a process can have PM2 list for it, so much is looked at: characters of a name, and actions. */
-const LONGEST_NAME = 256;
-const MOST_ACTIONS = 1_000;
 
 /** Environment variables. */
 export type Environment = Record<string, string>;
 
-/** What is different for a process from its next start on. */
+/** What PM2 changes for a process at its next start. */
 export interface Changes {
   /** As `pm2 reload --update-env` changes them. */
   env?: Environment | undefined;
-  /** Node's options, in place of those that PM2 has started it with. */
+  /** Node's options; they replace those that PM2 has used so far. */
   nodeArgs?: readonly string[] | undefined;
 }
 
 export interface Daemon {
   list(): Promise<ManagedProcess[]>;
-  /** Sends a message to one agent, unseen by its app. @throws when the daemon does not know that process or it is offline */
+  /** Sends a message to one agent, which hides it from the app. @throws when PM2 has no such process, or it is offline */
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
-  /** Some process started, stopped, restarted or went away. `restarts` is PM2's count for it. */
+  /** Hears that a process started, stopped, restarted or exited. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
-  /** Whatever a process put on the bus under that type, which may be anything; `pmId` is filled in by the daemon. */
+  /** Hears what processes send to the bus under that type. An app chooses `data` freely; the daemon fills in `pmId`. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
-  /** A packet to any process, under a topic. */
+  /** Sends a packet to any process, under a topic. */
   sendPacket(pmId: PmId, topic: string, data: unknown): Promise<void>;
-  /** A process said `process.send('ready')`. */
+  /** Hears that a process called `process.send('ready')`. */
   onReady(listener: (pmId: PmId) => void): void;
   /**
-   * Starts one more instance of an app, with the code that is on the disk now. Settles when PM2 says so, which for some
-   * versions is never if it dies at once: look at the list.
-   * @param number `same`: NODE_APP_INSTANCE and whatever else PM2 counts up for each instance are those of that one, as for a
-   *   successor in a reload of PM2; else the next
+   * Starts one more instance of an app, with the code that is on the disk now. Settles when PM2 says that it runs. Some
+   * versions of PM2 never say so if the instance dies at once: look at the list.
+   * @param number `same`: the instance gets that process's NODE_APP_INSTANCE and other numbers that PM2 counts up, as the
+   *   successor in PM2's own reload does; `next`: it gets the next ones
    */
   startAnother(pmId: PmId, changes?: Changes, number?: 'same' | 'next'): Promise<void>;
-  /** Stops a process and starts it again under its id. Settles as above. */
+  /** Stops a process and starts it again under its id. Settles as `startAnother` does. */
   restart(pmId: PmId, changes?: Changes): Promise<void>;
-  /** PM2's own reload of one process. Settles as above. */
+  /** Has PM2 reload one process. Settles as `startAnother` does. */
   reload(pmId: PmId, changes?: Changes): Promise<void>;
-  /** Stops a process and takes it off the list. @throws when that is not done within its kill_timeout and some */
+  /** Stops a process and takes it off the list. @throws when PM2 has not done so some time after its kill_timeout */
   remove(pmId: PmId, killTimeoutMs: number): Promise<void>;
   disconnect(): void;
 }
 
 interface BusPacket {
-  /** PM2's own. */
+  /** The daemon fills this in; the process cannot. */
   process: { pm_id: PmId; restart_time?: unknown };
   event?: unknown;
   data?: unknown;
@@ -108,13 +60,13 @@ interface BusPacket {
 
 /**
  * Connects to the daemon that `client` belongs to.
- * @param onError a listener has failed at something on the bus; it hears what comes next
+ * @param onError gets what a listener throws; the listener still hears the packets that follow
  * @throws when the daemon does not answer
  */
 export async function connectDaemon(client: Pm2Client, onError: (error: unknown) => void = () => {}): Promise<Daemon> {
   await answer<unknown>('connect', (done) => client.connect((error) => done(error, undefined)));
   const bus = await answer<Pm2Bus>('open its bus', (done) => client.launchBus(done));
-  // An app can put anything under any name there, and no exception may end whoever listens.
+  // An app can send anything to the bus under any name; a listener that throws at it must not end the module.
   const hear = (type: string, listener: (packet: BusPacket) => void) => {
     bus.on(type, ((packet: unknown) => {
       try {
@@ -136,12 +88,12 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
 
   return {
     async list() {
-      return (await answer<Pm2Process[]>('list its processes', (done) => client.list(done))).map(managed);
+      return (await answer<Pm2Process[]>('list its processes', (done) => client.list(done))).map(readManaged);
     },
     send: (pmId, data) => pass({ id: pmId, cmd: MODULE_CMD, topic: MODULE_TOPIC, data }),
     onProcessEvent(listener) {
       hear('process:event', ({ event, process }) => {
-        // PM2's own have it; a process can only fill in `data`.
+        // Only the daemon sets `event`; what a process sends is in `data`.
         if (typeof event === 'string') listener(event, process.pm_id, Number(process.restart_time) || 0);
       });
     },
@@ -162,7 +114,7 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
       if (!model) throw new Error(`PM2 has no process ${pmId} any more`);
       const fresh = ['pm_id', 'created_at', 'unique_id', 'instances'];
       const rest = Object.entries(model.pm2_env).filter(([key]) => !fresh.includes(key));
-      // Without a count of instances PM2 starts it as it stands (lib/God.js, `prepare`).
+      // Without `instances`, PM2 keeps the numbers of the process that is copied (lib/God.js, `prepare`).
       const count = number === 'next' ? { instances: 1 } : {};
       const options = nodeArgs === undefined ? {} : { node_args: nodeArgs };
       const whole = { ...Object.fromEntries(rest), ...count, ...options, env: { ...model.pm2_env.env, ...env } };
@@ -181,7 +133,7 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
   };
 }
 
-/** PM2 takes a changed configuration out of the environment under that name (lib/Utility.js, `extendExtraConfig`). */
+/** PM2 reads changed options from `current_conf` in the environment (lib/Utility.js, `extendExtraConfig`). */
 function asPm2Takes({ env = {}, nodeArgs }: Changes = {}): object {
   return nodeArgs === undefined ? env : { ...env, current_conf: { node_args: nodeArgs } };
 }
@@ -189,45 +141,6 @@ function asPm2Takes({ env = {}, nodeArgs }: Changes = {}): object {
 function isBusPacket(packet: unknown): packet is BusPacket {
   const id = (packet as Partial<BusPacket> | null)?.process?.pm_id;
   return typeof id === 'number' || typeof id === 'string';
-}
-
-/** A process can have PM2 list any name, actions and version of Node for it (lib/Daemon.js, `axm:*`), of any type and length. */
-function managed({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedProcess {
-  const standIn = pm2_env.env?.[STAND_IN];
-  return {
-    pmId: pm2_env.pm_id ?? pm_id,
-    pid: pid ?? 0,
-    name: typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, LONGEST_NAME) : `id ${pm_id}`,
-    namespace: pm2_env.namespace || DEFAULT_NAMESPACE,
-    mode: pm2_env.exec_mode === 'cluster_mode' ? 'cluster' : 'fork',
-    status: pm2_env.status,
-    isModule: pm2_env.pmx_module === true,
-    actions: (Array.isArray(pm2_env.axm_actions) ? pm2_env.axm_actions : [])
-      .slice(0, MOST_ACTIONS)
-      .flatMap((action) =>
-        typeof action?.action_name === 'string'
-          ? [{ name: action.action_name.slice(0, LONGEST_NAME), ours: action.opts?.by === 'pm2-ops' }]
-          : [],
-      ),
-    maxMemoryRestart: Number(pm2_env.max_memory_restart) || 0,
-    killTimeoutMs: killTimeoutMsFrom(pm2_env.kill_timeout) ?? PM2_KILL_TIMEOUT_MS,
-    restarts: Number(pm2_env.restart_time) || 0,
-    createdMs: Number(pm2_env.created_at) || 0,
-    waitReady: pm2_env.wait_ready === true,
-    ...(/--inspect(?!-port)/.test(String(pm2_env.node_args)) ? { inspected: true as const } : {}),
-    ...(isVersion(pm2_env.node_version) ? { nodeVersion: pm2_env.node_version } : {}),
-    startedAt: Number(pm2_env.pm_uptime) || 0,
-    treekill: pm2_env.treekill === true,
-    ...(pm2_env.cron_restart && String(pm2_env.cron_restart) !== '0'
-      ? { cronRestart: String(pm2_env.cron_restart) }
-      : {}),
-    nodeArgs: [pm2_env.node_args ?? []].flat(),
-    ...(typeof standIn === 'string' ? { standIn } : {}),
-  };
-}
-
-function isVersion(given: unknown): given is string {
-  return typeof given === 'string' && /^v?[\w.+-]{1,50}$/.test(given);
 }
 
 function answer<T>(

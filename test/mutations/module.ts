@@ -71,7 +71,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'an app that PM2 lists with something that is no name takes status from everybody',
-    file: 'module/pm2/daemon.ts',
+    file: 'module/pm2/managedProcess.ts',
     find: "typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, LONGEST_NAME) : `id ${pm_id}`",
     replace: 'name as string',
     tests: [HOSTILE],

@@ -1,5 +1,5 @@
 // A process as PM2's list has it, for tests of what the module decides from that list.
-import type { ManagedProcess } from '../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../module/pm2/managedProcess.ts';
 
 /** An instance that is online, with PM2's defaults, and whatever else the test is about. */
 export function listed(about: Pick<ManagedProcess, 'pmId' | 'name'> & Partial<ManagedProcess>): ManagedProcess {

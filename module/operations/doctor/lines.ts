@@ -4,7 +4,7 @@ import { appOf, titleOf } from '../../../contract/app.ts';
 import { NAME } from '../../../contract/names.ts';
 import { isNameForPm2, shellLine, shellWord } from '../../../shared/text/shell.ts';
 import type { Member } from '../../fleet/fleet.ts';
-import type { ManagedProcess } from '../../pm2/daemon.ts';
+import type { ManagedProcess } from '../../pm2/managedProcess.ts';
 import { uidOf } from '../../state/state.ts';
 import type { AppInstances, Each, Host, Remedy } from './finding.ts';
 

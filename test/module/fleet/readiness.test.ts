@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Fleet, Member } from '../../../module/fleet/fleet.ts';
 import { createReadiness } from '../../../module/fleet/readiness.ts';
-import type { ManagedProcess } from '../../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../../module/pm2/managedProcess.ts';
 
 // PM2 takes the pids of its list first and reads the rest of it a measurement later: nothing can be told to happen between.
 it('a successor is not mistaken for its predecessor where the list has an old pid beside a new count of restarts', async () => {

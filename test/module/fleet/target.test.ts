@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { PmId } from '../../../contract/pmId.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { oneApp, oneProcess, processesOf } from '../../../module/fleet/target.ts';
-import type { ManagedProcess } from '../../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../../module/pm2/managedProcess.ts';
 
 describe('what somebody types for processes', () => {
   const fleet = fleetOf(

@@ -9,7 +9,7 @@ import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createCoordinator } from '../../../module/operations/coordinator.ts';
 import type { Ask } from '../../../module/operations/drainGrants.ts';
-import type { ManagedProcess } from '../../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../../module/pm2/managedProcess.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 import { listed } from '../../support/listed.ts';
 

@@ -3,7 +3,8 @@ import { it } from 'node:test';
 import type { HeardReply } from '../../../contract/reply.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createRollingReload } from '../../../module/operations/reload/rollingReload.ts';
-import type { Daemon, ManagedProcess } from '../../../module/pm2/daemon.ts';
+import type { Daemon } from '../../../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../../../module/pm2/managedProcess.ts';
 import { listed } from '../../support/listed.ts';
 
 // PM2 hands a connection over in the moment before it hears of the drain: no client can be told to come just then.
