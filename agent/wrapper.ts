@@ -20,17 +20,27 @@ export interface Wrapping {
 export function watchWrapping(engine: DrainEngine): Wrapping {
   // A process that has served once is an app for good.
   let served = false;
+  let seenInThisTurn: { real: RealProcess | null } | undefined;
   return { serves, real };
 
   function serves(): boolean {
     const state = engine.state();
-    if (state === 'no-server') return false;
-    return state !== 'serving' || engine.servers().some(({ listening, address }) => listening && !isPrivate(address));
+    if (state !== 'serving') return state !== 'no-server';
+    const addresses = engine.addresses();
+    // A server whose address cannot be told is not among them.
+    return addresses.length === 0 || addresses.some(({ at }) => !isPrivate(at));
   }
 
   function real(): RealProcess | null {
     served ||= serves();
-    return realProcessOf(process.pid, served);
+    // The agent asks several times in a turn, at its start above all, and reads /proc for each answer.
+    if (seenInThisTurn === undefined) {
+      seenInThisTurn = { real: realProcessOf(process.pid, served) };
+      void Promise.resolve().then(() => {
+        seenInThisTurn = undefined;
+      });
+    }
+    return seenInThisTurn.real;
   }
 }
 

@@ -1,10 +1,10 @@
 // What attaching costs, as users have it: how long it takes for one process, how long the app's own event loop is held
 // meanwhile, and how soon after `pm2 install` every process of a host is attached.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Attacher, createAttacher, type Step } from '../module/attach/index.ts';
+import { type Attacher, createAttacher, readScript, type Step } from '../module/attach/index.ts';
 import { ROOT } from '../testkit/folders.ts';
 import { ensureBuilt, packModule } from '../testkit/package.ts';
 import { type Holds, type IdleFleet, monotonicMs, probe, startIdleFleet } from './support/fleet.ts';
@@ -99,7 +99,7 @@ function ownAttacher(
     log: say,
     onStep: (step) => void steps.push([step, performance.now()]),
   });
-  const source = readFileSync(join(ROOT, 'dist', 'agent.cjs'), 'utf8');
+  const script = readScript(join(ROOT, 'dist', 'agent.cjs'));
   // As the module's own options, with a lease that lasts for the whole run.
   const agentOptions = {
     version: '0.0.0-bench',
@@ -116,7 +116,10 @@ function ownAttacher(
     async attach(pid) {
       steps = [];
       const began = performance.now();
-      const result = await attacher.attach(pid, { source, argument: { options: agentOptions, nonce: `bench-${pid}` } });
+      const result = await attacher.attach(pid, {
+        ...script,
+        argument: { options: agentOptions, nonce: `bench-${pid}` },
+      });
       if (!result.ok) throw new Error(`process ${pid} was not attached: ${result.reason}`);
       const { outcome } = result.value as { outcome: string };
       if (outcome !== 'installed') throw new Error(`process ${pid} had an agent already: ${outcome}`);

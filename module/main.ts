@@ -16,7 +16,7 @@ import type { Services } from './agents/services.ts';
 import { answerCommands } from './api/commandBus.ts';
 import { createExecute } from './api/execute.ts';
 import { listTriggers } from './api/triggers.ts';
-import { createAttacher } from './attach/index.ts';
+import { createAttacher, readScript } from './attach/index.ts';
 import { createEvents } from './events/events.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createResponsiveness } from './fleet/responsiveness.ts';
@@ -66,10 +66,10 @@ async function main(): Promise<void> {
   const { refresh } = listing;
   const calls = createAgentCalls(daemon.send);
   const attacher = createAttacher({ stateDir: folder, guardScript: beside('guard.cjs'), log });
-  const source = readFileSync(beside('agent.cjs'), 'utf8');
+  const script = readScript(beside('agent.cjs'));
   const attaching = createAttaching({
     ...{ daemon, fleet, events, refresh, log },
-    ...{ attacher, settings, state, source, leaseMs },
+    ...{ attacher, settings, state, script, leaseMs },
   });
   const { attachLoop, handshake, successors } = attaching;
   const services: Services = { fleet, daemon, calls, events, refresh, askState: handshake.askState, log };

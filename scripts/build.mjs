@@ -3,7 +3,7 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { inARealmOfItsOwn } from './build/agentRealm.mjs';
+import { agentScript, inARealmOfItsOwn } from './build/agentRealm.mjs';
 import { common, out, root } from './build/common.mjs';
 import { writeLicences } from './build/licences.mjs';
 import { declareTypes } from './build/types.mjs';
@@ -15,18 +15,8 @@ const ownFile = {
 
 /** What is built: source, file in dist/, format. */
 const entries = [
-  {
-    source: 'agent/realm/injected.ts',
-    logOverride: { 'commonjs-variable-in-esm': 'silent' },
-    file: 'agent.cjs',
-    format: 'cjs',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    selfContained: true,
-    plugins: [inARealmOfItsOwn],
-    // AGENT_URL of contract/names.ts: it is evaluated without a file.
-    footer: { js: '//# sourceURL=pm2-ops:agent' },
-  },
+  // What the module loads into apps. They read it as bytes, so it is ASCII (esbuild's default).
+  { ...agentScript, file: 'agent.cjs', selfContained: true },
   {
     source: 'agent/preload.ts',
     file: 'agent-preload.cjs',

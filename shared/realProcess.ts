@@ -35,10 +35,12 @@ export interface RealProcess {
  * @returns null when it does its work itself, as far as can be told
  */
 export function realProcessOf(pid: number, listens = false): RealProcess | null {
-  const workers = clusterWorkersOf(pid).map((worker) => worker.pid);
+  const children = childrenOf(pid);
+  if (children.length === 0) return null;
+  const workers = clusterWorkersOf(pid, children).map((worker) => worker.pid);
   const [first] = workers;
   if (first !== undefined) return describe('primary', pid, first, workers);
-  const family = descendantsOf(pid).filter((each) => isNode(each));
+  const family = descendantsOf(children).filter((each) => isNode(each));
   if (family.length === 0 || listens || serves(pid)) return null;
   // The deepest is who is waited for by all between.
   const serving = family.filter((each) => addressesOf(each).length > 0).reverse();
@@ -85,9 +87,9 @@ const INCIDENTAL =
   /^(_|_VOLTA.*|SHLVL|PWD|OLDPWD|INIT_CWD|NODE|COLOR|EDITOR|HOME|PATH|NODE_CHANNEL_.*|NODE_UNIQUE_ID|npm_.*|PNPM_.*|YARN_.*|BERRY_.*|TSX_.*|ESBUILD_.*|WATCH_REPORT_.*|NODE_RUN_.*|FORCE_COLOR|DOTENV_.*)$/;
 
 /** Children, grandchildren and so on, the deepest last. */
-function descendantsOf(pid: number): number[] {
+function descendantsOf(children: number[]): number[] {
   const found: number[] = [];
-  for (let level = childrenOf(pid); level.length > 0; level = level.flatMap((each) => childrenOf(each))) {
+  for (let level = children; level.length > 0; level = level.flatMap((each) => childrenOf(each))) {
     found.push(...level);
   }
   return found;

@@ -2,14 +2,8 @@
 // `JSON.stringify = …`), and would notice their use; those of a new realm are untouched. The code of this file runs in the app's
 // realm, so it uses nothing but syntax and Node's own modules.
 import SOURCE from 'pm2-ops:agent-source';
-import type { AgentOptions } from '../../contract/agentMessages.ts';
-import type { Installed } from '../index.ts';
-
-/** A realm that the module made when it evaluated this in an app, which is as good. */
-declare const realm: object | undefined;
 
 interface Agent {
-  install(load: { options: AgentOptions; nonce: string }): Installed;
   knock(): void;
 }
 
@@ -20,18 +14,15 @@ export function enter(): Agent {
   const load = typeof builtIn === 'function' ? builtIn : require;
   const vm = load('node:vm') as typeof import('node:vm');
   // Without a prototype: names that the app has put on Object.prototype would be globals.
-  const own =
-    typeof realm === 'object'
-      ? realm
-      : vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' } as object);
+  const own = vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' } as object);
   const run = (code: string, filename: string): unknown =>
     new vm.Script(code, { __proto__: null, filename } as object).runInContext(own);
   const module = { exports: {} as Agent };
   const agent = run(
-    `(function (module, require, process, Buffer, globalThis, run) {${SOURCE}\n})`,
+    `(function (module, exports, require, process, Buffer, globalThis, run) {${SOURCE}\n})`,
     'pm2-ops:agent',
   ) as (...args: unknown[]) => void;
   const { Buffer } = load('node:buffer') as typeof import('node:buffer');
-  agent(module, load, load('node:process'), Buffer, globalThis, run);
+  agent(module, module.exports, load, load('node:process'), Buffer, globalThis, run);
   return module.exports;
 }

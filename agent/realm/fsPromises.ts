@@ -19,7 +19,12 @@ function adopted<T extends object>(theirs: T): T {
   });
 }
 
-const own = adopted(promises);
-export const { readFile, rename, stat, writeFile } = own;
+type Promised = typeof promises;
 
-export const open: typeof promises.open = async (...args) => adopted(await own.open(...args));
+// Node compiles its `fs.promises` when it is first asked for, which would hold the app at the moment of attaching.
+const own = () => adopted(promises);
+export const readFile = ((...args) => own().readFile(...args)) as Promised['readFile'];
+export const rename: Promised['rename'] = (...args) => own().rename(...args);
+export const stat = ((...args) => own().stat(...args)) as Promised['stat'];
+export const writeFile: Promised['writeFile'] = (...args) => own().writeFile(...args);
+export const open: Promised['open'] = async (...args) => adopted(await own().open(...args));

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { appOf, titleOf } from '../../contract/app.ts';
 import type { Settings } from '../../contract/settings.ts';
-import { type Attacher, qualify } from '../attach/index.ts';
+import { type Attacher, qualify, type Script } from '../attach/index.ts';
 import { isAttached, skip, wait } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
 import type { ReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
@@ -39,13 +39,13 @@ export interface AttemptParts extends Pick<Services, 'fleet'> {
   knocks: Pick<Knocks, 'isKnocking'>;
   reloads: Pick<ReloadsOfPm2, 'goesOnBeside'>;
   optionsFor: OptionsFor;
-  /** The agent's bundled source. */
-  source: string;
+  /** The agent's bundle. */
+  script: Script;
 }
 
 /** @returns tries once; `tries` counts from 1. What became of it is the member's attachment. */
 export function createAttachAttempt(parts: AttemptParts): (member: Member, tries: number) => Promise<Next> {
-  const { fleet, attacher, settings, state, handshake, knocks, reloads, optionsFor, source } = parts;
+  const { fleet, attacher, settings, state, handshake, knocks, reloads, optionsFor, script } = parts;
   return async (member, tries) =>
     whyNever(member) ??
     whyNotNow(member) ??
@@ -115,7 +115,7 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
     const nonce = randomUUID();
     const hello = handshake.expect(nonce, pid);
     const result = await attacher.attach(pid, {
-      source,
+      ...script,
       argument: { options: optionsFor(member.process), nonce },
       isWanted: () => !isAttached(member) && !knocks.isKnocking(pmId, pid),
     });

@@ -2,7 +2,7 @@
 
 import type { Settings } from '../../contract/settings.ts';
 import { isRunning } from '../../shared/linux/running.ts';
-import type { Attacher } from '../attach/index.ts';
+import type { Attacher, Script } from '../attach/index.ts';
 import { watchReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
 import type { State } from '../state/state.ts';
 import { createOptionsFor } from './agentOptions.ts';
@@ -24,8 +24,8 @@ export interface AttachingParts extends Pick<Services, 'daemon' | 'fleet' | 'eve
   attacher: Attacher;
   settings: Settings;
   state: State;
-  /** The agent's bundled source. */
-  source: string;
+  /** The agent's bundle. */
+  script: Script;
   leaseMs: number;
 }
 

@@ -3,10 +3,10 @@
 import { Guardian } from './guardian.ts';
 import { Journal } from './journal.ts';
 import { closing } from './outcome.ts';
+import type { Script } from './script.ts';
 
-/** What is loaded: the text of a self-contained CommonJS script that exports `install(argument)`. */
-export interface Load {
-  source: string;
+/** What is loaded. */
+export interface Load extends Script {
   /** JSON. */
   argument: unknown;
   /** Asked in the last moment before the signal: is it still to be loaded? */

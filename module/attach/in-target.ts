@@ -5,6 +5,7 @@
 
 import { AGENT_URL } from '../../contract/names.ts';
 import type { Endpoint } from './inspector.ts';
+import type { Script, ScriptFile } from './script.ts';
 
 /** What the process says about itself. */
 export interface Proof {
@@ -20,11 +21,12 @@ export const PROOF = `({
   builtin: typeof process.getBuiltinModule === 'function',
 })`;
 
-/** The outcome of a load, as JSON: it ran, or it failed, or the app was in the middle of something (or that could not be
- * told), or it is going to run in a turn of its own. */
+/** The outcome of a load, as JSON: it ran, or it failed, or the app cannot read the script's file, or the app was in the middle of
+ * something (or that could not be told), or it is going to run in a turn of its own. */
 export type LoadOutcome =
   | { value: unknown; heldMs: number }
   | { failed: string }
+  | { unread: true }
   | { busy: true }
   | { opaque: true }
   | { pending: true };
@@ -212,6 +214,40 @@ export const OUTCOME_EXPRESSION = `(function () {
   return turn && turn.outcome;
 })()`;
 
+// A message as long as the agent takes the app's own thread 4 ms (Node 20), and reading the file a tenth of that. Null when it is
+// not the file that the module means.
+const READ_SCRIPT = `function readScript(file) {
+  var fs = require('node:fs');
+  var fd;
+  try {
+    fd = fs.openSync(file.path, 'r');
+  } catch (_) {
+    return null;
+  }
+  try {
+    var stat = fs.fstatSync(fd);
+    if (stat.dev !== file.dev || stat.ino !== file.ino || stat.size !== file.bytes || stat.mtimeMs !== file.mtimeMs) return null;
+    var text = fs.readFileSync(fd, 'latin1');
+    return text.length === file.bytes ? text : null;
+  } catch (_) {
+    return null;
+  } finally {
+    fs.closeSync(fd);
+  }
+}`;
+
+// Runs a CommonJS script in our realm; its `globalThis` is the app's.
+const RUN_SCRIPT = `function runScript(source, global) {
+  var vm = require('node:vm');
+  function run(code, filename) {
+    return new vm.Script(code, { __proto__: null, filename: filename }).runInContext(realm);
+  }
+  var module = { exports: {} };
+  var code = '(function (module, exports, require, process, Buffer, globalThis, run) {' + source + '\\n})';
+  run(code, '${AGENT_URL}')(module, module.exports, require, process, Buffer, global, run);
+  return module.exports;
+}`;
+
 export interface LoadOptions {
   /** Where the inspector listens that is to be closed once it was left; null for one that stays open. */
   closing: Endpoint | null;
@@ -219,9 +255,13 @@ export interface LoadOptions {
   ownTurnMs: number | null;
 }
 
-/** Loads a script when the app is between two events; answers a LoadOutcome as JSON. */
+/**
+ * Loads a script when the app is between two events; answers a LoadOutcome as JSON.
+ * @param script its text, or the file from which the app is to read it
+ */
 export function loadExpression(
-  load: { source: string; argument: unknown },
+  script: { source: Script['source'] } | { file: ScriptFile },
+  argument: unknown,
   { closing, ownTurnMs }: LoadOptions,
 ): string {
   const body = `${COUNT_FRAMES}
@@ -229,20 +269,22 @@ export function loadExpression(
   ${ARM_CLOSER}
   ${CARRIES}
   ${IN_A_TURN_OF_ITS_OWN}
+  ${READ_SCRIPT}
+  ${RUN_SCRIPT}
   var frames = countFrames();
   function load() {
     var began = process.uptime();
+    var source = ${'source' in script ? 'app.source' : `readScript(${JSON.stringify(script.file)})`};
+    if (source === null) return '{"unread":true}';
     ${closing === null ? '' : `armCloser(${closing.port}, ${JSON.stringify(tableOf(closing))});`}
-    var module = { exports: {} };
-    script(module, module.exports, require, realm);
-    var value = module.exports.install(${JSON.stringify(load.argument) ?? 'undefined'});
+    var value = runScript(source, app.global).install(${JSON.stringify(argument) ?? 'undefined'});
     return JSON.stringify({ value: value === undefined ? null : value, heldMs: (process.uptime() - began) * 1e3 });
   }
   if (frames === 1 && !inSomeonesContext()) return load();
   ${ownTurnMs === null ? '' : `return inOwnTurn(${ownTurnMs}, load);`}
   return frames < 0 ? '{"opaque":true}' : '{"busy":true}';`;
-  const script = `function (module, exports, require, realm) {\n${load.source}\n}`;
-  return inOwnRealm(body, { name: 'script', expression: script });
+  const source = 'source' in script ? JSON.stringify(script.source) : 'null';
+  return inOwnRealm(body, { name: 'app', expression: `{ __proto__: null, global: globalThis, source: ${source} }` });
 }
 
 /** Makes the app close its inspector as soon as nobody is connected to it. */

@@ -6,3 +6,4 @@ export { LOOK_WITHIN_MS } from './look.ts';
 export { openInspectorOf } from './openInspector.ts';
 export type { Attached, AttemptCode, NotAttached, Unfit, UnfitCode } from './outcome.ts';
 export { type Fit, qualify } from './qualify.ts';
+export { readScript, type Script } from './script.ts';

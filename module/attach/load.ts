@@ -30,19 +30,28 @@ export async function loadBetweenEvents(
   load: Load,
   { proof, closing }: { proof: Proof; closing: Endpoint | null },
 ): Promise<Loaded> {
-  const evaluate = async (ownTurnMs: number | null) => {
-    const expression = loadExpression(load, { closing, ownTurnMs });
+  let script: Parameters<typeof loadExpression>[0] = load.file ? { file: load.file } : load;
+  const evaluate = async (ownTurnMs: number | null): Promise<LoadOutcome> => {
+    const expression = loadExpression(script, load.argument, { closing, ownTurnMs });
     const options = { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin };
-    return JSON.parse(String(await orBlocked(session.evaluate(expression, options)))) as LoadOutcome;
+    const outcome = JSON.parse(String(await orBlocked(session.evaluate(expression, options)))) as LoadOutcome;
+    return ownTurnMs === null ? outcome : ownTurn(session, outcome);
+  };
+  const attempt = async (ownTurnMs: number | null): Promise<LoadOutcome> => {
+    const outcome = await evaluate(ownTurnMs);
+    if (!('unread' in outcome)) return outcome;
+    // An app of another user or in another container: it gets the text.
+    script = load;
+    return evaluate(ownTurnMs);
   };
   const until = performance.now() + LOAD_MS;
-  let outcome = await evaluate(null);
+  let outcome = await attempt(null);
   while (!('value' in outcome) && performance.now() < until) {
     await sleep(1 + Math.random() * 10);
     await idleWithin(pid, 20);
-    outcome = await evaluate(null);
+    outcome = await attempt(null);
   }
-  if (!('value' in outcome)) outcome = await ownTurn(session, await evaluate(OWN_TURN_MS));
+  if (!('value' in outcome)) outcome = await attempt(OWN_TURN_MS);
   if ('value' in outcome) return outcome;
   if ('failed' in outcome) {
     throw new AttemptFailed('script-failed', `the script failed: ${outcome.failed}`, RETRY_RARELY_MS);

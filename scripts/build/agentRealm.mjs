@@ -23,29 +23,6 @@ const promisesOfItsOwn = {
   },
 };
 
-/** Bundles the agent as a text, for the realm that `agent/realm/enter.ts` makes. */
-export const inARealmOfItsOwn = {
-  name: 'in-a-realm-of-its-own',
-  setup(door) {
-    door.onResolve({ filter: /^pm2-ops:agent-source$/ }, ({ path }) => ({ path, namespace: 'realm' }));
-    door.onLoad({ filter: /.*/, namespace: 'realm' }, async () => {
-      const { outputFiles, metafile } = await build({
-        ...common,
-        minifySyntax: true,
-        minifyWhitespace: true,
-        entryPoints: ['agent/index.ts'],
-        inject: ['agent/realm/globals.ts'],
-        format: 'cjs',
-        write: false,
-        plugins: [promisesOfItsOwn, compiledOnFirstUse],
-      });
-      if (Object.keys(metafile.inputs).some((input) => input.includes('node_modules')))
-        throw new Error('the agent must have no dependency');
-      return { contents: outputFiles[0].text, loader: 'text' };
-    });
-  },
-};
-
 /**
  * Keeps the imports of agent/actions/lazy.ts as a text in the bundle, which is compiled on first use: V8 skips a text in a fraction
  * of the time that it takes to parse code. Both parts must share the classes of contract/errors.ts, so the text gets them handed over.
@@ -88,6 +65,29 @@ const compiledOnFirstUse = {
           compiled(module, module.exports, load, ${WITHIN.join(', ')});
         `,
       };
+    });
+  },
+};
+
+/** How the agent is bundled: a script for a realm that has `require`, `process`, `Buffer`, `run` and the app's `globalThis`. */
+export const agentScript = {
+  source: 'agent/index.ts',
+  format: 'cjs',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  inject: ['agent/realm/globals.ts'],
+  plugins: [promisesOfItsOwn, compiledOnFirstUse],
+};
+
+/** Bundles the agent as a text, for the realm that `agent/realm/enter.ts` makes. */
+export const inARealmOfItsOwn = {
+  name: 'in-a-realm-of-its-own',
+  setup(door) {
+    door.onResolve({ filter: /^pm2-ops:agent-source$/ }, ({ path }) => ({ path, namespace: 'realm' }));
+    door.onLoad({ filter: /.*/, namespace: 'realm' }, async () => {
+      const { source, ...options } = agentScript;
+      const { outputFiles } = await build({ ...common, ...options, entryPoints: [source], write: false });
+      return { contents: outputFiles[0].text, loader: 'text' };
     });
   },
 };

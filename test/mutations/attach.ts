@@ -2,6 +2,7 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
+const ATTACH = 'test/module/attach/attach.test.ts';
 const QUALIFY = 'test/module/attach/qualify.test.ts';
 const PORTS = 'test/module/attach/ports.test.ts';
 const BUSY = 'test/module/attach/busy.test.ts';
@@ -12,6 +13,13 @@ const WORKERS = 'test/module/attach/clusterWorkers.test.ts';
 const REAL = 'test/shared/realProcess.test.ts';
 
 export const mutations: readonly Mutation[] = [
+  {
+    harm: 'an app runs what somebody has put in the place of the agent since',
+    file: 'module/attach/in-target.ts',
+    find: ' || stat.mtimeMs !== file.mtimeMs',
+    replace: '',
+    tests: [ATTACH],
+  },
   {
     harm: 'a process that took the pid of another in the last moment gets its signal',
     file: 'module/attach/signal.ts',
@@ -78,8 +86,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a wrapper that listens for its own child counts as serving',
     file: 'agent/wrapper.ts',
-    find: 'listening && !isPrivate(address)',
-    replace: 'listening',
+    find: 'addresses.some(({ at }) => !isPrivate(at))',
+    replace: 'true',
     tests: [REAL],
   },
   {

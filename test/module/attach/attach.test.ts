@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { app, attacher, guards, IDLE, journalOf, LOAD, NODES, portsOf, until } from './harness.ts';
+import { readScript } from '../../../module/attach/index.ts';
+import { app, attacher, file, guards, IDLE, journalOf, LOAD, NODES, portsOf, until } from './harness.ts';
 
 for (const node of NODES) {
   const version = execFileSync(node, ['-p', 'process.version']).toString().trim();
@@ -43,6 +44,26 @@ for (const node of NODES) {
     assert.deepEqual(portsOf(pid), []);
     assert.deepEqual(await ask('loaded'), { value: null });
     assert.equal((await attach(pid, LOAD)).ok, true);
+  });
+
+  test(`Node ${version}: an app reads the script from its file, and gets the text when that is another file by now`, async () => {
+    const { pid } = await app(IDLE, { node });
+    const { attach } = attacher();
+    const path = file('script.cjs', "exports.install = () => 'read';");
+    // A text of its own tells which of the two ran.
+    const load = { ...readScript(path), source: "exports.install = () => 'sent';", argument: null };
+    const read = await attach(pid, load);
+    assert.ok(read.ok, JSON.stringify(read));
+    assert.equal(read.value, 'read');
+    // As long as before, in place.
+    writeFileSync(path, "exports.install = () => 'else';");
+    const sent = await attach(pid, load);
+    assert.ok(sent.ok, JSON.stringify(sent));
+    assert.equal(sent.value, 'sent');
+    rmSync(path);
+    const gone = await attach(pid, load);
+    assert.ok(gone.ok, JSON.stringify(gone));
+    assert.equal(gone.value, 'sent');
   });
 
   test(`Node ${version}: an app that changed how errors are formatted keeps it that way`, async () => {

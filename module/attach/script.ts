@@ -1,0 +1,37 @@
+// The script that is loaded into apps, and its file, from which an app can read it itself.
+
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+
+/** A file that is exactly the one that the module has read: after an upgrade, or in a container, its path may lead to another. */
+export interface ScriptFile {
+  path: string;
+  dev: number;
+  ino: number;
+  bytes: number;
+  mtimeMs: number;
+}
+
+export interface Script {
+  /**
+   * The text of a self-contained CommonJS script that exports `install(argument)`. It runs in a realm of its own, where `globalThis`
+   * is the app's, and `run(code, filename)` evaluates more code in that realm.
+   */
+  source: string;
+  /** Where the app can read it, each byte as a character. */
+  file?: ScriptFile;
+}
+
+/**
+ * Reads a script from its file.
+ * @throws what `open` and `read` throw
+ */
+export function readScript(path: string): Script {
+  const fd = openSync(path, 'r');
+  try {
+    const source = readFileSync(fd, 'utf8');
+    const { dev, ino, size: bytes, mtimeMs } = fstatSync(fd);
+    return source.length === bytes ? { source, file: { path, dev, ino, bytes, mtimeMs } } : { source };
+  } finally {
+    closeSync(fd);
+  }
+}
