@@ -1,7 +1,7 @@
-// Which process does the work of one that PM2 manages: told by what they do, from /proc, and not by names. A process that has
-// never listened while a Node process below it serves is a wrapper (npm, tsx, cross-env, nodemon, a shell, …); one with workers of
-// Node's cluster is their primary, and they serve. For the agent, which looks at itself, and for the module, which looks at what
-// has no agent.
+// Finds the process that does the work of one that PM2 manages. It reads /proc and judges by what processes do, not by their
+// names. A process that does not listen while a Node process below it serves is a wrapper (npm, tsx, cross-env, nodemon, a
+// shell, …). A process with workers of Node's cluster is their primary, and the workers serve. The agent looks at its own process
+// with this, the module at processes without an agent.
 
 import { basename, resolve } from 'node:path';
 import { clusterWorkersOf } from './linux/clusterWorkers.ts';
@@ -9,30 +9,30 @@ import { expectedPort, wasToldToInspect } from './linux/nodeOptions.ts';
 import { childrenOf, read, readLink } from './linux/proc.ts';
 import { holdsConnections, listeners, listensOnSocketFile, ownSockets } from './linux/sockets.ts';
 
-/** Somebody else does the work. */
+/** The process that does the work of another one. */
 export interface RealProcess {
-  /** A wrapper starts the app as a child; a primary has its clients served by workers of its own. */
+  /** What the managed process is: a wrapper starts the app as a child; a primary has workers of its own serve its clients. */
   is: 'wrapper' | 'primary';
-  /** Of the process that does the work, or the first of them, and of all. */
+  /** The process that does the work, or the first of several; `pids` has all. */
   pid: number;
   pids: number[];
   /** Its command line. */
   command: string[];
-  /** Where it listens, or its primary for it, `127.0.0.1:3000`; empty when nobody does. */
+  /** Where it listens, or its primary listens for it, such as `127.0.0.1:3000`; empty if neither does. */
   addresses: string[];
-  /** Folder that it runs in. */
+  /** Its working directory. */
   cwd: string;
-  /** Variables that it has and its wrapper has not. Their values may be secrets. */
+  /** Names of the environment variables that the managed process lacks. No values: they may be secrets. */
   variables: string[];
-  /** What a person calls the one that PM2 manages: `npm`, `tsx`, `dash`. */
+  /** What a person calls the managed process: `npm`, `tsx`, `dash`. */
   tool: string;
-  /** It starts the other one again when files change. */
+  /** Does the managed process restart the app when files change? */
   watches: boolean;
 }
 
 /**
- * @param listens it serves, as far as its agent knows: a worker of PM2's cluster mode listens on nothing itself
- * @returns null when it does its work itself, as far as can be told
+ * @param listens does the agent say that this process serves? /proc shows no socket of a worker in PM2's cluster mode
+ * @returns null if the process does its work itself, as far as /proc tells
  */
 export function realProcessOf(pid: number, listens = false): RealProcess | null {
   const children = childrenOf(pid);
@@ -42,7 +42,7 @@ export function realProcessOf(pid: number, listens = false): RealProcess | null 
   if (first !== undefined) return describe('primary', pid, first, workers);
   const family = descendantsOf(children).filter((each) => isNode(each));
   if (family.length === 0 || listens || serves(pid)) return null;
-  // The deepest is who is waited for by all between.
+  // Wrappers may be nested; the deepest process that listens is the app.
   const serving = family.filter((each) => addressesOf(each).length > 0).reverse();
   const [server] = serving;
   if (server !== undefined) return describe('wrapper', pid, server, serving);
@@ -59,7 +59,7 @@ function describe(is: RealProcess['is'], wrapper: number, pid: number, pids: num
   return { is, pid, pids, command: commandOf(pid), addresses, cwd, variables, ...toolOf(wrapper) };
 }
 
-/** The command line; where a process has a title in its place, as PM2 gives to what it starts, the script from its environment. */
+/** The command line. PM2 replaces that of a process it starts with a title; then the script comes from the environment. */
 function commandOf(pid: number): string[] {
   const words = wordsOf(pid);
   const isTitle = words.length === 1 || words.some((word) => PM2S_OWN.test(word));
@@ -67,7 +67,7 @@ function commandOf(pid: number): string[] {
   return script === undefined ? words : ['node', script];
 }
 
-/** PM2 starts scripts by one of its own, which becomes them. */
+/** PM2 starts every script through one of its own files. */
 const PM2S_OWN = /\/ProcessContainer\w*\.js$/;
 
 function toolOf(pid: number): Pick<RealProcess, 'tool' | 'watches'> {
@@ -82,7 +82,7 @@ function toolOf(pid: number): Pick<RealProcess, 'tool' | 'watches'> {
   return { tool, watches };
 }
 
-/** What shells, package managers, loaders and Node itself put into the environment of whatever they start. */
+/** Variables that shells, package managers, loaders and Node itself set for what they start. */
 const INCIDENTAL =
   /^(_|_VOLTA.*|SHLVL|PWD|OLDPWD|INIT_CWD|NODE|COLOR|EDITOR|HOME|PATH|NODE_CHANNEL_.*|NODE_UNIQUE_ID|npm_.*|PNPM_.*|YARN_.*|BERRY_.*|TSX_.*|ESBUILD_.*|WATCH_REPORT_.*|NODE_RUN_.*|FORCE_COLOR|DOTENV_.*)$/;
 
@@ -95,23 +95,23 @@ function descendantsOf(children: number[]): number[] {
   return found;
 }
 
-/** Programs that run JavaScript. A browser or a database that an app starts for itself listens, too. */
+/** Only a JavaScript program can be the app: a browser or a database that an app starts listens, too. */
 function isNode(pid: number): boolean {
   const path = (readLink(`/proc/${pid}/exe`) ?? '').replace(/ \(deleted\)$/, '');
   return /^(node|nodejs|bun|deno)$/.test(basename(path)) || path === readLink('/proc/self/exe');
 }
 
-/** Does it listen for others than its own children? Those find a socket that has its pid in its name. */
+/** Does it listen for clients? A socket file with the pid in its name is for its own children. */
 function serves(pid: number): boolean {
   return addressesOf(pid).length > 0 || listensOnSocketFile(pid, (path) => !path.includes(String(pid)));
 }
 
-/** Where a process listens, but for its inspector. */
+/** Where a process listens, apart from its inspector. */
 function addressesOf(pid: number): string[] {
   const all = listeners(pid);
   const own = ownSockets(pid, new Set(all.map(({ inode }) => inode)));
   const mine = all.filter(({ inode }) => own?.has(inode));
-  // With `--inspect=0` its port cannot be told from others: it is one of them.
+  // With `--inspect=0` the inspector takes any port: a process with one socket has no server.
   if (wasToldToInspect(pid) && mine.length === 1) return [];
   const inspectorPort = expectedPort(pid);
   return mine
@@ -119,7 +119,7 @@ function addressesOf(pid: number): string[] {
     .map(({ host, port }) => `${host.includes(':') ? `[${host.replace(/^[0:]+$/, '::')}]` : host}:${port}`);
 }
 
-/** Was the wrapper told to run this? Its own arguments name the script, or the other one says which package manager runs it. */
+/** Does the wrapper run this process? Its arguments name the script, or the environment of the process names the wrapper. */
 function wasStartedFor(wrapper: number, pid: number): boolean {
   const [program = '', own = '', ...told] = wordsOf(wrapper);
   const folder = readLink(`/proc/${wrapper}/cwd`) ?? '/';
@@ -140,18 +140,18 @@ function isSame(path: string | undefined, other: string): boolean {
   return path !== undefined && basename(dropSuffix(path)) === basename(dropSuffix(other));
 }
 
-/** `npm` is a link to `npm-cli.js`. */
+/** Makes `npm` and `npm-cli.js` equal: one is a link to the other. */
 function dropSuffix(path: string): string {
   return path.replace(/(-cli)?(\.[cm]?js)?$/, '');
 }
 
-/** The script among the words of a Node process; undefined if there is none. */
+/** The script in the command line of a Node process; undefined if there is none. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const at = scriptAt(command);
   return at < 0 ? undefined : command[at];
 }
 
-/** Where the script is among the words: the first that is neither an option nor an option's value. */
+/** The index of the script in a command line: the first word that is neither an option nor its value. -1 if there is none. */
 export function scriptAt(command: readonly string[]): number {
   for (let at = 1; at < command.length; at++) {
     const word = command[at] ?? '';
@@ -161,7 +161,7 @@ export function scriptAt(command: readonly string[]): number {
   return -1;
 }
 
-/** Options of Node whose value is a word of its own. */
+/** Options of Node whose value is the next word. */
 const TAKES_A_VALUE = /^(-r|--require|--import|--loader|--experimental-loader|-C|--conditions|--env-file)$/;
 
 function wordsOf(pid: number): string[] {

@@ -1,16 +1,16 @@
-// What a person on call is told of a process that does not do the work itself: which one does, and the line to write instead.
+// Tells a person on call which process does the work of one that PM2 manages, and the line to write instead.
 import { basename } from 'node:path';
 import { type RealProcess, scriptAt } from './realProcess.ts';
 import { shellLine, shellWord } from './text/shell.ts';
 
-/** `process 812 (node server.ts)`, or all of them. */
+/** `process 812 (node server.ts)`, or `processes 812, 813 (…)`. */
 function who({ pid, pids, command }: RealProcess): string {
   const [program = '', ...words] = command;
   const line = [basename(program), ...words].join(' ');
   return pids.length > 1 ? `processes ${pids.join(', ')} (${line})` : `process ${pid} (${line})`;
 }
 
-/** For `status`: why it does not count as serving. */
+/** For `status`: why the managed process does not count as serving. */
 export function noteOn(real: RealProcess): string {
   const where = real.addresses.join(', ');
   if (real.is === 'primary') return `its clients are served by workers of its own: ${who(real)}`;
@@ -18,7 +18,7 @@ export function noteOn(real: RealProcess): string {
   return `a child of it listens on ${where}, it does not: ${who(real)}`;
 }
 
-/** Why an action is not done here. */
+/** Why the managed process does not perform an action. */
 export function whyNot(action: string, real: RealProcess): string {
   if (real.is === 'primary') {
     return `this process forks workers of its own, which serve its clients and which pm2-ops does not reach; ${action} belongs to them: ${who(real)}`;
@@ -27,7 +27,7 @@ export function whyNot(action: string, real: RealProcess): string {
   return `PM2 manages ${real.tool} here, not the app; ${action} belongs to its child, ${who(real)}${where}`;
 }
 
-/** The line to write instead. `name` is the app's name. */
+/** The line with which PM2 starts the app itself. `name` is the app's name. */
 export function insteadOf(real: RealProcess, name: string): string {
   if (real.is === 'primary') {
     return `let PM2 fork the workers: take cluster.fork() out of the code; in its ecosystem file: exec_mode: 'cluster', instances: ${real.pids.length}`;
@@ -43,7 +43,7 @@ function startLine({ command, watches }: RealProcess, name: string): string {
   const script = command[at];
   const words = ['pm2', 'start', script ?? 'server.js', '--name', name];
   const program = basename(command[0] ?? 'node');
-  // PM2 takes another program than Node for TypeScript.
+  // For a TypeScript file, PM2 would choose another program than Node.
   if (!/^node(js)?$/.test(program)) words.push('--interpreter', program);
   else if (script !== undefined && !/\.[cm]?js$/.test(script)) words.push('--interpreter', 'node');
   const options = nodeOptionsOf(at < 0 ? [] : command.slice(1, at));
@@ -53,7 +53,7 @@ function startLine({ command, watches }: RealProcess, name: string): string {
   return shellLine(...words, ...(rest.length > 0 ? ['--', ...rest] : []));
 }
 
-/** As a person writes them: what a loader's own program passes on is one word of its documentation. */
+/** Node's options as a person writes them: tsx passes paths of its own on, which stand for `--import tsx`. */
 function nodeOptionsOf(words: readonly string[]): string[] {
   if (words.some((word) => /\/node_modules\/tsx\//.test(word))) {
     const others = words.filter((word, at) => !isOfTsx(word) && !isOfTsx(words[at + 1] ?? ''));

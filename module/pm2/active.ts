@@ -1,14 +1,14 @@
-// One module process acts for a daemon. PM2 can be made to start a second one (pm2-runtime does); that one stands by.
+// One module process acts for a daemon. pm2-runtime, for one, makes PM2 start a second one, which stands by.
 import { NAME } from '../../contract/names.ts';
 import type { Daemon } from './daemon.ts';
 import type { ManagedProcess } from './managedProcess.ts';
 
-/** Pause between two looks while standing by, in milliseconds, where no event tells. */
+/** Pause between two readings of PM2's list while it stands by; an event of PM2 ends the pause. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
  * Waits until no older module process of this daemon runs.
- * @param onStandBy called once if it has to wait, with the one that acts
+ * @param onStandBy called once, with the module process that acts, if this one has to wait
  */
 export async function becomeActive(daemon: Daemon, onStandBy: (active: ManagedProcess) => void): Promise<void> {
   let told = false;

@@ -1,28 +1,28 @@
-// Which apps does PM2 itself reload right now? It replaces one instance after the other, and does not list the one that
-// leaves: it is known here from the moment that another process has its id.
+// Knows which apps PM2 itself reloads right now. PM2 replaces one instance after the other, and drops the outgoing one from its
+// list: the module recognises an outgoing instance when another process has its id.
 import type { App } from '../../contract/app.ts';
 
-/** PM2 takes a moment between two instances: a reload is over when for so many milliseconds none was being replaced. */
+/** PM2 pauses between two instances. A reload is over when PM2 has replaced none for this long. */
 const OVER_AFTER_MS = 400;
-/** A reload that takes longer is not waited for, in milliseconds. */
+/** The module stops waiting for a reload that takes longer. */
 const LONGEST_MS = 10_000;
 
 export interface ReloadsOfPm2 {
-  /** Another process has the id of this one, which still lives. @returns whether that is news */
+  /** Records that another process has taken the id of this one, which still runs. @returns whether that is new */
   leaves(app: App, pid: number): boolean;
-  /** Is another instance of this process's app being replaced, or was one a moment ago? Not for longer than 10 s at a time. */
+  /** Does PM2 replace another instance of this app, or did it a moment ago? Says so for 10 s of one reload at most. */
   goesOnBeside(app: App, pid: number): boolean;
 }
 
 interface Reload {
   sinceMs: number;
-  /** When an instance was last seen to leave, in milliseconds as `now` counts. */
+  /** When an outgoing instance was last seen, as `now` counts. */
   seenMs: number;
   leaving: Set<number>;
 }
 
 /**
- * @param isRunning does a process of that pid run?
+ * @param isRunning does a process with that pid run?
  * @param now the time in milliseconds, from any beginning
  */
 export function watchReloadsOfPm2(isRunning: (pid: number) => boolean, now = () => performance.now()): ReloadsOfPm2 {
@@ -41,7 +41,7 @@ export function watchReloadsOfPm2(isRunning: (pid: number) => boolean, now = () 
     },
   };
 
-  /** Forgets it when it is over. */
+  /** The reload of an app; forgets one that is over. */
   function look(app: App): Reload | undefined {
     const reload = reloads.get(app);
     if (!reload) return undefined;

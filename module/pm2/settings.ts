@@ -1,5 +1,5 @@
-// The module's settings: `pm2 set pm2-ops:KEY VALUE`. Read from PM2's own file, not from the environment, where a key
-// that was unset lives on; the defaults live here, because PM2 writes those of a package.json once and never again.
+// The module's settings: `pm2 set pm2-ops:KEY VALUE`. The module reads them from PM2's own file, because a key that was unset
+// stays in the environment. The defaults are here, because PM2 copies those of a package.json once and never updates them.
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { NAME } from '../../contract/names.ts';
 import type { Settings } from '../../contract/settings.ts';
 
 const onOff = z.enum(['on', 'off']);
-/** Only commas separate: a name may hold spaces. */
+/** Only commas separate names, because a name may contain spaces. */
 const globs = z.pipe(
   z.string(),
   z.transform((text) =>
@@ -21,7 +21,7 @@ const globs = z.pipe(
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-/** Bytes as a number, with a unit if one likes: 2147483648, 500MB, 2GiB. */
+/** Bytes, with or without a unit: 2147483648, 500MB, 2GiB. */
 const bytes = z.pipe(
   z.string().check(z.regex(/^\d+(\.\d+)?\s*([kmgt]i?b?|b)?$/i)),
   z.transform((text) => {
@@ -39,7 +39,7 @@ const wholeNumber = (min: number, max: number) =>
   );
 const host = z.string().check(z.refine((text) => text === 'localhost' || isIP(text) !== 0));
 
-/** Every setting: how it is read, the form to tell a person, and the default. */
+/** Every setting: how to read it, its form in words, and the default. */
 const SETTINGS = {
   attach: { schema: z.enum(['live', 'off']), form: 'live or off', standard: 'live' },
   include: { schema: globs, form: 'app names or globs, separated by commas', standard: '*' },
@@ -58,7 +58,7 @@ const SETTINGS = {
 /**
  * Reads the settings in force.
  * @param pm2Home the daemon's PM2_HOME
- * @returns the settings, and one line for each that was refused: the value, the allowed form, and what is used instead
+ * @returns the settings, and for each that was refused a line with the value, the allowed form and the default in its place
  */
 export function readSettings(pm2Home: string): { settings: Settings; refused: string[] } {
   const file = join(pm2Home, 'module_conf.json');
@@ -66,7 +66,7 @@ export function readSettings(pm2Home: string): { settings: Settings; refused: st
   try {
     given = (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>)[NAME];
   } catch (error) {
-    // No file: nothing was ever set on this host.
+    // PM2 makes the file with the first `pm2 set`.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
       return {
         settings: validate({}).settings,
@@ -101,7 +101,7 @@ export function validate(given: Record<string, unknown>): { settings: Settings; 
   return { settings: settings as unknown as Settings, refused };
 }
 
-/** Does a name match one of the globs? `*` is any run of characters, `?` any one. */
+/** Does a name match one of the globs? `*` stands for any characters, `?` for any one. */
 export function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const source = pattern
@@ -113,9 +113,9 @@ export function matches(name: string, patterns: readonly string[]): boolean {
 }
 
 /**
- * What is to be left alone. A piece with spaces that is no app's name counts as several names, as it did in 0.1: what somebody may
- * have wanted left alone is left alone.
- * @param names of all apps
+ * Does `exclude` name this app? A pattern with spaces that matches no app counts as several names, because 0.1 took spaces for
+ * separators: an app that such a setting has protected stays protected.
+ * @param names the names of all apps
  */
 export function isExcluded(name: string, patterns: readonly string[], names: readonly string[]): boolean {
   return patterns.some((pattern) => {

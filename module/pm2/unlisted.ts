@@ -1,5 +1,5 @@
-// Processes of an app that PM2 started and does not list: the outgoing ones of a reload (`_old_3`), and orphans that an
-// overlapping reload left behind, which serve old code for ever (Unitech/pm2#6129).
+// Finds processes of an app that PM2 has started and does not list: the outgoing instances of a reload (`_old_3`), and orphans
+// of overlapping reloads, which serve old code until someone ends them (Unitech/pm2#6129).
 import { readFileSync } from 'node:fs';
 import { type App, appOf, DEFAULT_NAMESPACE } from '../../contract/app.ts';
 import { allProcesses, readStat } from '../../shared/linux/proc.ts';
@@ -14,7 +14,7 @@ export function findUnlisted(app: App, listed: ReadonlySet<number>, daemonPid = 
   );
 }
 
-/** PM2 hands a process its whole configuration in the environment (cluster mode), or its name and namespace (fork mode). */
+/** PM2 puts a process's whole configuration into its environment (cluster mode), or its name and namespace (fork mode). */
 function appOfPid(pid: number): App | undefined {
   const variables = environmentOf(pid);
   const variable = (name: string) => variables.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
@@ -30,7 +30,7 @@ function appOfPid(pid: number): App | undefined {
   }
 }
 
-/** As UTF-8, since a name may hold any character; empty when the process is gone. */
+/** Decodes UTF-8, because a name may contain any character. Empty when the process is gone. */
 function environmentOf(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');

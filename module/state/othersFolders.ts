@@ -1,5 +1,5 @@
-// Folders for apps of other users than root's daemon: below one that only root can change, so that nobody else can put
-// anything in their place. Root makes such a folder and never looks into it: whatever is to be done there is done as its user.
+// Folders for apps of a root daemon that run as other users. Their parent folder belongs to root, so no other user can replace
+// one. Root makes such a folder and never looks into it: a process of that user does what has to be done there.
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -14,32 +14,32 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** How long tidying up may take, in milliseconds: what its user has mounted there may never answer. */
+/** A sweep has a deadline, because a file system that the user has mounted there may never answer. */
 const SWEPT_WITHIN_MS = 10_000;
-/** Pause between two rounds in the folder of one user, in milliseconds: each starts a process. */
+/** Pause between two sweeps of one user's folder, because each starts a process. */
 const SWEEP_EVERY_MS = 5_000;
-/** Group of whoever tidies up: none of anybody's (nogroup). */
+/** The sweeper's group: nogroup, which gives it no rights. */
 const NO_GROUP = 65_534;
 
 export interface OthersFolders {
-  /** Where the lease of all their agents is; nobody but root writes there, anybody may look at a file's time. */
+  /** Holds the lease of all their agents. Only root can write there; every user can read a file's time. */
   folder: string;
-  /** The folder of a user, made if it is not there. @throws why it cannot be made */
+  /** A user's folder; makes it if it is missing. @throws why it cannot be made */
   of(uid: number): string;
-  /** Removes what processes that are gone left half written, as the users themselves. */
+  /** Removes unfinished files and sockets of dead processes, each as the user that owns the folder. */
   sweep(): void;
 }
 
-/** @param folder below one of root's; is made with the first user's */
+/** @param folder its parent belongs to root; it is made together with the first user's folder */
 export function openOthersFolders(folder: string): OthersFolders {
-  /** By user: whether tidying up goes on or was asked for again meanwhile. */
+  /** By user: a sweep runs, or another one is to follow it. */
   const sweeping = new Map<number, 'once' | 'again'>();
   return {
     folder,
     of(uid) {
       for (const each of [dirname(folder), folder]) makeRoots(each);
       const theirs = join(folder, String(uid));
-      // Not by looking at it: what its user has mounted there may never answer.
+      // Reads the parent and not the folder itself: a file system that its user has mounted there may never answer.
       if (!readdirSync(folder).includes(String(uid))) {
         const made = mkdtempSync(join(folder, 'new-'));
         chownSync(made, uid, NO_GROUP);
@@ -71,16 +71,16 @@ export function openOthersFolders(folder: string): OthersFolders {
   }
 }
 
-/** Of a module that was killed while it made it. Never what is in it, where its user may be at work. */
+/** Removes an empty folder of a module that was killed before it renamed it. Leaves one that holds files of its user. */
 function removeUnfinished(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {
-    // Its user has put something there.
+    // Its user has put files there.
   }
 }
 
-/** A folder that only root can change. @throws when it cannot be made, or somebody else can */
+/** Makes a folder that only root can change. @throws when it cannot, or when another user can change the folder */
 function makeRoots(folder: string): void {
   try {
     mkdirSync(folder);
@@ -96,11 +96,11 @@ function isRoots(stats: Stats | undefined): boolean {
   return stats?.isDirectory() === true && stats.uid === 0 && (stats.mode & 0o022) === 0;
 }
 
-/** `NAME-PM_ID-PID-TIME.ENDING.partial`: a file that is being written. */
+/** `NAME-PM_ID-PID-TIME.ENDING.partial`: a file that a process still writes. */
 export const PARTIAL = /-(\d+)-\d{8}T\d{9}Z\.[\w.]+\.partial$/;
 /** The socket of a process's REPL. */
 export const SOCKET = /^(\d+)\.sock$/;
-/** Where they are, and what. */
+/** The files that a process which dies may leave behind, by folder. */
 export const LEFTOVERS: [folder: string, pattern: RegExp][] = [
   ['dumps', PARTIAL],
   ['profiles', PARTIAL],
@@ -108,7 +108,7 @@ export const LEFTOVERS: [folder: string, pattern: RegExp][] = [
   ['repl', SOCKET],
 ];
 
-/** Started as root, because its user may not be able to run our Node; has dropped to that user before it looks at anything. */
+/** Starts as root, because the user may not be able to run our Node, and drops to that user before it looks at any file. */
 const SWEEPER = `
   const [uid, folder] = process.argv.slice(1);
   process.setgroups([]);

@@ -1,4 +1,4 @@
-// Where pm2-ops keeps its files: private to the daemon's user, and folders of their own for apps of other users.
+// Where pm2-ops keeps its files: a private folder of the daemon's user, and one for each other user that runs apps.
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -22,31 +22,31 @@ import { LEFTOVERS, openOthersFolders, PARTIAL } from './othersFolders.ts';
 export interface State {
   /** `$PM2_HOME/pm2-ops`. */
   folder: string;
-  /** The folder for processes of a user: the above, or one of theirs. @throws why there is none */
+  /** The folder for a user's processes: `folder`, or one of that user. @throws why there is none */
   folderFor(uid: number): string;
-  /** The file whose mtime tells agents of that user's processes that their module lives. */
+  /** The lease of that user's agents: its mtime tells them that the module runs. */
   leaseFor(uid: number): string;
   /** Renews every lease. */
   renewLease(): void;
-  /** Removes what processes that no longer live left half written. */
+  /** Removes unfinished files and sockets of dead processes. */
   sweep(): void;
-  /** Is that process in the middle of a heap dump? Then it answers nothing, for good reason. */
+  /** Does that process write a heap dump? V8 blocks it for that time, so it answers nothing. */
   isDumping(pid: number): boolean;
 }
 
 const LEASE_FILE = 'lease';
 
-/** Where the command finds the PM2 that the daemon runs: `{ pid, version, pm2File }`. */
+/** Tells the command which PM2 runs the module: `{ pid, version, pm2File }`. */
 export const MODULE_FILE = 'module.json';
 
-/** Of root's; on a disk, because a heap dump is large. */
+/** The parent of other users' folders; on a disk, because a heap dump is large. */
 const OTHERS_BASE = '/var/lib/pm2-ops';
 
 /** Makes `$PM2_HOME/pm2-ops` (0700). @throws when it cannot be made */
 export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
   const folder = join(pm2Home, 'pm2-ops');
   const own = process.geteuid?.() ?? 0;
-  // Theirs cannot be below PM2_HOME, which they cannot enter (a root daemon's is /root/.pm2). One for each daemon of root's.
+  // Other users cannot enter a root daemon's PM2_HOME (/root/.pm2), so their folders are elsewhere. Root may run several daemons.
   const others = openOthersFolders(join(othersBase, createHash('sha256').update(folder).digest('hex').slice(0, 12)));
   const leases = new Set([join(folder, LEASE_FILE)]);
   const leaseFor = (uid: number) => join(uid === own ? folder : others.folder, LEASE_FILE);
@@ -76,7 +76,7 @@ export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
         try {
           touch(each);
         } catch {
-          // Somebody removed it or filled the disk: its agents take themselves out, which is what the lease is for.
+          // The folder is gone or the disk is full. The agents find an old lease and dispose of themselves.
         }
       }
     },
@@ -90,14 +90,14 @@ export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
     },
     isDumping(pid) {
       const isOwn = uidOf(pid) === own;
-      // A cheap look, for a process may have thousands of files open.
+      // Listing our folder is cheap; a process may have thousands of files open.
       if (isOwn && !filesOf(join(folder, 'dumps'), PARTIAL).some((partial) => partial.pid === pid)) return false;
       return writesPartial(pid, isOwn ? folder : join(others.folder, String(uidOf(pid))));
     },
   };
 }
 
-/** A file's mtime is now. @throws when the disk refuses */
+/** Sets a file's mtime to now. @throws when the disk refuses */
 function touch(file: string): void {
   const now = new Date();
   const fd = openLease(file);
@@ -114,16 +114,16 @@ function openLease(file: string): number {
     return openRegularSync(file, flags, 0o600);
   } catch (error) {
     if (!isSomethingElse(error)) throw error;
-    // Under that name it would end every agent.
+    // A link or a folder under that name would leave the lease old, and every agent would dispose of itself.
     rmSync(file, { recursive: true, force: true });
     return openRegularSync(file, flags | constants.O_EXCL, 0o600);
   }
 }
 
-/** A folder of this user that nobody else can enter. @throws when it is anything else, such as a link to one */
+/** Makes a folder that only this user can enter. @throws when something else has that name, such as a link to a folder */
 function makePrivate(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Changed by its descriptor: what is looked at is what is changed.
+  // By its descriptor, so that nobody can exchange the folder between the check and the change.
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const own = process.geteuid?.() ?? 0;
@@ -140,7 +140,7 @@ function filesOf(folder: string, pattern: RegExp): { name: string; pid: number }
   try {
     names = readdirSync(folder);
   } catch {
-    // Nothing was ever written there.
+    // The folder appears with the first file in it.
   }
   return names.flatMap((name) => {
     const pid = pattern.exec(name)?.[1];
@@ -148,7 +148,7 @@ function filesOf(folder: string, pattern: RegExp): { name: string; pid: number }
   });
 }
 
-/** Has that process a dump of its own open? A name alone says nothing: any process of that user may have made it. */
+/** Has that process a dump of its own open? A file's name is no proof: any process of that user can make such a file. */
 function writesPartial(pid: number, folder: string): boolean {
   try {
     const place = join(realpathSync(folder), 'dumps');
@@ -169,7 +169,7 @@ function linkTarget(link: string): string | undefined {
   }
 }
 
-/** The user a process runs as (effective uid, proc(5)); this process's own where that cannot be read. */
+/** The effective uid of a process (proc(5)); our own if /proc does not tell. */
 export function uidOf(pid: number): number {
   try {
     const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

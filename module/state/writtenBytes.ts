@@ -1,12 +1,12 @@
-// How far a process is with a file that it writes, while it can say nothing itself.
+// Tells how much of a file a process has written. V8 blocks the process for that time, so it cannot say so itself.
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { isPartialOf } from './partialFile.ts';
 import { uidOf } from './state.ts';
 
 /**
- * @param file as the process has named it: only a `*.partial` of its own is looked at
+ * @param file the path that the process has sent; the module looks only at a `*.partial` file of that process
  * @param folder the module's own
- * @returns bytes; undefined where that cannot be seen. Never throws.
+ * @returns bytes; undefined if /proc and the file do not tell. Never throws.
  */
 export async function writtenBytes(pid: number, file: string, folder: string): Promise<number | undefined> {
   try {
@@ -19,7 +19,7 @@ export async function writtenBytes(pid: number, file: string, folder: string): P
   }
 }
 
-/** Read from what the process has open: in another user's folder nothing is looked at that may never answer. */
+/** Reads the position from /proc: a file system that another user has mounted in their folder may never answer. */
 async function positionIn(pid: number, file: string): Promise<number | undefined> {
   const fds = await readdir(`/proc/${pid}/fd`);
   const targets = await Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
