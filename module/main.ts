@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AGENT_MESSAGE, type Grant, LEASE_MS } from '../contract/agentMessages.ts';
+import type { App } from '../contract/app.ts';
 import type { PmId } from '../contract/pmId.ts';
 import { VERSION } from '../contract/version.ts';
 import { printable } from '../shared/text/printable.ts';
@@ -29,6 +30,7 @@ import { createExtraInstances } from './operations/extraInstance.ts';
 import { createLastServing } from './operations/lastServing.ts';
 import { createReloadJournal } from './operations/reload/reloadJournal.ts';
 import { createRollingReload } from './operations/reload/rollingReload.ts';
+import { createTurns } from './operations/turns.ts';
 import { becomeActive } from './pm2/active.ts';
 import { connectDaemon } from './pm2/daemon.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
@@ -79,10 +81,12 @@ async function main(): Promise<void> {
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
   const extraInstances = createExtraInstances(services);
-  const coordinator = createCoordinator({ ...services, extraInstances, answer, reloading: (app) => reloads.runs(app) });
-  const { dumping } = coordinator;
+  const turns = createTurns();
+  const dumping = (app: App) => turns.current(app)?.taker.pmId;
+  const reloading = (app: App) => reloads.runs(app);
+  const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
   const reloads = createRollingReload({ ...services, journal: createReloadJournal(folder), dumping });
-  const lastServing = createLastServing({ ...services, reloading: reloads.runs, dumping });
+  const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
 
@@ -124,7 +128,7 @@ async function main(): Promise<void> {
 
   const execute = createExecute({
     ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad },
-    runs: createActionRuns({ ...services, folder, sweep: state.sweep }),
+    runs: createActionRuns({ ...services, turns, folder, sweep: state.sweep }),
     isDumping: state.isDumping,
     examined: {
       ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness },

@@ -16,16 +16,14 @@ import { byLargestHeap } from '../fleet/largestHeap.ts';
 import { realProcessOfMember } from '../fleet/realProcess.ts';
 import { membersOf } from '../fleet/target.ts';
 import { createTellProgress, type TellProgress, type Watch, watchProgress } from './actionProgress.ts';
-import { createActionTurns } from './actionTurns.ts';
+import { TURN_MS, type Turns } from './turns.ts';
 
-/** Pause before a busy process is asked again, and between two looks at one that may be gone. */
+/** Pause between two looks at a process that may be gone. */
 const LOOK_EVERY_MS = 250;
 /** How long an agent may take to say how large its heap is. */
 const HEAP_WITHIN_MS = 2_000;
 /** What an answer may need on its way. */
 const MARGIN_MS = 5_000;
-/** How long one may wait for its turn. */
-const TURN_MS = 10 * 60_000;
 
 export interface ActionRuns {
   /** Settles in any case. @param onProgress gets progress; each with a deadline counts from then */
@@ -35,6 +33,7 @@ export interface ActionRuns {
 export interface ActionRunParts extends Pick<Services, 'fleet' | 'calls' | 'refresh' | 'events'> {
   /** The module's own; the files that processes write there are looked at while they grow. */
   folder: string;
+  turns: Turns;
   /** Removes what processes that are gone left half written. */
   sweep(): void;
 }
@@ -46,9 +45,8 @@ interface Run {
   tell: TellProgress;
 }
 
-export function createActionRuns({ fleet, calls, folder, refresh, events, sweep }: ActionRunParts): ActionRuns {
-  const turns = createActionTurns();
-
+export function createActionRuns(parts: ActionRunParts): ActionRuns {
+  const { fleet, calls, folder, turns, refresh, events, sweep } = parts;
   return {
     async run(request, onProgress) {
       const action = ACTION_NAMES.find((name) => name === request.action);
@@ -64,8 +62,8 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
       const run: Run = { action, params: declared(action, request.params), tell };
       const results: RunResult[] = [];
       if (severalOf(action).order === 'at-once')
-        results.push(...(await Promise.all(members.map((each) => inTurn(run, each)))));
-      else for (const member of members) results.push(await inTurn(run, member));
+        results.push(...(await Promise.all(members.map((each) => resultOf(run, each)))));
+      else for (const member of members) results.push(await resultOf(run, member));
       return { ok: results.every(({ reply }) => reply.ok), action, target: request.target, results };
     },
   };
@@ -92,16 +90,29 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
     return chosen ? [chosen] : [];
   }
 
-  async function inTurn(run: Run, member: Member): Promise<RunResult> {
+  async function resultOf(run: Run, member: Member): Promise<RunResult> {
     const { pmId, name, pid } = member.process;
-    const result = (reply: Reply): RunResult => ({ id: pmId, name, pid, reply });
-    if (!severalOf(run.action).exclusive) return result(await ask(run, member));
+    const reply = severalOf(run.action).exclusive ? await inTurn(run, member) : await ask(run, member);
+    return { id: pmId, name, pid, reply };
+  }
+
+  async function inTurn(run: Run, member: Member): Promise<Reply> {
     const app = appOf(member.process);
-    if (turns.isTaken(app)) {
-      const detail = `another ${run.action} of ${titleOf(member.process)} runs`;
-      run.tell(member, { phase: 'waiting', detail }, { withinMs: TURN_MS });
+    const another = `another ${run.action} of ${titleOf(member.process)} runs`;
+    const endsMs = performance.now() + TURN_MS;
+    for (;;) {
+      const withinMs = Math.max(0, endsMs - performance.now());
+      if (turns.current(app)) run.tell(member, { phase: 'waiting', detail: another }, { withinMs });
+      const turn = await turns.take(app, member.process, withinMs);
+      if (!turn) {
+        const waited = `${another}, and its turn did not come within ${TURN_MS / 60_000} minutes`;
+        return failure(run.action, 'E_TIMEOUT', waited, 'look with: pm2-ops status');
+      }
+      const answered = await ask(run, member).finally(turn.leave);
+      // A trigger reached the process first: its question has its turn now, and the command takes the next.
+      const isOvertaken = !answered.ok && answered.code === 'E_BUSY' && turns.current(app) !== undefined;
+      if (!isOvertaken) return answered;
     }
-    return result(await turns.take(app, () => ask(run, member)));
   }
 
   async function ask(run: Run, member: Member): Promise<Reply> {
@@ -128,20 +139,12 @@ export function createActionRuns({ fleet, calls, folder, refresh, events, sweep 
   async function untilReply({ action, params, tell }: Run, member: Member, watch: Watch): Promise<Reply> {
     const { pmId, pid } = member.process;
     const withinMs = deadlineMs(action, params) + MARGIN_MS;
-    const endsMs = performance.now() + TURN_MS;
-    tell(member, { phase: 'asked' }, { withinMs: withinMs + TURN_MS });
-    for (;;) {
-      const reply = await Promise.race([
-        calls.run(pmId, action, params, withinMs, watch.heard),
-        ended(pid, withinMs, watch),
-      ]);
-      if (reply === 'ended') return await whyEnded(action, member, watch.last());
-      // A trigger asked for it as well, and the process is in the middle of that: ours comes after.
-      const isBusy = !reply.ok && reply.code === 'E_BUSY' && severalOf(action).exclusive;
-      if (!isBusy || performance.now() > endsMs) return reply;
-      watch.heard({ phase: 'waiting', detail: reply.message });
-      await sleep(LOOK_EVERY_MS);
-    }
+    tell(member, { phase: 'asked' }, { withinMs });
+    const reply = await Promise.race([
+      calls.run(pmId, action, params, withinMs, watch.heard),
+      ended(pid, withinMs, watch),
+    ]);
+    return reply === 'ended' ? await whyEnded(action, member, watch.last()) : reply;
   }
 
   async function whyEnded(action: ActionName, { process: asked }: Member, last: string): Promise<Reply> {

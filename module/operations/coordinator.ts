@@ -5,8 +5,9 @@ import type { App } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { type Ask, createDrainGrants, refusal } from './drainGrants.ts';
-import { createDumpTurns } from './dumpTurns.ts';
+import { createDumpGrants } from './dumpGrants.ts';
 import type { ExtraInstances } from './extraInstance.ts';
+import type { Turns } from './turns.ts';
 
 /** An agent asks once for each action that runs; a process with more open questions is none of ours. */
 const MOST_QUESTIONS = 3;
@@ -18,13 +19,13 @@ export interface Coordinator {
   done(askId: string, pid: number): void;
   /** A process is gone; its grants are free again. */
   gone(pid: number): void;
-  /** Which instance of this app dumps its heap now, or is about to. */
-  dumping(app: App): PmId | undefined;
 }
 
 /** What the coordinator needs of the module. */
 export interface CoordinatorParts {
   fleet: Fleet;
+  /** One dump of an app at a time. */
+  turns: Turns;
   /** Delivers a grant to the agent that asked; must not throw. */
   answer(pmId: PmId, askId: string, grant: Grant): void;
   /** Adds an instance for the time of a dump, and takes it away. */
@@ -43,7 +44,7 @@ export function createCoordinator(parts: CoordinatorParts): Coordinator {
   const inOrder = (decide: () => Promise<void>) => {
     decisions = decisions.then(decide).catch(() => {});
   };
-  const dumps = createDumpTurns({ ...parts, grants, inOrder });
+  const dumps = createDumpGrants({ ...parts, grants, inOrder });
 
   return {
     ask(pmId, ask) {
@@ -71,7 +72,6 @@ export function createCoordinator(parts: CoordinatorParts): Coordinator {
       grants.forget(pid);
       finish((ask) => ask.pid === pid);
     },
-    dumping: dumps.dumping,
   };
 
   function finish(isMeant: (ask: { id: string; pid: number }) => boolean): void {

@@ -5,6 +5,7 @@ import type { Mutation } from '../../scripts/mutations/mutation.ts';
 const COORDINATOR = 'test/module/operations/coordinator.test.ts';
 const RELOAD = 'test/module/operations/reload/reload.test.ts';
 const EXTRA_INSTANCES = 'test/module/operations/extraInstance.test.ts';
+const ACTION_RUNS = 'test/module/operations/actionRuns.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -93,28 +94,42 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'a dump by name is that of the smallest heap',
-    file: 'module/operations/dumpTurns.ts',
-    find: 'b.ask.heapUsed - a.ask.heapUsed',
-    replace: 'a.ask.heapUsed - b.ask.heapUsed',
+    file: 'module/operations/dumpGrants.ts',
+    find: '({ ask }) => ask.heapUsed);',
+    replace: '({ ask }) => -ask.heapUsed);',
     tests: [COORDINATOR],
   },
   {
     harm: 'an instance that was busy and hears of a dump late makes one of its own',
-    file: 'module/operations/dumpTurns.ts',
-    find: 'own.chosen && Date.now() < own.chosen.untilMs',
-    replace: 'own.chosen && Date.now() < 0',
+    file: 'module/operations/dumpGrants.ts',
+    find: 'before && Date.now() < before.untilMs',
+    replace: 'before && Date.now() < 0',
     tests: [COORDINATOR],
   },
   {
     harm: 'two instances of an app dump at the same time',
-    file: 'module/operations/dumpTurns.ts',
-    find: 'if (own.running) return;',
-    replace: '',
+    file: 'module/operations/turns.ts',
+    find: 'if (queue.length === 0) begin(turn);',
+    replace: 'begin(turn);',
     tests: [COORDINATOR],
   },
   {
+    harm: 'a dump that a command asks for waits for its own turn, for minutes',
+    file: 'module/operations/dumpGrants.ts',
+    find: "ask.addressed === 'id' ? turnWithoutQuestion(app, ask.pid) : undefined;",
+    replace: 'undefined;',
+    tests: [ACTION_RUNS],
+  },
+  {
+    harm: 'a command is refused where a trigger reached the process a moment before',
+    file: 'module/operations/actionRuns.ts',
+    find: 'if (!isOvertaken) return answered;',
+    replace: 'return answered;',
+    tests: [ACTION_RUNS],
+  },
+  {
     harm: 'a dump begins in the middle of a reload, which ends it',
-    file: 'module/operations/dumpTurns.ts',
+    file: 'module/operations/dumpGrants.ts',
     find: 'if (reloading(app)) {',
     replace: 'if (reloading(`not ${app}`)) {',
     tests: [COORDINATOR],

@@ -9,6 +9,7 @@ import type { ServingState } from '../../../contract/standing.ts';
 import { createFleet } from '../../../module/fleet/fleet.ts';
 import { createCoordinator } from '../../../module/operations/coordinator.ts';
 import type { Ask } from '../../../module/operations/drainGrants.ts';
+import { createTurns } from '../../../module/operations/turns.ts';
 import type { ManagedProcess } from '../../../module/pm2/managedProcess.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 import { listed } from '../../support/listed.ts';
@@ -257,8 +258,10 @@ function coordinate(name: string, instances: number) {
   const reloading = new Set<App>();
   /** Those that answer nothing. */
   const blocked = new Set<PmId>();
+  const turns = createTurns();
   const coordinator = createCoordinator({
     fleet,
+    turns,
     answer: (pmId, _id, grant) => grants.set(pmId, grant),
     extraInstances: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async (member) => {
@@ -301,7 +304,7 @@ function coordinate(name: string, instances: number) {
     },
     done: (id: string) => coordinator.done(id, askers.get(id) ?? 0),
     gone: coordinator.gone,
-    dumping: coordinator.dumping,
+    dumping: (app: App) => turns.current(app)?.taker.pmId,
     reloading,
     blocked,
     grantOf: (pmId: PmId) => grants.get(pmId),

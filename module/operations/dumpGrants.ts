@@ -1,13 +1,15 @@
-// Whose turn is it to dump its heap? One instance of an app at a time. A trigger by name goes to every instance at once: then
-// the one with the largest heap dumps, and the others are told how to ask for theirs.
+// May an instance dump its heap? In its turn, drained where other instances cover for it. A trigger by name goes to every instance
+// at once: then the one with the largest heap dumps, and the others are told how to ask for theirs.
 import type { Grant } from '../../contract/agentMessages.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import { shellLine } from '../../shared/text/shell.ts';
 import { list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
+import { byLargestHeap } from '../fleet/largestHeap.ts';
 import { type DrainGrants, elsewhere, type Others, type Question, refusal } from './drainGrants.ts';
 import { type ExtraInstances, SERVES_WITHIN_MS } from './extraInstance.ts';
+import { TURN_MS, type Turn, type Turns } from './turns.ts';
 
 /**
  * How long a dump waits for the other instances to ask, too. PM2 sends a trigger by name to all within a few milliseconds; it
@@ -21,34 +23,26 @@ const STRAGGLER_MS = 5_000;
 /** How long the decision may take once an extra instance serves. */
 const MARGIN_MS = 10_000;
 
-/** How long an instance waits for its turn. */
-const TURN_MS = 10 * 60_000;
-
-/** The dumps of one app. */
-interface AppDumps {
-  gathering: Question[];
-  /** In the order of their turns. */
-  queue: Question[];
-  running: Question | undefined;
-  /** The instance chosen for a trigger by name, and until when one that asks late is told of it. */
-  chosen: { question: Question; untilMs: number } | undefined;
+/** The instance chosen for a trigger by name, and until when one that asks late is told of it. */
+interface Chosen {
+  question: Question;
+  untilMs: number;
 }
 
 /** Decides over dumps. */
-export interface DumpTurns {
+export interface DumpGrants {
   /** An agent asks for a dump; it is told to wait, and gets its grant when its turn has come. */
   ask(question: Question): void;
   /** These dumps are over, or their agents gave up waiting. */
   finish(isMeant: (ask: { id: string; pid: number }) => boolean): void;
-  /** Which instance of this app dumps its heap now, or is about to. */
-  dumping(app: App): PmId | undefined;
   /** Questions of that process which wait or run. */
   questionsOf(pid: number): number;
 }
 
 /** What dumps need of the module. */
-export interface DumpTurnParts {
+export interface DumpGrantParts {
   fleet: Fleet;
+  turns: Turns;
   grants: DrainGrants;
   answer(pmId: PmId, askId: string, grant: Grant): void;
   extraInstances: Pick<ExtraInstances, 'start' | 'end'>;
@@ -60,22 +54,22 @@ export interface DumpTurnParts {
 }
 
 /** No dump runs yet. */
-export function createDumpTurns(parts: DumpTurnParts): DumpTurns {
-  const { fleet, grants, extraInstances, askState, reloading, inOrder } = parts;
-  const dumps = new Map<App, AppDumps>();
+export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
+  const { fleet, turns, grants, extraInstances, askState, reloading, inOrder } = parts;
+  /** The questions of a trigger by name, while the other instances may still ask, too. */
+  const gathering = new Map<App, Question[]>();
+  const chosen = new Map<App, Chosen>();
+  /** By question: those that have their turn, or wait for it. */
+  const open = new Map<string, { question: Question; turn: Turn }>();
   /** By the question of the dump that it was started for. */
   const extras = new Map<string, PmId>();
   const answer = ({ member, ask }: Question, grant: Grant) => parts.answer(member.process.pmId, ask.id, grant);
   return {
     ask,
     finish,
-    dumping(app) {
-      const { running, queue = [], gathering = [] } = dumps.get(app) ?? {};
-      return (running ?? queue[0] ?? gathering[0])?.member.process.pmId;
-    },
     questionsOf(pid) {
-      const open = [...dumps.values()].flatMap(({ gathering, queue, running }) => [...gathering, ...queue, running]);
-      return open.filter((question) => question?.ask.pid === pid).length;
+      const questions = [...[...gathering.values()].flat(), ...[...open.values()].map(({ question }) => question)];
+      return questions.filter(({ ask }) => ask.pid === pid).length;
     },
   };
 
@@ -88,50 +82,71 @@ export function createDumpTurns(parts: DumpTurnParts): DumpTurns {
       answer(question, refusal('E_STATE', message, 'dump when pm2-ops reload has ended'));
       return;
     }
-    const own = dumps.get(app) ?? { gathering: [], queue: [], running: undefined, chosen: undefined };
-    dumps.set(app, own);
     const wait = (reason: string) => answer(question, { is: 'wait', ms: TURN_MS, reason });
-    if (ask.addressed === 'id' || ask.params.all === true) {
+    const before = chosen.get(app);
+    const commandsTurn = ask.addressed === 'id' ? turnWithoutQuestion(app, ask.pid) : undefined;
+    if (commandsTurn) {
+      wait('it is the turn of this process');
+      commandsTurn.share();
+      open.set(ask.id, { question, turn: commandsTurn });
+      void begin(question);
+    } else if (ask.addressed === 'id' || ask.params.all === true) {
       wait('one dump of an app at a time');
-      own.queue.push(question);
-      next(own);
-    } else if (own.chosen && Date.now() < own.chosen.untilMs) {
-      answer(question, { is: 'skip', reason: whyNot(own.chosen.question, question) });
+      const turn = turns.enter(app, member.process, () => void begin(question));
+      open.set(ask.id, { question, turn });
+    } else if (before && Date.now() < before.untilMs) {
+      answer(question, { is: 'skip', reason: whyNot(before.question, question) });
     } else {
       wait('the other instances may have been asked as well');
-      if (own.gathering.length === 0) setTimeout(() => choose(own), GATHER_MS).unref();
-      own.gathering.push(question);
+      const gathered = gathering.get(app);
+      if (gathered) gathered.push(question);
+      else gather(app, question);
     }
   }
 
-  function choose(own: AppDumps): void {
-    const [largest, ...others] = own.gathering.sort((a, b) => b.ask.heapUsed - a.ask.heapUsed);
-    own.gathering = [];
-    if (!largest) return;
-    own.queue.push(largest);
+  /** The turn that a command has taken for this process, before it asked the process for a dump. */
+  function turnWithoutQuestion(app: App, pid: number): Turn | undefined {
+    const current = turns.current(app);
+    if (current?.taker.pid !== pid) return undefined;
+    return [...open.values()].some(({ turn }) => turn === current) ? undefined : current;
+  }
+
+  /** The trigger has its place in the queue from its first question on. */
+  function gather(app: App, first: Question): void {
+    gathering.set(app, [first]);
+    const gathered = new Promise<void>((resolve) => {
+      setTimeout(resolve, GATHER_MS).unref();
+    }).then(() => choose(app, turn));
+    const turn = turns.enter(app, first.member.process, () => {
+      void gathered.then((question) => question && begin(question));
+    });
+  }
+
+  function choose(app: App, turn: Turn): Question | undefined {
+    const [largest, ...others] = byLargestHeap(gathering.get(app) ?? [], ({ ask }) => ask.heapUsed);
+    gathering.delete(app);
+    if (!largest) {
+      turn.leave();
+      return undefined;
+    }
+    turn.passTo(largest.member.process);
+    open.set(largest.ask.id, { question: largest, turn });
     for (const other of others) answer(other, { is: 'skip', reason: whyNot(largest, other) });
     // An instance whose event loop is blocked asks when it is free again; it was the same trigger.
-    if (others.length > 0) own.chosen = { question: largest, untilMs: Date.now() + STRAGGLER_MS };
-    next(own);
+    if (others.length > 0) chosen.set(app, { question: largest, untilMs: Date.now() + STRAGGLER_MS });
+    return largest;
   }
 
-  function next(own: AppDumps): void {
-    if (own.running) return;
-    const question = own.queue.shift();
-    own.running = question;
-    if (question) void begin(own, question);
-  }
-
-  async function begin(own: AppDumps, question: Question): Promise<void> {
-    const trouble = await addExtra(own, question).then(
+  async function begin(question: Question): Promise<void> {
+    const trouble = await addExtra(question).then(
       () => undefined,
       (error: Error) => error.message,
     );
-    inOrder(() => grant(own, question, trouble));
+    inOrder(() => grant(question, trouble));
   }
 
   /** Starts an extra instance where the dump is asked for one and needs it. @throws why there is none */
-  async function addExtra(own: AppDumps, question: Question): Promise<void> {
+  async function addExtra(question: Question): Promise<void> {
     const { member, ask } = question;
     if (ask.params.scale !== true || member.process.mode === 'fork') return;
     if (member.state !== 'serving') await askState(member);
@@ -142,15 +157,15 @@ export function createDumpTurns(parts: DumpTurnParts): DumpTurns {
     const reason = 'a sibling is started for the time of the dump';
     answer(question, { is: 'wait', ms: SERVES_WITHIN_MS + MARGIN_MS, reason });
     const extra = await extraInstances.start(member);
-    if (own.running?.ask.id === ask.id) extras.set(ask.id, extra);
+    if (open.has(ask.id)) extras.set(ask.id, extra);
     else void extraInstances.end(extra);
   }
 
   /** Where other instances serve, it is drained for the dump; else it dumps in place and is told why. */
-  async function grant(own: AppDumps, question: Question, trouble: string | undefined): Promise<void> {
+  async function grant(question: Question, trouble: string | undefined): Promise<void> {
     const { member, ask } = question;
     await grants.learnStates(member);
-    const isGone = own.running !== question;
+    const isGone = !open.has(ask.id);
     if (isGone) return;
     const others = grants.othersFor(member);
     if (!others.isLast) {
@@ -178,16 +193,19 @@ export function createDumpTurns(parts: DumpTurnParts): DumpTurns {
   }
 
   function finish(isMeant: (ask: { id: string; pid: number }) => boolean): void {
-    for (const own of dumps.values()) {
-      own.gathering = own.gathering.filter(({ ask }) => !isMeant(ask));
-      own.queue = own.queue.filter(({ ask }) => !isMeant(ask));
-      if (own.running && isMeant(own.running.ask)) {
-        const extra = extras.get(own.running.ask.id);
-        extras.delete(own.running.ask.id);
-        own.running = undefined;
-        if (extra !== undefined) void extraInstances.end(extra);
-      }
-      next(own);
+    for (const [app, questions] of gathering) {
+      gathering.set(
+        app,
+        questions.filter(({ ask }) => !isMeant(ask)),
+      );
+    }
+    for (const [id, { question, turn }] of open) {
+      if (!isMeant(question.ask)) continue;
+      open.delete(id);
+      const extra = extras.get(id);
+      extras.delete(id);
+      if (extra !== undefined) void extraInstances.end(extra);
+      turn.leave();
     }
   }
 }
