@@ -19,13 +19,17 @@ const MAY_IMPORT = {
     ...['contract', 'shared'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet'],
   ],
+  'module/door': [
+    ...['contract', 'shared'],
+    ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
+  ],
   'module/operations': [
-    ...['contract', 'shared', 'diagnostics'],
+    ...['contract', 'shared', 'diagnostics', 'module/door'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/api': [
     ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
-    ...['module/fleet', 'module/agents', 'module/operations'],
+    ...['module/fleet', 'module/agents', 'module/door', 'module/operations'],
   ],
   // main.ts and the few files beside it.
   module: ['contract', 'shared', 'drain', 'diagnostics'],

@@ -15,6 +15,7 @@ import { VERSION } from '../contract/version.ts';
 import { createTrendWatch } from '../diagnostics/memoryTrend.ts';
 import { takeEngine } from '../drain/index.ts';
 import { openChannel } from './channel.ts';
+import { createDoorClient } from './door/client.ts';
 import { failureOf } from './failure.ts';
 import { createGraceful } from './graceful.ts';
 import { watchLease } from './lease.ts';
@@ -69,6 +70,7 @@ export function startAgent(
     if (action === 'drain' && (force === true || engine.state() === 'serving')) insisted = force === true;
   });
   const repls = createRepls();
+  const doors = createDoorClient(engine);
 
   const channel = openChannel({
     onPacket: (data) => obey(data as ModuleMessage),
@@ -136,6 +138,7 @@ export function startAgent(
       graceful: graceful.by(),
       addresses: engine.addresses(),
       ...(stays || graceful.exiting() ? { stays: true } : {}),
+      ...(graceful.exiting() ? { exits: true } : {}),
     };
   }
 
@@ -176,6 +179,7 @@ export function startAgent(
 
   async function leave(reason: string): Promise<void> {
     stopLease();
+    doors.leave();
     repls.close(`pm2-ops leaves this process: ${reason}`);
     graceful.dispose();
     forgetState();
@@ -238,6 +242,11 @@ export function startAgent(
             ? Promise.resolve(failureOf('repl', wrapperRefusal('repl', real)))
             : repls.open(message);
         void opened.then((reply) => tell({ kind: 'reply', nonce, reply }));
+        break;
+      }
+      case 'door': {
+        const { nonce, path } = message;
+        void doors.handOver(path).then((reply) => tell({ kind: 'reply', nonce, reply }));
         break;
       }
       case 'detach':

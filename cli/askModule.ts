@@ -5,10 +5,9 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_REPLY, COMMAND_TOPIC, PROGRESS } from '../contract/commandMessages.ts';
-import { NAME } from '../contract/names.ts';
+import { MODULE_FILE, NAME } from '../contract/names.ts';
 import { connectDaemon, type Daemon } from '../module/pm2/daemon.ts';
 import { loadPm2 } from '../module/pm2/pm2Client.ts';
-import { MODULE_FILE } from '../module/state/state.ts';
 import { inWordsOfTheCommand } from './asCommand.ts';
 
 /** How long the module may take to answer, or to answer after the deadline that it told. */

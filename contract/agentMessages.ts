@@ -100,6 +100,8 @@ export type ModuleMessage =
   | { kind: 'run'; nonce: string; action: ActionName; params: Record<string, unknown> }
   /** Opens a REPL. Answered by `reply`. */
   | ({ kind: 'repl'; nonce: string } & ReplRequest)
+  /** Hands the sockets that the app listens on to the module, at that Unix socket. Answered by `reply`. */
+  | { kind: 'door'; nonce: string; path: string }
   | { kind: 'detach'; nonce: string };
 
 /** The coordinator's answer to `ask`. `wait` only says that the module heard it; another answer follows within `ms`. */

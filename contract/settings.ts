@@ -7,6 +7,8 @@ export interface Settings {
   include: string[];
   exclude: string[];
   graceful: 'auto' | 'off';
+  /** Hold the listening sockets of prepared processes while they restart? */
+  door: 'auto' | 'off';
   port: number;
   host: string;
   /** Newest heap dumps to keep for an app, and their total size. */

@@ -23,6 +23,8 @@ export interface Standing {
   addresses: ListenAddress[];
   /** It was drained with `force`, or by an action that brings it back itself: the module does not resume it. */
   stays?: true;
+  /** It drains because it is about to exit. */
+  exits?: true;
 }
 
 /** A server of a process. */

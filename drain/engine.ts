@@ -10,10 +10,10 @@ import { GOAWAY_PATIENCE_MS, sayGoaway, sayGoawayWhileAnswering } from './endCon
 import { untilHandedOver } from './handover.ts';
 import { LastResponses } from './keepAlive.ts';
 import type { ServerInternals } from './nodeInternals.ts';
-import { describeServers, listenAddresses } from './overview.ts';
+import { describeServers, listenAddresses, ownSockets } from './overview.ts';
 import { addressOf, kindOf, ServerFinder } from './servers.ts';
 import { acceptQueued, type StoppedServer, stopListening } from './stopListening.ts';
-import type { DrainEngine, DrainOptions, DrainResult } from './types.ts';
+import type { DrainEngine, DrainOptions, DrainResult, OwnSocket } from './types.ts';
 
 /** Makes an engine for this process. Costs a few subscriptions; the servers are looked up when first needed. */
 export function createDrainEngine(): DrainEngine {
@@ -67,6 +67,10 @@ class Engine implements DrainEngine {
     return listenAddresses(this.#finder.listening(), (server) =>
       this.#isStopped(server) ? this.#stopped.get(server) : undefined,
     );
+  }
+
+  sockets(): OwnSocket[] {
+    return ownSockets(this.#finder.listening().filter((server) => !this.#isStopped(server)));
   }
 
   totals(): { connections: number; inFlight: number } {

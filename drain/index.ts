@@ -7,4 +7,4 @@ export { holderOf, takeEngine } from './processEngine.ts';
 export { defaultGraceMs } from './schedule.ts';
 export { createInsistence, EXIT_SIGNALS, type ExitSignal, SHUTDOWN_MESSAGE } from './signals.ts';
 export { requestLines, suggestionFor, summaryOf } from './summary.ts';
-export type { DrainEngine, DrainOptions, DrainResult, RequestLine } from './types.ts';
+export type { DrainEngine, DrainOptions, DrainResult, OwnSocket, RequestLine } from './types.ts';

@@ -7,6 +7,7 @@ import { holdingOf } from './listeningBefore.ts';
 import type { ServerInternals } from './nodeInternals.ts';
 import { addressOf, kindOf } from './servers.ts';
 import type { StoppedServer } from './stopListening.ts';
+import type { OwnSocket } from './types.ts';
 
 /** The servers that listen, are stopped, or still have connections. */
 export function describeServers(
@@ -40,6 +41,15 @@ export function listenAddresses(
     if (handle === null || at === '') return [];
     const own = (stoppedOf(server)?.holding ?? attempt(() => holdingOf(handle), 'own')) === 'own';
     return [{ at, ...(own ? { own } : {}), ...(key.endsWith(':0') ? { anyPort: true } : {}) }];
+  });
+}
+
+/** Those of these servers' sockets that a successor of this process could listen on. */
+export function ownSockets(servers: ServerInternals[]): OwnSocket[] {
+  return servers.flatMap((server): OwnSocket[] => {
+    const [{ at, own, anyPort } = {} as Partial<ListenAddress>] = listenAddresses([server], () => undefined);
+    const { _handle: handle, _pipeName: path } = server;
+    return at === undefined || own !== true || anyPort || !handle || path !== undefined ? [] : [{ at, handle }];
   });
 }
 

@@ -55,6 +55,8 @@ function shareOf(shared: Shared, forget: () => void): DrainEngine {
     state: () => engine.state(),
     servers: () => engine.servers(),
     addresses: () => engine.addresses(),
+    // An engine of 0.1.0 does not tell.
+    sockets: () => (engine as Partial<DrainEngine>).sockets?.() ?? [],
     totals: () => engine.totals(),
     keepAlive: () => engine.keepAlive(),
     disableKeepAlive() {

@@ -10,6 +10,8 @@ export interface DrainEngine {
   servers(): ServerInfo[];
   /** Where the app listens, also while that is drained. */
   addresses(): ListenAddress[];
+  /** The TCP sockets of its own that the process listens on now, on ports that the app chose. */
+  sockets(): OwnSocket[];
   /** Open connections, and requests on them that are not answered yet, over all servers. */
   totals(): { connections: number; inFlight: number };
   /** Are connections kept open after a response? */
@@ -35,6 +37,13 @@ export interface DrainEngine {
   onState(listener: (state: ServingState) => void): () => void;
   /** Calls back whenever a server of the app becomes known. Returns the undo. */
   onServer(listener: () => void): () => void;
+}
+
+/** A listening socket, by Node's own object. */
+export interface OwnSocket {
+  /** `0.0.0.0:3000` or `[::]:3000`. */
+  at: string;
+  handle: object;
 }
 
 /** What a drain did, as its clients saw it: each request, stream and connection is counted once. */

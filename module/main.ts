@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AGENT_MESSAGE, type Grant, LEASE_MS } from '../contract/agentMessages.ts';
 import type { App } from '../contract/app.ts';
+import { DOOR_FILE } from '../contract/door.ts';
+import { MODULE_FILE } from '../contract/names.ts';
 import type { PmId } from '../contract/pmId.ts';
 import { VERSION } from '../contract/version.ts';
 import { printable } from '../shared/text/printable.ts';
@@ -18,6 +20,7 @@ import { answerCommands } from './api/commandBus.ts';
 import { createExecute } from './api/execute.ts';
 import { listTriggers } from './api/triggers.ts';
 import { createAttacher, readScript } from './attach/index.ts';
+import { openDoors } from './door/openDoors.ts';
 import { createEvents } from './events/events.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createResponsiveness } from './fleet/responsiveness.ts';
@@ -36,8 +39,8 @@ import { connectDaemon } from './pm2/daemon.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
 import { readSettings } from './pm2/settings.ts';
 import { endInOrder } from './shutdown.ts';
-import { keepAgentFile } from './state/agentFile.ts';
-import { MODULE_FILE, openState, uidOf } from './state/state.ts';
+import { keepFile } from './state/keptFile.ts';
+import { openState, uidOf } from './state/state.ts';
 
 /** Pause after an event of PM2 before its list is read: a restart is several events. */
 const SETTLE_MS = 30;
@@ -87,6 +90,7 @@ async function main(): Promise<void> {
   const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
   const reloads = createRollingReload({ ...services, journal: createReloadJournal(folder), dumping });
   const lastServing = createLastServing({ ...services, reloading, dumping });
+  const doors = openDoors({ ...services, settings }, folder, Number(process.env.PM2_OPS_DOOR_MS) || undefined);
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
 
@@ -111,6 +115,7 @@ async function main(): Promise<void> {
       onHello: () => listing.refreshSoon(HELLO_SETTLE_MS),
     }),
   );
+  daemon.onExit(doors.exited);
   daemon.onProcessEvent((event, pmId, restarts) => {
     if (event === 'online') successors.succeeded(pmId, restarts);
     listing.refreshSoon(SETTLE_MS);
@@ -119,7 +124,8 @@ async function main(): Promise<void> {
   writeFileSync(join(folder, MODULE_FILE), JSON.stringify({ pid: process.pid, version: VERSION, pm2File }), {
     mode: 0o600,
   });
-  const agentFile = keepAgentFile(folder, beside('agent-preload.cjs'));
+  const agentFile = keepFile(folder, beside('agent-preload.cjs'));
+  keepFile(folder, beside(DOOR_FILE));
   await attacher.recover();
   state.sweep();
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
@@ -154,6 +160,7 @@ async function main(): Promise<void> {
     stopTimers() {
       clearInterval(renewal);
       listing.stop();
+      doors.close();
     },
     endReloads: reloads.close,
     endAttaching: attachLoop.close,

@@ -24,6 +24,16 @@ const entries = [
     selfContained: true,
     plugins: [inARealmOfItsOwn],
   },
+  {
+    source: 'agent/door/preload.ts',
+    file: 'door.cjs',
+    format: 'cjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    selfContained: true,
+    // It stays beside the app, which may replace Node's globals.
+    inject: ['agent/realm/globals.ts'],
+  },
   { source: 'agent/repl/main.ts', file: 'repl.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
   { source: 'agent/repl/worker.ts', file: 'repl-worker.cjs', format: 'cjs', minifySyntax: true, selfContained: true },
   { source: 'module/attach/guard.ts', file: 'guard.cjs', format: 'cjs', minifySyntax: true },

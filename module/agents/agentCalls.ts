@@ -24,6 +24,8 @@ export interface AgentCalls {
   ): Promise<HeardReply<Name>>;
   /** Has one process open a REPL; settles as above. */
   repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
+  /** Has one process hand its listening sockets to the module; settles as above. */
+  door(pmId: PmId, path: string, withinMs: number): Promise<Reply>;
   /** Delivers an answer, or a word before it. @returns false when it is to a question that somebody else was asked */
   heard(pmId: PmId, message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): boolean;
 }
@@ -45,6 +47,14 @@ export function createAgentCalls(send: Daemon['send']): AgentCalls {
         pmId,
         'repl',
         (nonce) => ({ kind: 'repl', nonce, ...request }),
+        withinMs,
+        () => {},
+      ),
+    door: (pmId, path, withinMs) =>
+      ask(
+        pmId,
+        'door',
+        (nonce) => ({ kind: 'door', nonce, path }),
         withinMs,
         () => {},
       ),

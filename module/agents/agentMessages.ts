@@ -66,6 +66,7 @@ const standing = {
   // A socket's path may hold anything.
   addresses: z.array(fields<ListenAddress>({ at: foreign(300), own: isSo, anyPort: isSo })),
   stays: isSo,
+  exits: isSo,
 };
 
 const reports = fields<ExitReport>({

@@ -23,6 +23,8 @@ export interface Member {
   addresses?: ListenAddress[];
   /** It is drained, and nobody but whoever asked for it is to undo that. */
   stays?: boolean;
+  /** It drains because it is about to exit. */
+  exits?: boolean;
   /** Who handles signals there, as its agent last said. */
   graceful?: GracefulBy;
   /** Action names that the app keeps for itself. */
@@ -102,8 +104,8 @@ function rank({ process: { pmId } }: Member): number {
 }
 
 /** Takes over what its agent says. */
-export function learn(member: Member, { state, graceful, addresses, stays }: Standing): void {
-  Object.assign(member, { state, graceful, addresses, stays: stays === true });
+export function learn(member: Member, { state, graceful, addresses, stays, exits }: Standing): void {
+  Object.assign(member, { state, graceful, addresses, stays: stays === true, exits: exits === true });
 }
 
 function newcomer(process: ManagedProcess): Member {

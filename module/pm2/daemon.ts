@@ -2,6 +2,7 @@
 
 import { MODULE_CMD, MODULE_TOPIC, type ModuleMessage } from '../../contract/agentMessages.ts';
 import type { PmId } from '../../contract/pmId.ts';
+import { type ExitEvent, readExit } from './exitEvent.ts';
 import { type ManagedProcess, readManaged } from './managedProcess.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
 
@@ -28,6 +29,8 @@ export interface Daemon {
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
   /** Hears that a process started, stopped, restarted or exited. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
+  /** Hears that a process has ended. PM2 tells twice of one that it ends itself. */
+  onExit(listener: (exit: ExitEvent) => void): void;
   /** Hears what processes send to the bus under that type. An app chooses `data` freely; the daemon fills in `pmId`. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
   /** Sends a packet to any process, under a topic. */
@@ -52,7 +55,7 @@ export interface Daemon {
 
 interface BusPacket {
   /** The daemon fills this in; the process cannot. */
-  process: { pm_id: PmId; restart_time?: unknown };
+  process: { pm_id: PmId; restart_time?: unknown; [option: string]: unknown };
   event?: unknown;
   data?: unknown;
   raw?: unknown;
@@ -95,6 +98,11 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
       hear('process:event', ({ event, process }) => {
         // Only the daemon sets `event`; what a process sends is in `data`.
         if (typeof event === 'string') listener(event, process.pm_id, Number(process.restart_time) || 0);
+      });
+    },
+    onExit(listener) {
+      hear('process:event', ({ event, process }) => {
+        if (event === 'exit') listener(readExit(process.pm_id, process));
       });
     },
     onBusEvent,

@@ -43,6 +43,8 @@ export interface ManagedProcess {
   cronRestart?: string;
   /** The options of Node that PM2 starts it with. */
   nodeArgs?: string[];
+  /** What runs its script: `node`, a path of one, or something else. */
+  interpreter?: string;
 }
 
 /** The environment variable that marks an extra instance; its value says who started it. */
@@ -86,6 +88,7 @@ export function readManaged({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedP
       ? { cronRestart: String(pm2_env.cron_restart) }
       : {}),
     nodeArgs: [pm2_env.node_args ?? []].flat(),
+    interpreter: String(pm2_env.exec_interpreter ?? ''),
     ...(typeof standIn === 'string' ? { standIn } : {}),
   };
 }

@@ -45,6 +45,7 @@ const SETTINGS = {
   include: { schema: globs, form: 'app names or globs, separated by commas', standard: '*' },
   exclude: { schema: globs, form: 'app names or globs, separated by commas', standard: '' },
   graceful: { schema: z.enum(['auto', 'off']), form: 'auto or off', standard: 'auto' },
+  door: { schema: z.enum(['auto', 'off']), form: 'auto or off', standard: 'auto' },
   port: { schema: wholeNumber(1, 65_535), form: 'a port from 1 to 65535', standard: '9616' },
   host: { schema: host, form: 'an IP address or localhost', standard: '127.0.0.1' },
   dump_keep: { schema: wholeNumber(1, 10_000), form: 'a whole number from 1 to 10000', standard: '5' },

@@ -1,7 +1,7 @@
 // Finds processes of an app that PM2 has started and does not list: the outgoing instances of a reload (`_old_3`), and orphans
 // of overlapping reloads, which serve old code until someone ends them (Unitech/pm2#6129).
-import { readFileSync } from 'node:fs';
 import { type App, appOf, DEFAULT_NAMESPACE } from '../../contract/app.ts';
+import { environmentOf } from '../../shared/linux/environment.ts';
 import { allProcesses, readStat } from '../../shared/linux/proc.ts';
 
 /**
@@ -17,24 +17,14 @@ export function findUnlisted(app: App, listed: ReadonlySet<number>, daemonPid = 
 /** PM2 puts a process's whole configuration into its environment (cluster mode), or its name and namespace (fork mode). */
 function appOfPid(pid: number): App | undefined {
   const variables = environmentOf(pid);
-  const variable = (name: string) => variables.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
   try {
-    const config = variable('pm2_env');
+    const config = variables.get('pm2_env');
     const { name, namespace = DEFAULT_NAMESPACE } =
       config === undefined
-        ? { name: variable('name'), namespace: variable('namespace') }
+        ? { name: variables.get('name'), namespace: variables.get('namespace') }
         : (JSON.parse(config) as { name: string; namespace?: string });
     return name === undefined ? undefined : appOf({ namespace, name });
   } catch {
     return undefined;
-  }
-}
-
-/** Decodes UTF-8, because a name may contain any character. Empty when the process is gone. */
-function environmentOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch {
-    return [];
   }
 }

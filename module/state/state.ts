@@ -36,9 +36,6 @@ export interface State {
 
 const LEASE_FILE = 'lease';
 
-/** Tells the command which PM2 runs the module: `{ pid, version, pm2File }`. */
-export const MODULE_FILE = 'module.json';
-
 /** The parent of other users' folders; on a disk, because a heap dump is large. */
 const OTHERS_BASE = '/var/lib/pm2-ops';
 

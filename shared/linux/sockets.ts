@@ -15,7 +15,7 @@ export interface OwnListener extends Listener {
 }
 
 /** Whether a process still has a socket open: one look, where its port would have to be looked up in long tables. */
-export function hasOpen(pid: number, { fd, inode }: OwnListener): boolean {
+export function hasOpen(pid: number, { fd, inode }: Pick<OwnListener, 'fd' | 'inode'>): boolean {
   return readLink(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
 }
 

@@ -126,6 +126,7 @@ function app() {
   let questions = 0;
   const calls: AgentCalls = {
     run: <Name extends ActionName>(pmId: PmId) => dump(Number(pmId), 'id') as Promise<HeardReply<Name>>,
+    door: () => Promise.reject(new Error('not asked for here')),
     repl: () => Promise.reject(new Error('not asked for here')),
     heard: () => true,
   };

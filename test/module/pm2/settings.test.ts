@@ -13,6 +13,7 @@ describe('settings', () => {
         include: ['*'],
         exclude: [],
         graceful: 'auto',
+        door: 'auto',
         port: 9616,
         host: '127.0.0.1',
         dump_keep: 5,

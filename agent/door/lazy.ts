@@ -1,0 +1,72 @@
+// Hands the listening sockets of this process to the module, when it asks. Compiled on first use: most apps never are asked.
+import net from 'node:net';
+import { dirname } from 'node:path';
+import { Refusal } from '../../contract/errors.ts';
+import type { OwnSocket } from '../../drain/index.ts';
+import { type Bindings, nodeBindings, type SocketHandle } from '../../shared/ipc/bindings.ts';
+import { createAsk } from './ask.ts';
+import { doorOfProcess, setDoor } from './seat.ts';
+import { wrapListening } from './wrapper.ts';
+
+/** @returns the addresses that the module holds now @throws {Refusal} why it holds none, or not all */
+export async function handOver(path: string, sockets: readonly OwnSocket[]): Promise<string[]> {
+  const bindings = nodeBindings();
+  const pmId = Number(process.env.pm_id);
+  if (!bindings || !Number.isSafeInteger(pmId)) {
+    throw new Refusal(
+      'E_STATE',
+      `Node ${process.version} gives no way to pass sockets here`,
+      'start it without --pending-deprecation and --permission',
+    );
+  }
+  const ask = createAsk({ bindings, path, pmId, keepsAlive: false });
+  const door = doorOfProcess() ?? ownDoor(bindings, path, pmId);
+  for (const { at, handle } of sockets) {
+    if (sharesPort(at)) throw new Refusal('E_STATE', `${at} shares its port by itself (reusePort)`, 'nothing to do');
+    const answer = await ask({ ask: 'put', at, handle: true }, handle as SocketHandle);
+    const why = typeof answer === 'string' ? 'the module does not answer' : answer.refused;
+    if (why !== undefined) throw new Refusal('E_STATE', `${at} is not held: ${why}`, 'look at: pm2 logs pm2-ops');
+    door.held([at]);
+  }
+  return sockets.map(({ at }) => at);
+}
+
+/** Takes our part of `listen` out again; that of a door that was loaded before the app stays. */
+export function leaveDoor(): void {
+  mine?.remove();
+  if (mine !== undefined && doorOfProcess() === mine) setDoor(undefined);
+  mine = undefined;
+}
+
+let mine: ReturnType<typeof wrapListening> | undefined;
+
+function ownDoor(bindings: Bindings, path: string, pmId: number): ReturnType<typeof wrapListening> {
+  const ask = createAsk({ bindings, path, pmId, keepsAlive: true });
+  mine = wrapListening({ ask, folder: dirname(path), prepared: false, isUnsure: false });
+  setDoor(mine);
+  return mine;
+}
+
+const UV_TCP_REUSEPORT = 2;
+
+/** Could another socket of this kind be bound beside it? One that is held would get connections that nobody takes. */
+function sharesPort(at: string): boolean {
+  // libuv knows the flag from then on.
+  if (Number(process.versions.node.split('.')[0]) < 22) return false;
+  const [, address = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(at) ?? [];
+  const create = (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle;
+  const probe = create?.(address, Number(port), address.includes(':') ? 6 : 4, -1, UV_TCP_REUSEPORT);
+  if (typeof probe !== 'object') return false;
+  // libuv tells of an address that is taken only when it is asked for it.
+  const isFree = probe.getsockname({}) === 0;
+  probe.close();
+  return isFree;
+}
+
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  type: number,
+  fd: number,
+  flags: number,
+) => SocketHandle | number;

@@ -1,0 +1,31 @@
+// dist/door.cjs: runs in a prepared process before its app. It takes the listening sockets of the process before from the module,
+// so that clients have waited in the kernel meanwhile, and were not refused.
+import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { DOOR_SOCKET, isDoorImport } from '../../contract/door.ts';
+import { nodeBindings } from '../../shared/ipc/bindings.ts';
+import { createAsk } from './ask.ts';
+import { setDoor } from './seat.ts';
+import { wrapListening } from './wrapper.ts';
+
+/** Settles in any case, when the app may start. */
+export const ready = open().catch(() => {});
+
+async function open(): Promise<void> {
+  const { env, execArgv } = process;
+  // The app's children start with its options, and are none of PM2's processes.
+  for (let at = execArgv.length - 1; at >= 0; at--) if (isDoorImport(execArgv[at] ?? '')) execArgv.splice(at, 1);
+  const pmId = Number(env.pm_id);
+  if (!isMainThread || env.pm_id === undefined || !Number.isSafeInteger(pmId) || !process.send) return;
+  const bindings = nodeBindings();
+  if (!bindings) return;
+  const folder = __dirname;
+  const parts = { bindings, path: join(folder, DOOR_SOCKET), pmId };
+  const answer = await createAsk({ ...parts, keepsAlive: true })({ ask: 'take' });
+  // Without a module nothing is held.
+  if (answer === 'gone' || (typeof answer === 'object' && answer.off)) return;
+  const isUnsure = answer === 'silent';
+  const door = wrapListening({ ask: createAsk({ ...parts, keepsAlive: false }), folder, prepared: true, isUnsure });
+  if (!isUnsure) door.take(answer.held);
+  setDoor(door);
+}

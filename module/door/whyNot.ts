@@ -1,0 +1,24 @@
+// Why the sockets of a process cannot be held for its successors.
+import { basename } from 'node:path';
+import type { Member } from '../fleet/fleet.ts';
+import { uidOf } from '../state/state.ts';
+
+/** The first Node with `--import`, which everything that loads the door needs. */
+const OLDEST_NODE = [20, 6] as const;
+
+/** @returns undefined where they can */
+export function whyNotHeld({ process: listed, wrapper }: Member): string | undefined {
+  const { mode, interpreter = '', nodeVersion, pid } = listed;
+  if (mode === 'cluster') return "it runs in PM2's cluster mode, where PM2's daemon holds the sockets";
+  if (basename(interpreter) !== 'node') return `PM2 starts it with ${interpreter || 'no interpreter'}, not with node`;
+  if (wrapper) return 'PM2 starts a wrapper here, and the app is its child';
+  if (nodeVersion !== undefined && isOlder(nodeVersion))
+    return `it runs on Node ${nodeVersion}, and the door needs 20.6`;
+  if (pid > 0 && uidOf(pid) !== process.geteuid?.()) return 'it runs as another user than the module';
+  return undefined;
+}
+
+function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
+  return major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+}
