@@ -4,11 +4,11 @@ import { appOf } from '../../contract/app.ts';
 import { Refusal } from '../../contract/errors.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
-import { holdsClients } from '../../shared/linux/sockets.ts';
 import { connectionTo, takesConnections } from './connections.ts';
 import { list, reaches } from './cover.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { type HealthTarget, healthTarget, probe } from './health.ts';
+import { hasComeUp, isBelievedToServe, isBusyServing, saysItServes } from './serving.ts';
 
 /** Pause between two looks, in milliseconds. */
 const LOOK_EVERY_MS = 150;
@@ -94,24 +94,23 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
   async function isServing(member: Member, { startedMs }: Instance, serves: boolean): Promise<boolean> {
     const { process, attachment } = member;
     if (process.status !== 'online') return false;
-    if (attachment.is === 'skipped') return performance.now() - startedMs > NO_AGENT_MS;
-    // Never idle when it is looked at: in the middle of requests, if it has clients; else it boots, on a slow machine.
-    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
+    if (attachment.is === 'skipped') return isBelievedToServe(member) && performance.now() - startedMs > NO_AGENT_MS;
+    if (attachment.is === 'waiting') return isBusyServing(member);
     if (member.state === 'no-server' && serves) await askState(member);
-    return member.state === 'serving' || (member.state === 'no-server' && !serves);
+    return hasComeUp(member, serves);
   }
 
   /** Does it take the connections that the others take? */
   async function listensAt(member: Member, at: readonly string[]): Promise<boolean> {
     if (at.length === 0) return true;
     const { process, attachment } = member;
-    const hasAll = () => member.state === 'serving' && at.every((each) => reaches(each, member.addresses ?? []));
+    const hasAll = () => saysItServes(member) && at.every((each) => reaches(each, member.addresses ?? []));
     if (attachment.is === 'attached') {
       if (!hasAll()) await askState(member);
       return hasAll();
     }
     // Its agent comes when it has a moment; its clients are there already.
-    if (attachment.is === 'waiting') return attachment.code === 'busy' && holdsClients(process.pid);
+    if (attachment.is === 'waiting') return isBusyServing(member);
     const instances = fleet.instancesOf(appOf(process)).length;
     for (const each of at) {
       if (await takesConnections(process.pid, each, 3 * instances)) continue;

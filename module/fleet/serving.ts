@@ -1,5 +1,6 @@
 // Does an instance take requests? One answer with its certainty: PM2's word that a process is online says little, its agent's
 // word says all, and some processes have no agent.
+import { holdsClients } from '../../shared/linux/sockets.ts';
 import type { Member } from './fleet.ts';
 
 /**
@@ -36,4 +37,21 @@ export function isBelievedToServe(member: Member): boolean {
 /** Nothing speaks against it: a person who asks for a drain is not refused because an agent is slow. */
 export function mayServe(member: Member): boolean {
   return ['said', 'presumed', 'silent'].includes(servingOf(member));
+}
+
+/**
+ * It has come up: it serves, or has nothing to serve with, like its whole app.
+ * @param appServes do instances of its app serve?
+ */
+export function hasComeUp(member: Member, appServes: boolean): boolean {
+  const { process, state } = member;
+  return isBelievedToServe(member) || (!appServes && process.status === 'online' && state === 'no-server');
+}
+
+/**
+ * It serves clients all the time: its agent finds no idle moment to come, and so cannot say so. A process that is busy without
+ * clients may still boot, on a slow machine.
+ */
+export function isBusyServing({ process, attachment }: Member): boolean {
+  return attachment.is === 'waiting' && attachment.code === 'busy' && holdsClients(process.pid);
 }

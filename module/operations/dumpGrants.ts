@@ -7,6 +7,7 @@ import { shellLine } from '../../shared/text/shell.ts';
 import { list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { byLargestHeap } from '../fleet/largestHeap.ts';
+import { saysItServes } from '../fleet/serving.ts';
 import { type DrainGrants, elsewhere, type Others, type Question, refusal } from './drainGrants.ts';
 import { type ExtraInstances, SERVES_WITHIN_MS } from './extraInstance.ts';
 import { TURN_MS, type Turn, type Turns } from './turns.ts';
@@ -149,9 +150,9 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
   async function addExtra(question: Question): Promise<void> {
     const { member, ask } = question;
     if (ask.params.scale !== true || member.process.mode === 'fork') return;
-    if (member.state !== 'serving') await askState(member);
+    if (!saysItServes(member)) await askState(member);
     // A process that serves nobody needs no other one meanwhile.
-    if (member.state !== 'serving') return;
+    if (!saysItServes(member)) return;
     await grants.learnStates(member);
     if (!grants.othersFor(member).isLast) return;
     const reason = 'a sibling is started for the time of the dump';

@@ -5,6 +5,7 @@ import { appOf, titleOf } from '../../../contract/app.ts';
 import type { PmId } from '../../../contract/pmId.ts';
 import { coverOf, list } from '../../fleet/cover.ts';
 import type { Member } from '../../fleet/fleet.ts';
+import { hasComeUp, saysItServes } from '../../fleet/serving.ts';
 import { removeInstance } from '../startInstance.ts';
 import type { ReloadParts } from './context.ts';
 import type { UnfinishedReload } from './reloadJournal.ts';
@@ -36,7 +37,7 @@ export async function putRight(reload: UnfinishedReload, parts: ReloadParts): Pr
     const member = fleet.get(canary);
     if (member?.attachment.is === 'attached') {
       await askState(member);
-      const others = fleet.siblingsOf(member).filter(({ state }) => state === 'serving');
+      const others = fleet.siblingsOf(member).filter(saysItServes);
       const needed = coverOf(member, others).alone.filter(({ at }) => reload.at?.includes(at));
       if (needed.length > 0) {
         log(`its canary (id ${canary}) stays: nobody else listens on ${list(needed)}; look with: pm2-ops status`);
@@ -79,15 +80,10 @@ export async function putRight(reload: UnfinishedReload, parts: ReloadParts): Pr
   }
 
   function othersServe(): boolean {
-    const others = instances().filter(({ process }) => process.pmId !== canary);
-    const serves = instances().some(({ state }) => state === 'serving');
-    return (
-      others.length > 0 &&
-      others.every(({ process, attachment, state }) => {
-        if (process.status !== 'online') return false;
-        return attachment.is === 'attached' ? state === 'serving' || !serves : attachment.is === 'skipped';
-      })
-    );
+    // What a reload of PM2 is about to end counts neither way.
+    const others = instances().filter(({ process: { pmId } }) => pmId !== canary && typeof pmId === 'number');
+    const appServes = instances().some(saysItServes);
+    return others.length > 0 && others.every((other) => hasComeUp(other, appServes));
   }
 
   function stateOfOld(): string {
