@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActionName } from '../../../contract/actions/index.ts';
 import type { Addressed } from '../../../contract/agentMessages.ts';
 import type { RunProgress } from '../../../contract/commandMessages.ts';
@@ -73,12 +74,29 @@ describe('heap dumps of one app, asked for at once', () => {
     });
   }
 
+  it('by a command, and a trigger by name that reaches all first: the largest heap is still the one that dumps', async () => {
+    const { command, trigger, dumping, end } = app();
+    const triggered = [trigger(0, 'unknown'), trigger(1, 'unknown')];
+    const asked = command(0);
+    await dumping(1);
+    end(1);
+    const replies = await Promise.all(triggered);
+    assert.deepEqual(
+      replies.map((reply) => 'skipped' in reply),
+      [true, false],
+    );
+    await dumping(0);
+    end(0);
+    assert.equal((await asked.reply).ok, true);
+  });
+
   it('by a command, then a trigger: the trigger comes next', async () => {
     const { command, trigger, dumping, end, isDumping } = app();
     const asked = command(0);
     await dumping(0);
     const triggered = trigger(1, 'id');
-    await new Promise((resolve) => setImmediate(resolve));
+    // Long enough for a dump that would not wait.
+    await sleep(50);
     assert.equal(isDumping(1), false);
     end(0);
     assert.equal((await asked.reply).ok, true);
@@ -97,7 +115,7 @@ describe('heap dumps of one app, asked for at once', () => {
   });
 });
 
-/** An agent, as far as dumps are concerned: one at a time, and each is asked for. */
+/** An agent, as far as dumps are concerned: one at a time, and each is asked for. The heap of instance 1 is the largest. */
 interface FakeAgent {
   isBusy: boolean;
   /** Ends the dump that runs. */
@@ -114,11 +132,13 @@ function app() {
   }
   const agents: FakeAgent[] = PIDS.map(() => ({ isBusy: false, end: undefined }));
   const turns = createTurns();
-  const granted = new Map<string, () => void>();
+  const granted = new Map<string, (grant: 'go' | 'skip') => void>();
   const coordinator = createCoordinator({
     fleet,
     turns,
-    answer: (_pmId, id, grant) => grant.is === 'go' && granted.get(id)?.(),
+    answer: (_pmId, id, grant) => {
+      if (grant.is === 'go' || grant.is === 'skip') granted.get(id)?.(grant.is);
+    },
     extraInstances: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async () => {},
     reloading: () => false,
@@ -164,10 +184,14 @@ function app() {
     }
     agent.isBusy = true;
     const id = `question ${questions++}`;
-    const go = new Promise<void>((resolve) => granted.set(id, resolve));
-    const ask = { id, pid, action: 'heapdump', params: {}, addressed, heapUsed: 5e6 } as const;
+    const grant = new Promise<'go' | 'skip'>((resolve) => granted.set(id, resolve));
+    const ask = { id, pid, action: 'heapdump', params: {}, addressed, heapUsed: 5e6 + pmId } as const;
     await toModule(() => coordinator.ask(pmId, { kind: 'ask', ...ask }));
-    await go;
+    if ((await grant) === 'skip') {
+      agent.isBusy = false;
+      const skipped = { ok: true as const, ...common, skipped: true };
+      return skipped;
+    }
     await new Promise<void>((resolve) => {
       agent.end = resolve;
     });
