@@ -1,5 +1,5 @@
-// Compresses heap dumps for the processes that write them, while they write them: in the module, so that it costs the app
-// neither time nor memory. A process that gets no answer compresses its dump itself.
+// Compresses a heap dump while a process writes it. The module does that, so that it costs the app neither time nor memory. A
+// process that gets no answer from the module compresses its dump itself.
 import { constants, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,17 +11,17 @@ import { readGrowing } from '../../shared/files/growingFile.ts';
 import { openRegular } from '../../shared/files/regularFile.ts';
 import { isPartialOf } from '../state/partialFile.ts';
 
-/** How long it may take from the moment when the dump is whole, in milliseconds. */
+/** How long the compressor may take once the dump is complete. */
 const ENDS_WITHIN_MS = 5 * 60_000;
-/** How long one may be written, in milliseconds: a process whose dump takes longer has been forgotten about. */
+/** How long a process may write a dump; the compressor stops waiting for one that takes longer. */
 const WRITTEN_WITHIN_MS = 60 * 60_000;
 
 export interface Compressor {
-  /** @returns false when these are not files of that process, or not ours to open */
+  /** Starts to compress a dump. @returns false if these are no files of that process, or if the module may not open them */
   begin(message: Extract<AgentMessage, { kind: 'compress' }>): boolean;
-  /** The dump is whole; the grant goes out when its compressed twin is, too. */
+  /** The dump is complete. Sends the grant when its compressed twin is complete, too. */
   end(pmId: PmId, message: Extract<AgentMessage, { kind: 'compress-end' }>): void;
-  /** Nobody waits for it any more, or the process is gone. */
+  /** Stops jobs whose agent has given up waiting, or whose process is gone. */
   cancel(isMeant: (job: { id: string; pid: number }) => boolean): void;
 }
 
@@ -34,8 +34,8 @@ interface Job {
 }
 
 /**
- * @param folder only dumps in it are compressed
- * @param mayOpen does that process run as our own user? What another one asks for is none of ours to open
+ * @param folder the module compresses only dumps in it
+ * @param mayOpen does that process run as our own user? The module opens no file for a process of another user
  * @param answer delivers a grant; must not throw
  */
 export function createCompressor(
@@ -46,7 +46,7 @@ export function createCompressor(
   const jobs = new Map<string, Job>();
   return {
     begin({ id, pid, from, to }) {
-      // It compresses its dump itself where that is none of our business.
+      // A process of another user compresses its dump itself.
       if (!mayOpen(pid) || jobs.has(id)) return true;
       if (from === to || !isPartialOf(pid, from, folder) || !isPartialOf(pid, to, folder)) return false;
       const abort = new AbortController();
@@ -59,7 +59,7 @@ export function createCompressor(
         clearTimeout(late);
         jobs.delete(id);
       });
-      // Whoever waits for it hears of it by `end`.
+      // `end` reports a failure.
       done.catch(() => {});
       jobs.set(id, { id, pid, whole, done, abort });
       return true;
@@ -82,7 +82,7 @@ export function createCompressor(
 }
 
 async function compress(from: string, to: string, size: Promise<number>, signal: AbortSignal): Promise<void> {
-  // Made by the process that asks, with its owner and mode.
+  // The process that asks has made the file, so that its owner and mode are right.
   const target = await openRegular(to, constants.O_WRONLY);
   await pipeline(
     Readable.from(readGrowing(from, size, signal), { objectMode: false }),

@@ -1,5 +1,5 @@
-// A drained instance whose siblings have gone serves again: PM2 may keep just that one (`pm2 scale web 1`), and clients would be
-// refused until somebody looks. A drain that somebody insisted on, and one that is part of something, is left alone.
+// Has a drained instance serve again when its siblings are gone: `pm2 scale web 1` may keep just that one, and no process would
+// take the app's clients. Leaves it alone if a person drained it with `force`, or if its drain is part of a dump or a reload.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
@@ -8,18 +8,18 @@ import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { isBelievedToServe } from '../fleet/serving.ts';
 
-/** How long a sibling that is just starting has until it serves, in milliseconds. */
+/** A sibling that is starting gets this long to serve. */
 const STARTS_WITHIN_MS = 3_000;
-/** Pause between two looks while one starts, in milliseconds. */
+/** Pause between two looks while a sibling starts. */
 const LOOK_EVERY_MS = 100;
-/** How long an agent may take to listen again, in milliseconds. */
+/** How long an agent may take to listen again. */
 const RESUMES_WITHIN_MS = 10_000;
 
-/** PM2's words for a process that it will not start again by itself. */
+/** PM2's words for a process that it does not start again by itself. */
 const GONE: ReadonlySet<string> = new Set(['stopping', 'stopped', 'errored']);
 
 export interface LastServing {
-  /** Something has changed: looks whether nobody serves where a drained instance could. */
+  /** Looks for drained instances that no sibling replaces; to be called whenever the fleet has changed. */
   look(): void;
 }
 
@@ -27,14 +27,14 @@ export interface LastServingParts {
   fleet: Fleet;
   calls: Pick<AgentCalls, 'run'>;
   askState(member: Member): Promise<void>;
-  /** Is this app being reloaded, or put right after that? Which instance dumps its heap? Then others see to it. */
+  /** Does a reload of this app run, or is one undone? Which instance dumps its heap? Reload and dump resume what they drain. */
   reloading(app: App): boolean;
   dumping(app: App): PmId | undefined;
   log(line: string): void;
 }
 
 export function createLastServing({ fleet, calls, askState, reloading, dumping, log }: LastServingParts): LastServing {
-  /** By pid: those that are being looked after. */
+  /** The pids of instances that are about to serve again. */
   const busy = new Set<number>();
 
   return {
@@ -54,7 +54,7 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
     const { pmId } = member.process;
     const endsMs = performance.now() + STARTS_WITHIN_MS;
     while (isAbandoned(member) && siblingStarts(member) && performance.now() < endsMs) await sleep(LOOK_EVERY_MS);
-    // How it stands now: a module that has just started knows it from hearsay.
+    // Asks the agents how they stand now: a module that has just started does not know it yet.
     await Promise.all([member, ...fleet.siblingsOf(member)].filter(isAttached).map(askState));
     if (!isAbandoned(member) || fleet.get(pmId) !== member) return;
     const { ok } = await calls.run(pmId, 'resume', {}, RESUMES_WITHIN_MS);
@@ -66,7 +66,7 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
     );
   }
 
-  /** Is it drained, not for good reason, while nobody serves where it would? */
+  /** Is it drained without a reason that still holds, while no sibling serves at its addresses? */
   function isAbandoned(member: Member): boolean {
     const { process, state, stays, addresses = [] } = member;
     const app = appOf(process);
@@ -74,7 +74,7 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
     if (process.status !== 'online' || typeof process.pmId !== 'number') return false;
     if (reloading(app) || dumping(app) !== undefined) return false;
     const siblings = fleet.siblingsOf(member);
-    // Somebody wants nobody to serve.
+    // A person has drained a sibling with `force`: the whole app is to stay out of service.
     if (siblings.some((other) => isAttached(other) && other.state === 'drained' && other.stays)) return false;
     const serving = siblings.filter(isBelievedToServe);
     return (

@@ -1,4 +1,4 @@
-// `pm2-ops repl web:0`, the module's part: may it be, in which process, and where its socket is.
+// The module's part of `pm2-ops repl web:0`: it checks the setting, picks the process, and has its agent open the socket.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ReplOpened, ReplQuestion } from '../../contract/commandMessages.ts';
@@ -10,20 +10,20 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { oneProcess } from '../fleet/target.ts';
 
 const IDLE_MS = 10 * 60_000;
-/** Within which the command has to come to the socket, in milliseconds. */
+/** The command has to connect to the socket within this time. */
 const COMES_WITHIN_MS = 10_000;
-/** A process that does not answer within so many milliseconds is blocked. */
+/** A process that takes longer to answer is blocked. */
 const OPENS_WITHIN_MS = 8_000;
-/** A Unix socket's path holds so many bytes at most (sun_path of unix(7), less its end). */
+/** The longest path of a Unix socket (sun_path of unix(7), without its final NUL). */
 const LONGEST_PATH_BYTES = 107;
 
 export interface ReplParts {
   fleet: Fleet;
   settings: Settings;
   calls: AgentCalls;
-  /** Sources of the REPL: its part on the app's main thread, and its thread. */
+  /** The REPL's sources: its part on the app's main thread, and the thread that serves its socket. */
   sources: () => { source: string; worker: string };
-  /** The folder that a process can write to, by its pid; and the user it runs as. */
+  /** The folder that a process can write to, and the user that it runs as. */
   folderOf(pid: number): { folder: string; uid: number };
   idleMs?: number;
 }
@@ -35,7 +35,7 @@ export async function openRepl(parts: ReplParts, { target, user, uid }: ReplQues
     return { ok: false, action: 'repl', code, message, hint };
   };
   if (settings.repl !== 'on') {
-    const hint = `whoever can use it can do whatever the app can; to allow it: pm2 set ${NAME}:repl on`;
+    const hint = `a REPL can do everything that the app can; to allow it: pm2 set ${NAME}:repl on`;
     return refuse('E_STATE', `${NAME}:repl is off`, hint);
   }
   const member = oneProcess(fleet, target, 'repl');
@@ -50,7 +50,7 @@ export async function openRepl(parts: ReplParts, { target, user, uid }: ReplQues
   const socket = join(sockets, `${pid}.sock`);
   if (Buffer.byteLength(socket) > LONGEST_PATH_BYTES) {
     const message = `${socket} is too long for a Unix socket (${LONGEST_PATH_BYTES} bytes at most)`;
-    return refuse('E_STATE', message, 'PM2_HOME has to be a shorter path');
+    return refuse('E_STATE', message, 'use a shorter path as PM2_HOME');
   }
   const token = randomUUID();
   const reply = await calls.repl(
@@ -72,7 +72,7 @@ export async function openRepl(parts: ReplParts, { target, user, uid }: ReplQues
   if (!reply.ok) {
     if (reply.code !== 'E_TIMEOUT') return reply;
     const message = `${name} (id ${pmId}) does not answer: its event loop is blocked`;
-    return refuse('E_TIMEOUT', message, `where it is: pm2 trigger ${NAME} stack id=${pmId}`);
+    return refuse('E_TIMEOUT', message, `where it is blocked: pm2 trigger ${NAME} stack id=${pmId}`);
   }
   return { ok: true, action: 'repl', id: pmId, name, pid, uid: appUid, socket, token };
 }

@@ -1,4 +1,4 @@
-// `pm2 trigger pm2-ops stack id=3`: where is it right now? Asks the attach room, and puts the answer into words of the contract.
+// `pm2 trigger pm2-ops stack id=3`: what does a process execute right now? `module/attach/` looks; this file picks the process.
 
 import type { StackReply } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
@@ -9,7 +9,7 @@ import { realProcessOfMember } from '../fleet/realProcess.ts';
 import { oneProcess } from '../fleet/target.ts';
 
 /**
- * Looks into a process. Settles within the attach room's deadline.
+ * Looks into a process. Settles within `LOOK_WITHIN_MS` of `module/attach/`.
  * @param target a pm_id, `name:id`, or the name of an app with one instance
  */
 export async function lookInto(fleet: Fleet, attacher: Attacher, target: string): Promise<StackReply | Failure> {
@@ -26,8 +26,8 @@ export async function lookInto(fleet: Fleet, attacher: Attacher, target: string)
   if (pid <= 0) return gone(`${name} (id ${pmId}) does not run: PM2 says ${status}`);
   const real = realProcessOfMember(member);
   if (real?.is === 'wrapper') {
-    // The one that works is not managed by PM2, so it is not signalled.
-    const message = whyNot('the stack that is asked for', real);
+    // pm2-ops signals only processes that PM2 manages, and PM2 does not manage the wrapper's child.
+    const message = whyNot('stack', real);
     return { ok: false, action: 'stack', code: 'E_WRAPPER', message, hint: insteadOf(real, name) };
   }
   const beganMs = performance.now();

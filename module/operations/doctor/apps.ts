@@ -15,7 +15,7 @@ export const APP_CHECKS: Check[] = [
                 about: app.title,
                 what: 'handles SIGINT itself, so it is not drained when PM2 ends it: whether it drops requests is up to its handler',
                 type: [moduleAction('reload', app)],
-                say: 'that drains it before the signal; for pm2 reload to do so, too, take its handlers of SIGINT and SIGTERM out',
+                say: 'this drains it before the signal; to have pm2 reload drain it, too, remove its handlers of SIGINT and SIGTERM',
               },
             ]
           : [],
@@ -70,14 +70,14 @@ export const APP_CHECKS: Check[] = [
           {
             severity: 'warning',
             about: app.title,
-            what: `cron_restart (${cron}) restarts all ${online.length} instances at the same moment: clients are refused meanwhile`,
-            // PM2 forgets the job itself only when a process restarts under its id, which its own reload does not do.
+            what: `cron_restart (${cron}) restarts all ${online.length} instances at the same moment: meanwhile no process takes connections`,
+            // PM2 drops the job only when a process restarts under its id, which PM2's own reload does not do.
             type: [
               ...wordsOf(host, app).map((word) => `${shellLine('pm2', 'reload', word)} --cron-restart 0`),
               moduleAction('reload', app),
             ],
             ecosystem: { cron_restart: '0' },
-            say: `instead, in a crontab (crontab -e), one after the other: ${cron.split(/\s+/).slice(-5).join(' ')}  ${moduleAction('reload', app)}`,
+            say: `instead, restart one after the other from a crontab (crontab -e): ${cron.split(/\s+/).slice(-5).join(' ')}  ${moduleAction('reload', app)}`,
           },
         ];
       }),
@@ -95,7 +95,7 @@ export const APP_CHECKS: Check[] = [
             {
               severity: 'info',
               about: app.title,
-              what: 'has one instance: during a dump nobody answers, and it is not drained unless forced',
+              what: 'has one instance: no other one answers during a heap dump, and a drain needs force',
               ...(words[0] === app.name
                 ? { each: { words, line: (word) => `pm2 scale ${word} 2` } }
                 : { ecosystem: { instances: 2 }, say: 'then pm2 delete it, and pm2 start ecosystem.config.js' }),
@@ -105,10 +105,10 @@ export const APP_CHECKS: Check[] = [
           {
             severity: 'info',
             about: app.title,
-            what: 'runs as a single process in fork mode: clients are refused while it restarts, and during a dump nobody answers',
+            what: 'runs as a single process in fork mode: no other one takes connections while it restarts, or answers during a heap dump',
             ecosystem: { exec_mode: 'cluster', instances: 2 },
-            // PM2 changes neither in a process that it has; the file starts what is missing, and restarts the rest of it.
-            say: `if it may run twice: after that ${words.map((word) => `pm2 delete ${shellWord(word)}`).join(' && ')} && pm2 start ecosystem.config.js${/[\s,]/.test(app.name) ? '' : ` --only ${shellWord(app.name)}`}`,
+            // PM2 changes neither mode nor count of an app that it has. After the delete, the file starts the app anew.
+            say: `if the app can run twice: change the file, then ${words.map((word) => `pm2 delete ${shellWord(word)}`).join(' && ')} && pm2 start ecosystem.config.js${/[\s,]/.test(app.name) ? '' : ` --only ${shellWord(app.name)}`}`,
           },
         ];
       }),

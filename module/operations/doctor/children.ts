@@ -1,11 +1,11 @@
-// Children that work for their app: PM2 ends them together with it, before it has finished what it needs them for.
+// Finds child processes that work for their app. PM2 ends them together with the app, whose last requests may still need them.
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ageMs, readLink, readStat, read as readText } from '../../../shared/linux/proc.ts';
 import { byApp, type Check, type Found } from './finding.ts';
 import { moduleAction, reloadWith } from './lines.ts';
 
-/** A child that is younger may be a command that is over in a moment. */
+/** A younger child may be a command that ends in a moment. */
 const AT_WORK_MS = 2_000;
 
 export const CHILDREN_CHECK: Check = {
@@ -21,10 +21,10 @@ export const CHILDREN_CHECK: Check = {
         {
           severity: 'warning',
           about: app.title,
-          what: `has ${found.length === 1 ? 'a child process' : `${found.length} child processes`} (${named(found)}): PM2 ends them at the same moment as the app (treekill), so what it cannot answer without them fails when PM2 reloads, restarts or stops it`,
+          what: `has ${found.length === 1 ? 'a child process' : `${found.length} child processes`} (${named(found)}): PM2 ends them at the same moment as the app (treekill), so requests that need them fail when PM2 reloads, restarts or stops the app`,
           each: reloadWith(host, app, '--no-treekill'),
           ecosystem: { treekill: false },
-          say: `then the app ends them: what it has forked ends when it exits, other programs need to be told. Nothing is lost as it is, either, by: ${moduleAction('reload', app)}`,
+          say: `then the app has to end them itself: what it has forked exits with it, other programs do not. Without that change, this reload loses nothing: ${moduleAction('reload', app)}`,
         },
       ];
     });
@@ -36,7 +36,7 @@ interface Child {
   name: string;
 }
 
-/** By the parent's pid: those that it talks to, by a channel of Node's or by pipes. */
+/** By the parent's pid: the children that it talks to, over Node's IPC channel or over pipes. */
 function childrenAtWork(): Map<number, Child[]> {
   const children = new Map<number, Child[]>();
   for (const entry of readdirSync('/proc')) {
@@ -57,7 +57,7 @@ function isTalkedTo(pid: number): boolean {
   return hasChannel === true || /^(socket|pipe):/.test(readLink(`/proc/${pid}/fd/0`) ?? '');
 }
 
-/** The script of an interpreter, else the program. */
+/** The script if the program is an interpreter, else the program. */
 function nameOf(pid: number): string {
   const line = Buffer.from(readText(`/proc/${pid}/cmdline`) ?? '', 'latin1').toString();
   const [program = '', ...words] = line.split('\0').filter(Boolean);

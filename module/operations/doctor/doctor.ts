@@ -1,4 +1,4 @@
-// `pm2-ops doctor`: what is wrong, and the line to type. Looks only at what can be known cheaply, and changes nothing.
+// `pm2-ops doctor`: says what is wrong and which line to type. Its checks are cheap and change nothing.
 
 import type { DoctorReply } from '../../../contract/commandMessages.ts';
 import type { Finding } from '../../../contract/finding.ts';
@@ -12,18 +12,18 @@ import { HOST_CHECKS } from './host.ts';
 import { PROCESS_CHECKS } from './processes.ts';
 
 const CHECKS: Check[] = [...HOST_CHECKS, ...PROCESS_CHECKS, CHILDREN_CHECK, ...APP_CHECKS];
-/** So many are named of the apps that a finding is about. */
+/** How many of the apps that a finding is about it names. */
 const SHOWN = 3;
 const ORDER = ['error', 'warning', 'info'] as const;
 
-/** Runs every check. */
+/** Runs every check. A check that fails becomes a finding. */
 export async function examine(host: Host): Promise<DoctorReply> {
   const findings: Finding[] = [];
   for (const { name, look } of CHECKS) {
     try {
       findings.push(...grouped(await look(host)).map((group) => findingOf(name, group)));
     } catch (error) {
-      const what = `this could not be checked: ${(error as Error).message}`;
+      const what = `this check failed: ${(error as Error).message}`;
       findings.push(findingOf(name, [{ severity: 'warning', what, type: ['pm2 logs pm2-ops --lines 50 --nostream'] }]));
     }
   }
@@ -40,7 +40,7 @@ export async function examine(host: Host): Promise<DoctorReply> {
 
 type Group = [Found, ...Found[]];
 
-/** Those of one check that say the same of several apps or processes. */
+/** Puts findings of one check together that say the same of several apps or processes. */
 function grouped(found: readonly Found[]): Group[] {
   const groups = new Map<string, Group>();
   for (const each of found) {
@@ -71,7 +71,7 @@ function findingOf(check: string, group: Group): Finding {
     ...(subjects.length > 0 ? { about: few(subjects) } : {}),
     subjects,
     what,
-    // A line break of an app's would look like a line of ours.
+    // A line break in an app's name would look like a line of doctor's.
     fix: fix.map(printable).join('\n'),
     commands,
     ...(ecosystem ? { ecosystem } : {}),
@@ -88,7 +88,7 @@ function linesFor(words: string[], line: (word: string) => string): string[] {
   return [`for app in ${words.join(' ')}; do ${line('"$app"')}; done`];
 }
 
-/** `kill_timeout: 6000, node_args: ['--import', '/x']`, as one writes it into the file. */
+/** `kill_timeout: 6000, node_args: ['--import', '/x']`, as a person writes it in an ecosystem file. */
 function literal(settings: Record<string, unknown>): string {
   const entries = Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
   return entries.join(', ').replaceAll(/"([^"'\\]*)"/g, "'$1'");

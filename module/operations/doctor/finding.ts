@@ -1,58 +1,59 @@
-// What `doctor` finds, and what it finds it with.
+// What doctor's checks look at, and what they find.
 
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
 import type { Severity } from '../../../contract/finding.ts';
 import type { Settings } from '../../../contract/settings.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 
-/** What to do about it; tests follow it to the letter, and then it is gone. */
+/** What to do about a finding. Tests follow it to the letter and see the finding gone. */
 export interface Remedy {
   /** Lines for a shell. */
   type?: string[];
-  /** A line for each app or process that it is about. */
+  /** A line for each app or process that the finding is about. */
   each?: Each;
+  /** Settings to write into the ecosystem file. */
   ecosystem?: Record<string, unknown>;
-  /** What no command does, or what to know before. */
+  /** What no command does, or what to know before typing one. */
   say?: string;
 }
 
 export interface Each {
-  /** As PM2's commands take it; several where they take the app by no name, but by its ids. */
+  /** The app or process as PM2's commands take it: several ids if they cannot take the app's name. */
   words: string[];
-  /** @param word ready for a shell */
+  /** @param word one of `words`, quoted for a shell */
   line(word: string): string;
 }
 
-/** Findings of one check that differ in `about` alone are told as one. */
+/** A finding of one app or process. Doctor merges those of one check that differ only in `about`. */
 export interface Found extends Remedy {
   severity: Severity;
   about?: string;
   what: string;
 }
 
-/** What the checks look at, gathered once. */
+/** What all checks look at, gathered once. */
 export interface Host {
   fleet: Fleet;
   members: Member[];
   settings: Settings;
-  /** Lines about settings that were refused. */
+  /** Lines about the settings that the module has refused. */
   refused: string[];
   /** `$PM2_HOME/pm2-ops`. */
   folder: string;
-  /** The file by which an app loads the agent itself; it stays where it is when the module is upgraded or uninstalled. */
+  /** The file with which an app loads the agent itself; it stays when the module is upgraded or uninstalled. */
   agentFile: string;
-  /** The file in which PM2 keeps the settings. */
+  /** The file in which PM2 keeps the module's settings. */
   settingsFile: string;
-  /** Versions of PM2 and of the Node that runs this module. */
+  /** The versions of PM2 and of the Node that runs this module. */
   pm2: string;
   node: string;
-  /** By pid: for how many milliseconds an event loop has not answered. */
+  /** By pid: for how many milliseconds its event loop has not answered. */
   blocked: Map<number, number>;
-  /** By pid: what the agent says, of those that answer. */
+  /** By pid: the status of each process whose agent answers. */
   statuses: Map<number, OpsStatus>;
 }
 
-/** The part of `ops-status` that is looked at. */
+/** The part of `ops-status` that the checks read. */
 export interface OpsStatus {
   heapUsed: number;
   rss: number;
@@ -62,13 +63,13 @@ export interface OpsStatus {
   keepAliveTimeoutMs: number;
 }
 
-/** One thing to look for. Throws nothing that matters: a check that fails is said to have failed. */
+/** One thing to look for. It may throw: doctor then says that the check has failed. */
 export interface Check {
   name: string;
   look(host: Host): Found[] | Promise<Found[]>;
 }
 
-/** For a finding about one process. */
+/** The subject of a finding about one process. */
 export function about({ process }: Member): string {
   return `${titleOf(process)} (id ${process.pmId})`;
 }
@@ -82,7 +83,7 @@ export interface AppInstances {
   instances: [Member, ...Member[]];
 }
 
-/** Processes by their app. */
+/** Groups processes by their app. */
 export function byApp(members: readonly Member[]): AppInstances[] {
   const apps = new Map<App, AppInstances>();
   for (const member of members) {

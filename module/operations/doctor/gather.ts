@@ -1,4 +1,4 @@
-// `pm2 trigger pm2-ops doctor`: gathers what the checks look at, once.
+// Gathers once what doctor's checks look at.
 import type { DoctorReply } from '../../../contract/commandMessages.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
 import { askOpsStatus } from '../../agents/askOpsStatus.ts';
@@ -7,7 +7,7 @@ import type { Responsiveness } from '../../fleet/responsiveness.ts';
 import { examine } from './doctor.ts';
 import type { Host, OpsStatus } from './finding.ts';
 
-/** How long an agent may take to say how it is, in milliseconds. */
+/** How long an agent may take to answer. */
 const STATUS_WITHIN_MS = 2_000;
 
 export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuses'> {
@@ -15,7 +15,7 @@ export interface DoctorParts extends Omit<Host, 'members' | 'blocked' | 'statuse
   responsiveness: Responsiveness;
 }
 
-/** Examines the host, the module and every process. Settles within some seconds. */
+/** Examines the host, the module and every process. Settles within seconds. */
 export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts): Promise<DoctorReply> {
   const members = known.fleet.members();
   const blocked = await responsiveness.blocked(members);
@@ -37,7 +37,7 @@ async function statusOf(calls: AgentCalls, { process, state }: Member): Promise<
   const { servers, memory } = status;
   const listening = servers.filter(({ listening }) => listening);
   const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
-  // One that listens for its own children alone serves nobody.
+  // A process that listens only for its own children has no clients.
   const serves = state !== 'no-server' && listening.length > 0;
   return [process.pid, { ...memory, serves, keepAliveTimeoutMs }];
 }

@@ -15,9 +15,9 @@ const OLDEST_NODE = 20;
 const NEWEST_NODE = 26;
 const OLDEST_PM2 = 5;
 const NEWEST_PM2 = 7;
-/** Less room than this for dumps, in bytes, is little. */
+/** Doctor warns below this much free disk, in bytes. */
 const LITTLE_DISK = 512 * 2 ** 20;
-/** Size of a dump for each byte of used heap (as the agent reckons). */
+/** The agent's estimate: bytes of a dump for each byte of used heap. */
 const FILE_PER_HEAP_BYTE = 2.5;
 
 export const HOST_CHECKS: Check[] = [
@@ -69,7 +69,7 @@ export const HOST_CHECKS: Check[] = [
           return [
             {
               severity: /[*?]/.test(pattern) ? 'info' : 'warning',
-              what: `${NAME}:${key} names ${JSON.stringify(pattern)}, and no app is called that${areSeveral ? ': commas separate names, not spaces' : ''}`,
+              what: `${NAME}:${key} names ${JSON.stringify(pattern)}, but no app has that name${areSeveral ? ': commas separate names, not spaces' : ''}`,
               type:
                 rest.length > 0 ? [shellLine('pm2', 'set', `${NAME}:${key}`, rest.join(','))] : unset(`${NAME}:${key}`),
             },
@@ -89,7 +89,7 @@ export const HOST_CHECKS: Check[] = [
       if (have >= need) return [];
       const own = sizeOf(dumps);
       const severity = have < largest * FILE_PER_HEAP_BYTE ? 'error' : 'warning';
-      const what = `the disk of ${dumps} has ${mb(have)} free, and ${mb(need)} are to be; a dump of the largest heap here needs about ${mb(largest * FILE_PER_HEAP_BYTE)}`;
+      const what = `the disk of ${dumps} has ${mb(have)} free; ${mb(need)} are advisable. A dump of the largest heap here needs about ${mb(largest * FILE_PER_HEAP_BYTE)}`;
       if (have + own < need)
         return [
           {
@@ -104,7 +104,7 @@ export const HOST_CHECKS: Check[] = [
           severity,
           what,
           type: [`ls -lh ${shellWord(dumps)}`, `rm ${shellWord(dumps)}/*.heapsnapshot*`],
-          say: `between the two: copy what is still needed; all dumps together take ${mb(own)}`,
+          say: `before the rm, copy the dumps that you still need; all dumps together take ${mb(own)}`,
         },
       ];
     },
@@ -121,7 +121,7 @@ export const HOST_CHECKS: Check[] = [
         : isLimited()
           ? `the kernel lets this user read no other process's memory (ptrace_scope ${scope()})`
           : 'this Node is stripped of its symbols';
-      // Other programs are left alone anyway.
+      // pm2-ops leaves other programs alone on every kernel.
       const left = host.members.filter(
         ({ process, attachment }) =>
           process.status === 'online' &&
@@ -134,7 +134,7 @@ export const HOST_CHECKS: Check[] = [
           about: about(member),
           what: isElsewhere
             ? why
-            : `${why}: whether an app has its own SIGUSR1 handler cannot be seen, so each process is signalled once in its life`,
+            : `${why}: pm2-ops cannot see whether an app has its own SIGUSR1 handler, so it signals each process only once`,
           ...loadAgent(host, member),
         }),
       );
@@ -142,17 +142,17 @@ export const HOST_CHECKS: Check[] = [
   },
 ];
 
-/** Older than what is supported? */
+/** Is this version of Node older than pm2-ops supports? */
 export function isOld(nodeVersion: string | undefined): boolean {
   return nodeVersion !== undefined && major(nodeVersion) < OLDEST_NODE;
 }
 
-/** `pm2 unset` alone does not restart the module, as `pm2 set` does (PM2's lib/API/Configuration.js). */
+/** The lines that unset a setting. Unlike `pm2 set`, `pm2 unset` does not restart the module (lib/API/Configuration.js). */
 export function unset(key: string): string[] {
   return [`pm2 unset ${key}`, `pm2 restart ${NAME}`];
 }
 
-/** Bytes in the files of a folder. */
+/** The size of all files in a folder, in bytes. */
 function sizeOf(folder: string): number {
   if (!existsSync(folder)) return 0;
   const sizes = readdirSync(folder).map((name) => lstatSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0);
@@ -180,7 +180,7 @@ function major(version: string): number {
   return Number.parseInt(version.replace(/^v/, ''), 10);
 }
 
-/** What others can read or enter: dumps hold secrets. */
+/** Finds files and folders that other users can read or enter: dumps contain secrets. */
 function openFiles(folder: string): Found[] {
   const names = readdirSync(folder, { recursive: true }).map(String);
   const open = ['', ...names].filter((name) => {
@@ -195,13 +195,13 @@ function openFiles(folder: string): Found[] {
   return [
     {
       severity: 'error',
-      what: `other users can read or enter ${which}${open.length > 3 ? ` and ${open.length - 3} more` : ''}; dumps hold secrets`,
+      what: `other users can read or enter ${which}${open.length > 3 ? ` and ${open.length - 3} more` : ''}; dumps contain secrets`,
       type: [`chmod -R go-rwx ${shellWord(folder)}`],
     },
   ];
 }
 
-/** Yama's limit on looking into processes that one has not started. */
+/** Yama's limit: above 0, a user may not read the memory of processes that are not its children. */
 function scope(): number {
   return Number(readText('/proc/sys/kernel/yama/ptrace_scope') ?? 0);
 }

@@ -1,4 +1,4 @@
-// Inspectors that are open in what PM2 manages and its children, and whoever else has the port that a live attach needs.
+// Finds open inspectors in managed processes and their children, and other programs on the port that a live attach needs.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wasToldToInspect } from '../../../shared/linux/nodeOptions.ts';
 import { childrenOf, read as readText } from '../../../shared/linux/proc.ts';
@@ -8,7 +8,7 @@ import { about, type Found, type Host } from './finding.ts';
 import { forProcess } from './lines.ts';
 
 const INSPECTOR_PORT = 9229;
-/** An attach that is under way just now has closed its inspector after so many milliseconds. */
+/** An attach that is under way closes its inspector within this time. */
 const UNDER_WAY_MS = 1_500;
 const LOOK_AGAIN_MS = 100;
 
@@ -27,14 +27,14 @@ export async function lookForInspectors({ settings, members }: Host): Promise<Fo
       found.push({
         severity: told ? 'warning' : 'error',
         about: about(member),
-        what: `${who} is open on port ${open.port}${told ? ', as it was started' : ''}: every user of this host can run code as that process${meanwhile}`,
+        what: `${who} is open on port ${open.port}${told ? ' (--inspect)' : ''}: every user of this host can run code as that process${meanwhile}`,
         ...(told
           ? {
-              say: 'end the debugging session, or start it without --inspect: PM2 forgets an option of Node only with the app (pm2 delete it, then pm2 start ecosystem.config.js)',
+              say: 'end the debugging session, or start the app without --inspect: PM2 keeps options of Node until the app is deleted (pm2 delete it, then pm2 start ecosystem.config.js)',
             }
           : {
               each: forProcess(member, (word) => `pm2 restart ${word}`),
-              say: 'unless it is a debugging session: end that',
+              say: 'if it is a debugging session, end that instead',
             }),
       });
     }
@@ -53,7 +53,7 @@ export async function lookForInspectors({ settings, members }: Host): Promise<Fo
   return found;
 }
 
-/** An inspector that is not ours of this moment. */
+/** The open inspector of a process; null if there is none, or if an attach of ours has opened it and closes it again. */
 async function staysOpen(pid: number) {
   const open = await openInspectorOf(pid);
   if (!open) return null;
@@ -64,7 +64,7 @@ async function staysOpen(pid: number) {
   return open;
 }
 
-/** A process and all below it. */
+/** A process and all its descendants. */
 function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)];
 }

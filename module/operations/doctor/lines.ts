@@ -1,5 +1,5 @@
-// The lines that doctor has somebody type. Each takes effect in processes that run: an ecosystem file alone changes nothing, and
-// `pm2 reload NAME` does not read it again (PM2's lib/API.js, `_operate`), but takes options of its own.
+// The lines that doctor tells a person to type. Each takes effect in running processes. A changed ecosystem file alone does not:
+// `pm2 reload NAME` does not read the file again (PM2's lib/API.js, `_operate`), but it takes options.
 import { appOf, titleOf } from '../../../contract/app.ts';
 import { NAME } from '../../../contract/names.ts';
 import { isNameForPm2, shellLine, shellWord } from '../../../shared/text/shell.ts';
@@ -8,14 +8,14 @@ import type { ManagedProcess } from '../../pm2/managedProcess.ts';
 import { uidOf } from '../../state/state.ts';
 import type { AppInstances, Each, Host, Remedy } from './finding.ts';
 
-/** An app as PM2's commands take it: its name, and its ids where the name is not its alone or none for PM2. */
+/** An app as PM2's commands take it: its name, or its ids if apps share the name or PM2 cannot take it. */
 export function wordsOf({ members }: Host, { app, name, instances }: AppInstances): string[] {
   const isShared = members.some(({ process }) => process.name === name && appOf(process) !== app);
   if (isNameForPm2(name) && !isShared) return [name];
   return instances.flatMap(({ process }) => (typeof process.pmId === 'number' ? String(process.pmId) : []));
 }
 
-/** `pm2 reload web --kill-timeout 6000`: for an app with all its instances. */
+/** `pm2 reload web --kill-timeout 6000`, for all instances of an app. */
 export function reloadWith(host: Host, app: AppInstances, ...options: string[]): Each {
   return {
     words: wordsOf(host, app),
@@ -33,10 +33,10 @@ export function moduleAction(action: string, { instances }: AppInstances): strin
   return shellLine('pm2', 'trigger', NAME, action, `app=${titleOf(instances[0].process)}`);
 }
 
-/** Has it run on the Node that runs this module. */
+/** Has a process run on the Node that runs this module. */
 export function newerNode(member: Member): Remedy {
   const { execPath } = process;
-  // In cluster mode the daemon's own Node runs it.
+  // In cluster mode, the daemon's own Node runs it.
   if (member.process.mode === 'cluster') return { type: ['pm2 update'], say: 'with a newer Node as `node`' };
   return {
     each: forProcess(member, (word) => `pm2 restart ${word} --interpreter ${shellWord(execPath)}`),
@@ -44,7 +44,7 @@ export function newerNode(member: Member): Remedy {
   };
 }
 
-/** Has the app load the agent itself, so that no inspector is needed: in its options, beside those that it has. */
+/** Has the app load the agent itself, by an option of Node, so that pm2-ops needs no inspector. Keeps the app's other options. */
 export function loadAgent({ agentFile }: Host, member: Member): Remedy {
   // Another user's process cannot read a file in this user's PM2_HOME, and would not start.
   if (uidOf(member.process.pid) !== process.geteuid?.()) {
@@ -55,7 +55,7 @@ export function loadAgent({ agentFile }: Host, member: Member): Remedy {
     };
   }
   const node_args = [...withoutAgent(member.process.nodeArgs ?? []), '--import', agentFile];
-  // PM2 takes the option apart at its spaces.
+  // PM2 splits --node-args at spaces, so a path with spaces works only in a file.
   if (node_args.some((option) => /\s/.test(option)))
     return { ecosystem: { node_args }, say: 'then: pm2 reload ecosystem.config.js' };
   const value = shellWord(node_args.join(' '));
@@ -65,7 +65,7 @@ export function loadAgent({ agentFile }: Host, member: Member): Remedy {
   };
 }
 
-/** Does it load the agent itself, by its options? */
+/** Do its options of Node load the agent? */
 export function loadsAgent({ nodeArgs = [] }: ManagedProcess): boolean {
   return nodeArgs.some(isAgent);
 }

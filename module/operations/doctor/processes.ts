@@ -12,18 +12,18 @@ import { about, byApp, type Check, type Found, type Host, type Remedy } from './
 import { isOld, unset } from './host.ts';
 import { forProcess, loadAgent, newerNode, reloadWith, wordsOf } from './lines.ts';
 
-/** A process is in PM2's list within this many milliseconds of its start, the outgoing ones of a reload all the time. */
+/** PM2 may not list a younger process yet. */
 const STARTED_MS = 10_000;
-/** PM2 calls an app with wait_ready online when it is ready, or listen_timeout is over: what it says then is heard in these milliseconds. */
+/** PM2 calls an app with wait_ready online once it sends ready, which the module then hears within this time. */
 const SETTLED_MS = 2_000;
-/** Memory that a dump needs for each byte of used heap (as the agent reckons). */
+/** The agent's estimate: bytes of memory that a dump needs for each byte of used heap. */
 const MEMORY_PER_HEAP_BYTE = 12;
 
-/** A process that is not attached, for now or for good: what it means, by code; without an entry it can load the agent itself. */
+/** By the code of an attach outcome: how bad it is, and what to do. For other codes, the app can load the agent itself. */
 const UNATTACHED: Record<string, (host: Host, member: Member) => Pick<Found, 'severity'> & Remedy> = {
-  'not-node': () => ({ severity: 'info', say: 'nothing: it is left alone' }),
-  excluded: () => ({ severity: 'info', type: unset(`${NAME}:exclude`), say: 'if that was not meant' }),
-  'not-included': () => ({ severity: 'info', type: unset(`${NAME}:include`), say: 'if that was not meant' }),
+  'not-node': () => ({ severity: 'info', say: 'nothing to do: pm2-ops leaves it alone' }),
+  excluded: () => ({ severity: 'info', type: unset(`${NAME}:exclude`), say: 'if you did not mean that' }),
+  'not-included': () => ({ severity: 'info', type: unset(`${NAME}:include`), say: 'if you did not mean that' }),
   detached: (_host, member) => ({
     severity: 'info',
     each: forProcess(member, (word) => `pm2 trigger ${NAME} attach id=${word}`),
@@ -35,13 +35,13 @@ const UNATTACHED: Record<string, (host: Host, member: Member) => Pick<Found, 'se
   paused: () => ({ severity: 'warning', say: 'end the debugging session' }),
 };
 
-/** It will be attached, or gone, by itself. */
+/** Codes after which the module tries again by itself. */
 const TRIED_AGAIN = new Set([
   ...['busy', 'new', 'booting', 'reloading', 'dumping', 'left', 'gone', 'unwanted', 'closing', 'connection'],
   ...['wrong-peer', 'lock-held', 'internal'],
 ]);
 
-/** What is wrong is with the module: its log says more. */
+/** Codes of failures in the module; its log says more. */
 const IN_THE_LOG = new Set(['script-failed', 'no-guard', 'no-journal']);
 
 export const PROCESS_CHECKS: Check[] = [
@@ -65,7 +65,7 @@ export const PROCESS_CHECKS: Check[] = [
           about: app.title,
           what: 'PM2 has given up starting it',
           type: words.flatMap((word) => [`pm2 logs ${word} --err --lines 50 --nostream`, `pm2 restart ${word}`]),
-          say: 'between the two: repair what its log says',
+          say: 'before the restart, repair what its log shows',
         };
       }),
   },
@@ -74,19 +74,19 @@ export const PROCESS_CHECKS: Check[] = [
     look: (host) =>
       host.members.flatMap((member): Found[] => {
         const { attachment, process } = member;
-        // What does not run has nothing to be attached to, whatever PM2 calls it.
+        // The module cannot attach to a process that does not run.
         if (attachment.is === 'attached' || process.status !== 'online' || host.blocked.has(process.pid)) return [];
-        // What to do about a wrapper of the app is said below; an agent in it would help nobody.
+        // The check `wrapper` says what to do about a wrapper; an agent in it would see none of the app.
         if (realProcessOfMember(member)?.is === 'wrapper') return [];
         const { code, reason } = attachment;
-        // `versions` says it.
+        // The check `versions` says it.
         if (code === 'old-node' && isOld(process.nodeVersion)) return [];
         const remedy: Pick<Found, 'severity'> & Remedy = TRIED_AGAIN.has(code)
-          ? { severity: 'info', say: 'nothing: it is tried again' }
+          ? { severity: 'info', say: 'nothing to do: pm2-ops tries again' }
           : IN_THE_LOG.has(code)
             ? { severity: 'warning', type: [`pm2 logs ${NAME} --lines 50 --nostream`] }
             : isConfined(process)
-              ? { severity: 'info', say: 'nothing: what is started with --permission is left alone' }
+              ? { severity: 'info', say: 'nothing to do: pm2-ops leaves a process with --permission alone' }
               : (UNATTACHED[code]?.(host, member) ?? { severity: 'warning', ...loadAgent(host, member) });
         return [{ about: about(member), what: `is not attached: ${reason}`, ...remedy }];
       }),
@@ -98,7 +98,7 @@ export const PROCESS_CHECKS: Check[] = [
         const real = realProcessOfMember(member);
         if (!real) return [];
         const severity = real.is === 'primary' ? 'info' : 'warning';
-        const what = whyNot(real.is === 'primary' ? 'a drain' : 'whatever pm2-ops does', real);
+        const what = whyNot(real.is === 'primary' ? 'a drain' : 'every action', real);
         return [{ severity, about: about(member), what, say: insteadOf(real, member.process.name) }];
       }),
   },
@@ -115,8 +115,8 @@ export const PROCESS_CHECKS: Check[] = [
           {
             severity: 'warning',
             about: about(member),
-            what: `a server of it listens on ${address} outside of its main thread (in a worker thread or native code), where it cannot be drained: its requests are cut when PM2 ends the process`,
-            say: 'listen in the main thread and hand the work to the worker threads, or let PM2 start the file that listens as an app of its own',
+            what: `one of its servers listens on ${address} outside its main thread (in a worker thread or native code), where pm2-ops cannot drain it: PM2 cuts its requests when it ends the process`,
+            say: 'listen in the main thread and pass the work to worker threads, or let PM2 start the file that listens as an app of its own',
           },
         ];
       }),
@@ -128,7 +128,7 @@ export const PROCESS_CHECKS: Check[] = [
         const silent = app.instances.some(({ process: { waitReady, status, pmId, startedAt } }) => {
           const startedMs = startedAt - performance.timeOrigin;
           const ageMs = Date.now() - startedAt;
-          // Before this module it may have said it without our hearing it.
+          // An instance that started before this module may have sent `ready` before the module could hear it.
           if (!waitReady || status !== 'online' || startedMs <= 0 || ageMs < SETTLED_MS) return false;
           return (host.fleet.readyAt(pmId) ?? Number.NEGATIVE_INFINITY) < startedMs;
         });
@@ -137,9 +137,9 @@ export const PROCESS_CHECKS: Check[] = [
           {
             severity: 'warning',
             about: app.title,
-            what: 'wait_ready is on, and it never says ready: each start and reload waits for all of listen_timeout',
+            what: 'wait_ready is on, but the app never sends ready: each start and reload takes the whole listen_timeout',
             each: reloadWith(host, app),
-            say: "before: in the app, once it listens, process.send?.('ready'); or wait_ready: false in the ecosystem file, and then pm2 reload ecosystem.config.js",
+            say: "first, in the app, once it listens: process.send?.('ready'); or set wait_ready: false in the ecosystem file, then pm2 reload ecosystem.config.js",
           },
         ];
       }),
@@ -163,7 +163,7 @@ export const PROCESS_CHECKS: Check[] = [
             what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(process.maxMemoryRestart)}): heapdump refuses`,
             each: reloadWith(host, app, '--max-memory-restart', enough),
             ecosystem: { max_memory_restart: enough },
-            say: 'for the time of the dump; or ask for a leak-report, which needs no such room',
+            say: 'for the time of the dump; or use leak-report, which needs little memory',
           },
         ];
       }),
@@ -176,7 +176,7 @@ export const PROCESS_CHECKS: Check[] = [
         findUnlisted(app, listed)
           .filter((pid) => ageOf(pid) > STARTED_MS)
           .map((pid): Found => {
-            const what = `process ${pid} is one of its instances, and PM2 does not list it: it serves old code for ever`;
+            const what = `process ${pid} is one of its instances, but PM2 does not list it: it serves old code until someone ends it`;
             return { severity: 'error', about: title, what, type: [`kill ${pid}`] };
           }),
       );
@@ -184,16 +184,16 @@ export const PROCESS_CHECKS: Check[] = [
   },
 ];
 
-/** Where it stands still, and what ends that. */
+/** Shows where a process is blocked, and what ends that. */
 function unblock(member: Member): Remedy {
   const { pmId } = member.process;
   return {
     type: [`pm2 trigger ${NAME} stack id=${pmId}`, `pm2 restart ${pmId}`],
-    say: 'the second, should it not come back by itself',
+    say: 'type the second only if it does not recover by itself',
   };
 }
 
-/** Node with fewer rights: it may not read the agent's file either. */
+/** Was it started with --permission? Such a Node may not be able to read the agent's file either. */
 function isConfined({ nodeArgs = [] }: Member['process']): boolean {
   return nodeArgs.some((option) => /^--(experimental-)?permission$/.test(option));
 }
@@ -202,7 +202,7 @@ function mb(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MB`;
 }
 
-/** Since it was started, in milliseconds; 0 when it is gone. */
+/** How long a process has run, in milliseconds; 0 when it is gone. */
 function ageOf(pid: number): number {
   const stat = readStat(pid);
   return stat ? ageMs(stat.startTime) : 0;

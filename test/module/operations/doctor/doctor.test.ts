@@ -259,7 +259,7 @@ describe('pm2-ops doctor', () => {
     const clients = () => startLoad({ port: ports.get('kids')!, host: '127.0.0.1', clients: 16, pauseMs: 5 });
     let load: Load = clients();
     try {
-      const own = /Nothing is lost as it is, either, by: (.*)$/m.exec(finding.fix)?.[1] ?? '';
+      const own = /this reload loses nothing: (.*)$/m.exec(finding.fix)?.[1] ?? '';
       const { code, stderr } = await advice.paste(own);
       assert.equal(code, 0, `${own}: ${stderr}`);
       const drained = load.phase();
@@ -303,7 +303,7 @@ describe('pm2-ops doctor', () => {
       const file = join(dumps, 'web-0-1-20200101T000000000Z.heapsnapshot');
       writeFileSync(file, Buffer.alloc(200 * 2 ** 20));
       const finding = await advice.finding('disk');
-      assert.match(finding.what, /has 400 MB free, and 512 MB are to be/);
+      assert.match(finding.what, /has 400 MB free; 512 MB are advisable/);
       await advice.follow(finding);
       await advice.gone('disk');
     } finally {
@@ -372,7 +372,10 @@ describe('pm2-ops doctor on a Node without symbols', { skip: withoutStrip() }, (
       const port = await freePort();
       await pm2.startApp({ name: 'my app', script: app('http.cjs'), kill_timeout: 8000, env: { PORT: port } });
       const finding = await advice.finding('kernel', 'my app');
-      assert.match(finding.what, /stripped of its symbols: whether an app has its own SIGUSR1 handler cannot be seen/);
+      assert.match(
+        finding.what,
+        /stripped of its symbols: pm2-ops cannot see whether an app has its own SIGUSR1 handler/,
+      );
       await advice.follow(finding);
       await advice.gone('kernel');
       await untilAttached(pm2, 'my app');

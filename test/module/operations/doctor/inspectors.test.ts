@@ -58,6 +58,6 @@ describe('doctor and inspectors', () => {
       found.map(({ severity }) => severity),
       ['warning'],
     );
-    assert.match(found[0]?.what ?? '', new RegExp(`its inspector is open on port ${port}, as it was started`));
+    assert.match(found[0]?.what ?? '', new RegExp(`its inspector is open on port ${port} \\(--inspect\\)`));
   });
 });
