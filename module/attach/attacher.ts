@@ -1,6 +1,6 @@
-// Gets a script into a running Node process: opens its inspector by a signal, proves who is there, loads the script at a
-// moment when the app is idle, leaves, and sees the inspector closed. attempt.ts has the order of one attempt; the files beside
-// it have each step, and what keeps the promise that nothing stays open, whichever process dies on the way.
+// Gets a script into a running Node process: opens its inspector with a signal, proves which process answers, loads the script
+// while the app is idle, disconnects, and sees the inspector closed. attempt.ts has the order of one attempt. Each step is a file
+// beside it; journal.ts, guard.ts and lateProcesses.ts make sure that no inspector stays open, whichever process dies meanwhile.
 
 import type { StackView } from '../../contract/stackView.ts';
 import { isAlive } from '../../shared/linux/proc.ts';
@@ -16,25 +16,24 @@ const RECOVER_MS = 1000;
 const CLOSING_MS = 1000;
 
 export interface AttacherOptions extends ContextOptions {
-  /** Hears what became of a load for which `attach` had answered `blocked`. */
+  /** Gets the outcome of a load for which `attach` has answered `blocked`. */
   onLate?(pid: number, outcome: Attached | NotAttached): void;
 }
 
 export interface Attacher {
-  /** Loads a script into a process. Never throws. Attempts are made one after the other; one that finds its process
-   * blocked does not hold the next. */
+  /** Loads a script into a process. Never throws. Attempts run one after the other; a blocked process does not hold up the
+   * next attempt. */
   attach(pid: number, load: Load): Promise<Attached | NotAttached>;
-  /** Where a process is right now, also in the middle of a loop that never ends. Never throws, and answers within
-   * `LOOK_WITHIN_MS`. Where V8 cannot answer, the kernel's view does. */
+  /** Tells what a process executes right now, even inside an endless loop. Never throws, and answers within `LOOK_WITHIN_MS`:
+   * with the kernel's view if V8 cannot answer. */
   look(pid: number): Promise<StackView>;
-  /** To be called once, before the first attach: closes what a predecessor that died has left open. */
+  /** Closes the inspectors that a dead predecessor has left open. To be called once, before the first attach. */
   recover(): Promise<void>;
-  /** Ends within about a second: an attempt under way is finished or given up, a close that is still pending is left to the
-   * guard. */
+  /** Ends within about a second: finishes an attempt under way or gives it up, and leaves pending closes to the guard. */
   close(): Promise<void>;
 }
 
-/** An attacher of this module; it holds the journal of its state folder. */
+/** Creates the attacher of this module, which owns the journal in its state folder. */
 export function createAttacher(options: AttacherOptions): Attacher {
   const { context, stop } = createContext(options);
   const late = createLateProcesses(context, {
@@ -46,7 +45,7 @@ export function createAttacher(options: AttacherOptions): Attacher {
   return {
     async attach(pid, load) {
       try {
-        // Waiting for an idle moment takes long for busy processes: before their turn, and not at the others' expense.
+        // Waits for an idle moment before the turn: with a busy process that takes long, and other attempts would wait, too.
         const candidate = fitOrFail(pid);
         if (!late.get(pid)) await idleGate.pass(candidate);
         return await context.inTurn(() => attachInTurn(engine, candidate, load, idleGate));

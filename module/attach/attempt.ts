@@ -1,5 +1,5 @@
-// One attempt to attach, in order: wait for an idle moment, take the lock, signal, wait for the inspector, load through it, leave
-// and see it closed.
+// One attempt to attach, in order: wait for an idle moment, take the lock, signal, wait for the inspector, load through it,
+// disconnect, and see it closed.
 
 import { idleness } from '../../shared/linux/idleness.ts';
 import { isAlive } from '../../shared/linux/proc.ts';
@@ -41,11 +41,11 @@ export async function attachInTurn(
   const beganMs = performance.now();
   const late = engine.late.get(candidate.pid);
   if (late && same(late.watch.pending, candidate)) {
-    // It still has to answer the first signal: it gets no second one.
+    // The process has not answered the first signal yet, so it gets no second one.
     late.load = load;
     return blocked();
   }
-  // While it waited for its turn, it may have become another process, or one with its own handler.
+  // During the wait, another process may have taken the pid, or the app may have installed its own handler.
   const fit = fitOrFail(candidate.pid);
   const guardReady = engine.startGuard();
   await idleGate.pass(fit);
@@ -78,7 +78,7 @@ async function attachLocked(
   return loadThroughOwn(engine, pending, socket, load, beganMs);
 }
 
-/** Loads into a process whose inspector has opened after the attempt had ended. */
+/** Loads into a process whose inspector has opened only after the attempt. */
 export function loadLate(
   engine: Engine,
   pending: PendingClose,
@@ -88,7 +88,7 @@ export function loadLate(
   return loadThroughOwn(engine, pending, socket, load, performance.now());
 }
 
-/** What becomes of a process that was signalled and has not opened its inspector in time: it ended, or it is followed. */
+/** The outcome for a signalled process that has not opened its inspector in time. If it still runs, it is watched from now on. */
 export async function notOpened(engine: Engine, pending: PendingClose, load: Load | null): Promise<NotAttached> {
   if (!isAlive(pending)) {
     await engine.late.settle(pending);
@@ -98,7 +98,7 @@ export async function notOpened(engine: Engine, pending: PendingClose, load: Loa
   return blocked();
 }
 
-/** Another process of this user attaches. */
+/** The outcome while another process of this user attaches. */
 export function lockHeld(retryAfterMs: number): AttemptFailed {
   const holder = holderOfLock() ?? 'another process of this user';
   return new AttemptFailed(
@@ -108,7 +108,7 @@ export function lockHeld(retryAfterMs: number): AttemptFailed {
   );
 }
 
-/** Loads through the inspector that the signal has opened, leaves and closes it. */
+/** Loads through the inspector that the signal has opened, and closes it. */
 async function loadThroughOwn(
   engine: Engine,
   pending: PendingClose,
@@ -127,7 +127,7 @@ async function loadThroughOwn(
   return asNotAttached(failure);
 }
 
-/** Loads through an inspector that was open already, which stays open. */
+/** Loads through an inspector that was open already, and leaves it open. */
 function loadThroughForeign(
   engine: Engine,
   pid: number,

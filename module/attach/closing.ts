@@ -1,5 +1,5 @@
-// Closes the inspector that a signal has opened, and sees from outside that it is closed. The module does it after each attach;
-// its successor and the guard do it for a module that died.
+// Closes the inspector that a signal has opened, and checks from outside that it is closed. The module does so after each
+// attach; for a dead module, its successor and the guard do it.
 
 import { idleness } from '../../shared/linux/idleness.ts';
 import { expectedPort } from '../../shared/linux/nodeOptions.ts';
@@ -19,19 +19,19 @@ import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { PendingClose } from './journal.ts';
 
 const POLL_MS = 2;
-/** A healthy app closes within a few milliseconds; after this many its event loop is taken for blocked. */
+/** A healthy app closes its inspector within a few milliseconds; one that takes longer than this has a blocked event loop. */
 const ARMED_MS = 300;
 const CLOSED_NOW_MS = 200;
-/** An app that idles this long after the signal will not open an inspector any more. */
+/** An app that has idled this long after the signal does not open an inspector any more. */
 const VOID_MS = 1000;
-/** One that was closed before its event loop turned may open once more when it does: the app closes that itself, and we look
- * for it until the app was seen idle, or for this long. */
+/** An inspector that was closed while the event loop was blocked may open once more when the loop turns. The app then closes it
+ * itself; we watch until the app was seen idle, or for this long. */
 const REOPEN_MS = 2000;
-/** As VOID_MS, where an app that is blocked in the kernel may look idle. */
+/** As VOID_MS, on hosts where an app that is blocked in the kernel may look idle. */
 const VOID_UNCERTAIN_MS = 60_000;
 
-/** Sockets of a process that may be its inspector's: it listens there, has not done so before, and its own event loop
- * does not watch them. The likeliest first. */
+/** Sockets that may be a process's inspector: it listens there, did not do so before the signal, and its event loop does not
+ * watch them. The likeliest comes first. */
 export function inspectorSockets(
   { pid, inodes, loopFd }: Omit<PendingClose, 'startTime'>,
   listening: readonly Listener[] = listeners(pid),
@@ -40,7 +40,7 @@ export function inspectorSockets(
   const own = ownSockets(pid, new Set(fresh.map(({ inode }) => inode)));
   if (!own || own.size === 0) return [];
   const expected = expectedPort(pid);
-  // Which descriptor is its event loop can be told better at some moments than at others.
+  // /proc tells the event loop's descriptor only at some moments, so the one seen before the signal may have to do.
   const loop = idleness(pid).loopFd ?? loopFd;
   return fresh
     .flatMap((listener) => {
@@ -50,14 +50,14 @@ export function inspectorSockets(
     .sort((a, b) => Number(b.port === expected) - Number(a.port === expected));
 }
 
-/** Where to connect for a socket that listens. */
+/** The address at which to connect to a listening socket. */
 export function endpointOf({ host, port }: Listener): { host: string; port: number } {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };
   if (/^[0:]+$/.test(host)) return { host: '::1', port };
   return { host, port };
 }
 
-/** What the peer says about itself; null when it is another process than this one. */
+/** What the peer says about itself; null if it is not the process with this pid. */
 export async function prove(session: InspectorSession, pid: number, timeoutMs: number): Promise<Proof | null> {
   const proof = (await session.evaluate(PROOF, { timeoutMs })) as Partial<Proof> | undefined;
   const expected = readStatus(pid)?.innerPid;
@@ -66,17 +66,16 @@ export async function prove(session: InspectorSession, pid: number, timeoutMs: n
 }
 
 export type CloseResult =
-  /** It listens no more. */
   | 'closed'
-  /** It was closed before the app's event loop turned, which still has the signal's second message: Node asks both V8, to
-   * interrupt what runs, and the event loop to open the inspector (src/inspector_agent.cc, RequestIoThreadStart). */
+  /** It is closed, but the app's event loop was blocked and may open it once more: on the signal, Node asks both V8 and the
+   * event loop to open the inspector (src/inspector_agent.cc, RequestIoThreadStart). */
   | 'may-reopen'
-  /** What listens there is no inspector of this process. */
+  /** The socket is no inspector of this process. */
   | 'not-an-inspector'
-  /** Somebody is connected, or the app does not answer. */
+  /** A debugger is connected, or the app does not answer. */
   | 'open';
 
-/** Gets an inspector closed and sees that it is. `armed` when the app was told already and only has to be watched. */
+/** Closes an inspector and checks that it is closed. `armed`: the app was told to close it already, so only watch it. */
 export async function closeInspector(
   { pid, startTime }: PendingClose,
   socket: OwnListener,
@@ -90,7 +89,7 @@ export async function closeInspector(
   let forced = false;
   const done = () => (forced && isAlive({ pid, startTime }) ? 'may-reopen' : 'closed');
   for (let attempt = 0; performance.now() < deadline; attempt++) {
-    // Somebody's debugger has found it meanwhile: theirs until they leave.
+    // A person's debugger has connected meanwhile: wait until it disconnects.
     if (connectionsTo(pid, socket.port) > 0) {
       if (await closedWithin(50)) return done();
       continue;
@@ -99,7 +98,7 @@ export async function closeInspector(
       const session = await connect(endpointOf(socket), { timeoutMs: Math.max(50, deadline - performance.now()) });
       try {
         if (!(await prove(session, pid, ARMED_MS))) return 'not-an-inspector';
-        // The first time without holding the app at all, then at once: its event loop may be blocked for long.
+        // The first try does not hold the app. If that fails, the event loop is blocked, and only a forced close works.
         if (attempt === 0 && !armed) {
           await session.evaluate(armCloserExpression(socket), { timeoutMs: ARMED_MS, commandLineApi: true });
         } else {
@@ -117,9 +116,9 @@ export async function closeInspector(
   return isClosed() ? done() : 'open';
 }
 
-/** Watches one signalled process until its inspector was seen closed, or it is gone. */
+/** Watches one signalled process until its inspector was seen closed, or the process is gone. */
 export class CloseWatch {
-  /** Sockets that turned out to be something else. */
+  /** Sockets that are no inspector. */
   readonly #others = new Set<string>();
   #idleSinceMs: number | null = null;
   #seen: OwnListener | null = null;
@@ -127,39 +126,39 @@ export class CloseWatch {
 
   constructor(readonly pending: PendingClose) {}
 
-  /** The inspector's socket, if it is open by now. */
+  /** The inspector's socket; null while it is not open. */
   find(): OwnListener | null {
     const [socket] = inspectorSockets(this.pending).filter(({ inode }) => !this.#others.has(inode));
     if (socket) this.#seen = socket;
     return socket ?? null;
   }
 
-  /** A socket was asked, and is none. */
+  /** Records that a socket has answered, and is no inspector. */
   notAnInspector(socket: OwnListener): void {
     this.#others.add(socket.inode);
     if (this.#seen?.inode === socket.inode) this.#seen = null;
   }
 
-  /** Was it closed by force, so that another signal would open it at once? */
+  /** Did a forced close leave the signal's second message to the event loop? Another signal would then open it at once. */
   get mayReopen(): boolean {
     return this.#forcedMs !== null;
   }
 
-  /** It was closed by force just now. */
+  /** Records that the inspector was closed by force just now. */
   expectReopening(): void {
     this.#seen = null;
     this.#forcedMs = performance.now();
   }
 
-  /** Whether there is nothing to close any more, as far as looking can tell. To be called repeatedly. */
+  /** Is there nothing left to close, as far as /proc tells? To be called repeatedly. */
   isOver(): boolean {
     if (!isAlive(this.pending)) return true;
     if (this.find()) return false;
-    // It was open, and somebody has closed it.
+    // It was open and is not any more.
     if (this.#seen) return true;
-    // The signal reached it long ago, or was never sent: an idle app would have opened by now.
+    // An app that has idled for long opens no inspector any more: the signal was handled long ago, or never sent.
     const { idle, certain } = idleness(this.pending.pid);
-    // Idle, its event loop has had what was there for it.
+    // An idle event loop has handled the signal's second message.
     if (this.#forcedMs !== null) return (idle && certain) || performance.now() - this.#forcedMs >= REOPEN_MS;
     if (!idle) this.#idleSinceMs = null;
     else this.#idleSinceMs ??= performance.now();
@@ -167,7 +166,7 @@ export class CloseWatch {
     return this.#idleSinceMs !== null && performance.now() - this.#idleSinceMs >= voidMs;
   }
 
-  /** Closes it if it is open; true when there is nothing to close any more. */
+  /** Closes the inspector if it is open; true when there is nothing left to close. */
   async close(timeoutMs: number): Promise<boolean> {
     const socket = this.find();
     if (!socket) return this.isOver();

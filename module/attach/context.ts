@@ -1,4 +1,4 @@
-// What all parts of the attach engine share: the journal, the guard, the turn, and the named points of an attempt.
+// What all parts of the attach engine share: the journal, the guard, the queue of attempts, and the named points of an attempt.
 
 import { Guardian } from './guardian.ts';
 import { Journal } from './journal.ts';
@@ -9,11 +9,11 @@ import type { Script } from './script.ts';
 export interface Load extends Script {
   /** JSON. */
   argument: unknown;
-  /** Asked in the last moment before the signal: is it still to be loaded? */
+  /** Does the caller still want the load? Asked at the last moment before the signal. */
   isWanted?(): boolean;
 }
 
-/** The points of an attempt, in order. A module that dies at any of them leaves nothing open. */
+/** The points of an attempt, in order. A module that dies at any of them leaves no inspector open. */
 export type Step =
   | 'locked'
   | 'journaled'
@@ -29,9 +29,9 @@ export type Step =
   | 'closed';
 
 export interface ContextOptions {
-  /** Folder of the journal; made (0700) when it is missing. */
+  /** The folder of the journal; the attacher makes it (0700) if it is missing. */
   stateDir: string;
-  /** Path of the built guard. */
+  /** The path of the built guard. */
   guardScript: string;
   log(line: string): void;
   /** For tests: called at every point of an attempt. */
@@ -41,17 +41,17 @@ export interface ContextOptions {
 export interface Context {
   journal: Journal;
   guardian: Guardian;
-  /** Aborted when the module goes down. */
+  /** Aborted when the module shuts down. */
   stopping: AbortSignal;
   log(line: string): void;
   step(step: Step, pid: number): Promise<void>;
-  /** Runs attempts one after the other. Rejects for those whose turn comes when the module goes down. */
+  /** Runs attempts one after the other. Rejects an attempt whose turn comes after the module began to shut down. */
   inTurn<T>(attempt: () => Promise<T>): Promise<T>;
-  /** Starts the guard; the promise that it runs may be left alone. */
+  /** Starts the guard. The caller need not handle the promise. */
   startGuard(): Promise<void>;
 }
 
-/** The context of one attacher, and how to end it: resolves when the attempt that is last in line has ended. */
+/** Creates the context of one attacher. `stop` resolves when the last attempt in the queue has ended. */
 export function createContext(options: ContextOptions): { context: Context; stop(): Promise<unknown> } {
   const journal = new Journal(options.stateDir);
   const guardian = new Guardian(options.guardScript, journal.path);

@@ -1,8 +1,8 @@
-// The guard: a small process beside the module while it attaches. The module tells it which process is about to be signalled;
-// it waits until its pipe to the module ends. Where a close is pending then, the module has died in between: the guard closes
-// those inspectors and ends.
+// The guard: a small process beside the module while it attaches. The module tells it which process it is about to signal. The
+// guard waits until its pipe from the module ends. If a close is pending then, the module has died in between: the guard closes
+// those inspectors and exits.
 //
-// Told on standard input, a line each: `pending <pending close as JSON>`, `closed <pid>`.
+// The module writes lines to its standard input: `pending <pending close as JSON>`, `closed <pid>`.
 
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,21 +10,21 @@ import { CloseWatch } from './closing.ts';
 import { type PendingClose, pendingOfWorkers, readPending, same } from './journal.ts';
 import { acquireLock } from './lock.ts';
 
-/** How often it looks: at first, and for an app whose event loop is blocked for long. */
+/** How often the guard looks for an inspector to close: at first, and later, if the app's event loop stays blocked. */
 const POLL_MS = 10;
 const SLOW_POLL_MS = 250;
 const SLOW_AFTER_MS = 5000;
 const CLOSE_MS = 1000;
 const LOCK_MS = 2000;
-/** A process that is blocked for longer is left to the module's successor and its journal. */
+/** The guard leaves a process that is blocked for longer to the module's successor, which reads the journal. */
 const GIVE_UP_MS = 10 * 60_000;
 
 const [journalPath = ''] = process.argv.slice(2);
 const pendingByPid = new Map<number, PendingClose>();
 
-// PM2 signals the module's whole family when it stops it: that is the moment the guard is for.
+// PM2 also signals the module's children when it stops the module, which is when the guard has to work.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {});
-// The module that was to read "ready" may be gone.
+// The module that reads "ready" may be gone.
 process.stdout.on('error', () => {});
 
 const lines = createInterface({ input: process.stdin });
@@ -44,13 +44,13 @@ lines.on('close', () => {
 });
 process.stdout.write('ready\n');
 
-/** Workers of a cluster that were forked in the moment of the signal may have got it from their primary. */
+/** A primary may have passed the signal on to workers that it forked at that moment, so their inspectors are closed, too. */
 async function closeFamily(pending: PendingClose): Promise<void> {
   await closeWhenOpen(pending);
   await Promise.all(pendingOfWorkers(pending.pid).map(closeWhenOpen));
 }
 
-/** Closes one inspector as soon as it is there to be closed, and only while no module on this host attaches. */
+/** Closes one inspector as soon as it opens, while no module on this host attaches. */
 async function closeWhenOpen(pending: PendingClose): Promise<void> {
   const watch = new CloseWatch(pending);
   const beganMs = performance.now();
@@ -66,7 +66,7 @@ async function closeWhenOpen(pending: PendingClose): Promise<void> {
       }
     }
     const isSlow = elapsedMs > SLOW_AFTER_MS;
-    // The module's successor may have closed it.
+    // The journal tells whether the module's successor has closed it.
     if (isSlow && !readPending(journalPath).some((other) => same(other, pending))) return;
     await sleep(isSlow ? SLOW_POLL_MS : POLL_MS);
   }

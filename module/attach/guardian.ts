@@ -1,5 +1,5 @@
-// The module's side of the guard: starts it with the first signal of a batch, tells it of every pending close, and dismisses
-// it when it is idle.
+// The module's side of the guard: starts the guard with the first signal of a batch, tells it every pending close, and
+// dismisses it when it is idle.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -14,7 +14,7 @@ interface Running {
   pipe: Socket;
 }
 
-/** Has a guard run while a close is pending. */
+/** Keeps a guard running while a close is pending. */
 export class Guardian {
   readonly #script: string;
   readonly #journalPath: string;
@@ -24,14 +24,14 @@ export class Guardian {
 
   /**
    * @param script the built guard
-   * @param journalPath where the guard reads what the module's successor has closed
+   * @param journalPath the journal, in which the guard reads what the module's successor has closed
    */
   constructor(script: string, journalPath: string) {
     this.#script = script;
     this.#journalPath = journalPath;
   }
 
-  /** Starts it, if it is not running yet. Rejects when it does not come up. */
+  /** Starts the guard unless it runs. Rejects if it does not start. */
   async ready(): Promise<void> {
     this.#stayAwake();
     if (!this.#running) {
@@ -43,21 +43,21 @@ export class Guardian {
     await this.#running;
   }
 
-  /** Resolves when the guard has it in its pipe, so that it survives us from then on. */
+  /** Tells the guard a pending close. Once this resolves, the guard closes the inspector even if the module dies. */
   async watch(pending: PendingClose): Promise<void> {
     await this.ready();
     this.#pending.set(pending.pid, pending);
     await this.#tell(`pending ${JSON.stringify(pending)}\n`);
   }
 
-  /** There is no inspector of that process to be closed any more. */
+  /** Tells the guard that nothing is left to close in that process. */
   async unwatch(pid: number): Promise<void> {
     this.#pending.delete(pid);
     if (this.#running) await this.#tell(`closed ${pid}\n`).catch(() => {});
     this.#stayAwake();
   }
 
-  /** Ends the pipe: the guard leaves, or first closes what is still pending. */
+  /** Ends the pipe: the guard closes what is still pending, and exits. */
   dismiss(): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
@@ -101,11 +101,11 @@ export class Guardian {
       const output = child.stdout as Socket;
       output.once('data', () => {
         clearTimeout(timer);
-        // One that was killed leaves its pending closes to the next.
+        // A guard that was killed leaves its pending closes to the next one.
         for (const pending of this.#pending.values()) pipe.write(`pending ${JSON.stringify(pending)}\n`);
         resolve({ pipe });
       });
-      // Its output ends with it; the end of a process that is no child of ours is not told to us.
+      // The end of its output tells that it has exited: Node reports no exit of a process that is not our child.
       output.once('close', () => forget(new Error('the guard has ended')));
       child.unref();
       pipe.unref();
@@ -114,11 +114,11 @@ export class Guardian {
   }
 }
 
-/** Starts a process that is no child of ours: PM2 ends the module together with all its descendants, by SIGKILL in the
- * end. Where pid 1 is itself Node (PM2 in a container), orphans would stay zombies, so there it is our child. */
+/** Starts the guard as a process that is no child of ours, because PM2 ends the module together with all its descendants, with
+ * SIGKILL in the end. If pid 1 is Node itself (PM2 in a container), orphans would stay zombies, so there it is our child. */
 function launch(command: string[]): { child: ChildProcess; pipe: Socket } {
   const environment: NodeJS.ProcessEnv = { ...process.env };
-  // Made for the module, not for its guard.
+  // These are meant for the module, not for its guard.
   delete environment.NODE_OPTIONS;
   delete environment.NODE_CHANNEL_FD;
   const options = { cwd: '/', env: environment, detached: true } as const;

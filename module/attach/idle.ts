@@ -1,4 +1,4 @@
-// Waits for a moment in which an app has nothing to do, and decides what becomes of an app that never has one.
+// Waits until an app has nothing to do, and decides what to do with an app that never is idle.
 
 import { idleness } from '../../shared/linux/idleness.ts';
 import { isAlive, type ProcessId } from '../../shared/linux/proc.ts';
@@ -7,18 +7,18 @@ import { same } from './journal.ts';
 import { AttemptFailed, RETRY_SOON_MS } from './outcome.ts';
 import { type Fit, qualify } from './qualify.ts';
 
-/** How long to wait for an idle moment before the signal, and how often not to be put off. */
+/** How long to wait for an idle moment before the signal. */
 const IDLE_MS = 250;
 const IDLE_POLL_MS = 2;
 const MAX_BUSY_ATTEMPTS = 3;
 
 export interface IdleGate {
-  /** Resolves when a process is idle. Fails for one that never is, unless it was put off often enough: V8 runs our code in
-   * its loops, too. */
+  /** Resolves when a process is idle. Fails for a process that never is, until it was put off often enough: V8 can run our
+   * code in a busy process, too. */
   pass(process: Fit): Promise<void>;
 }
 
-/** The gate of one attacher: it remembers which processes it has put off. */
+/** Creates the gate of one attacher, which remembers the processes that it has put off. */
 export function createIdleGate(): IdleGate {
   const putOff = new Map<number, { id: ProcessId; count: number }>();
   return {
@@ -37,12 +37,12 @@ export function createIdleGate(): IdleGate {
   };
 }
 
-/** Whether a process is idle at one moment of that time. */
+/** Is a process idle at some moment within that time? */
 export function idleWithin(pid: number, timeoutMs: number): Promise<boolean> {
   return pollUntil(() => idleness(pid).idle, { everyMs: IDLE_POLL_MS, timeoutMs });
 }
 
-/** The process under a pid, if it may be signalled; fails an attempt otherwise. */
+/** The process under a pid. Fails the attempt if that process must not be signalled. */
 export function fitOrFail(pid: number): Fit {
   const answer = qualify(pid);
   if (answer.fit) return answer;

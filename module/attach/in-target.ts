@@ -1,7 +1,7 @@
-// The text that is evaluated inside an app: it proves who the peer is, finds out whether the app is in the middle of
-// something, loads the agent, and closes the inspector once nobody is connected to it. Written as text because a
-// function's own text would carry the helpers of whatever compiled it. It runs in a realm of its own, because an app may have
-// replaced any built-in of its realm, timers included, and would notice our calls of those.
+// The text that the module evaluates inside an app: it proves which process answers, finds out whether the app is in the middle
+// of something, loads the agent, and closes the inspector once no client is connected to it. It is written as text, because the
+// text of a compiled function would need the compiler's helpers. It runs in a realm of its own, because the app may have replaced
+// any built-in of its realm, timers included, and would notice our calls.
 
 import { AGENT_URL } from '../../contract/names.ts';
 import type { Endpoint } from './inspector.ts';
@@ -21,20 +21,24 @@ export const PROOF = `({
   builtin: typeof process.getBuiltinModule === 'function',
 })`;
 
-/** The outcome of a load, as JSON: it ran, or it failed, or the app cannot read the script's file, or the app was in the middle of
- * something (or that could not be told), or it is going to run in a turn of its own. */
+/** The outcome of a load, as JSON. */
 export type LoadOutcome =
+  /** The script ran. */
   | { value: unknown; heldMs: number }
   | { failed: string }
+  /** The app cannot read the script's file. */
   | { unread: true }
+  /** The app was in the middle of something. */
   | { busy: true }
+  /** The call stack does not tell whether it was. */
   | { opaque: true }
+  /** The script runs in a turn of its own, later. */
   | { pending: true };
 
-/** Nested calls of the evaluation itself where it counts: counter, what runs in our realm, what made it, script. */
+/** The evaluation's own frames on the counted stack: the counter, the body in our realm, the function around it, the script. */
 const OWN_FRAMES = 4;
 
-// Counts the call stack's frames by a thrown error. It is one of our realm, so nobody else formats it.
+// Counts the frames of the call stack with an error of our realm, which no code of the app formats.
 const COUNT_FRAMES = `function countFrames() {
   Error.stackTraceLimit = 10;
   Error.prepareStackTrace = function (_, sites) { return sites.length; };
@@ -46,8 +50,8 @@ const COUNT_FRAMES = `function countFrames() {
 }`;
 
 /**
- * Node's own timer, carrying whatever asynchronous context it is made in. Its class is had from the idle time of a socket,
- * which is inside Node: `setTimeout` may be a fake, under which the time never comes.
+ * Makes a timer of Node's own class, in the current asynchronous context. A socket's idle timeout reveals that class. The app's
+ * `setTimeout` may be a fake, under which time stands still. `detach` removes the asynchronous context from the timer.
  */
 const OWN_TIMERS = `function newTimer(run, ms) {
   try {
@@ -73,9 +77,9 @@ function detach(timer) {
 const CONSOLE_REQUIRE = "typeof require === 'function' ? require : null";
 
 /**
- * An expression that runs a function in a realm of its own, which is made for that, and returns what it returns.
- * @param body of the function; it has `require` (of Node's modules), `process`, `Buffer` and `realm`, and what is passed to it
- * @param passed one more argument, an expression in the app's realm, and its name
+ * An expression that makes a realm, runs a function in it, and returns its result.
+ * @param body the function's body; it can use `require` (of Node's modules), `process`, `Buffer`, `realm` and `passed.name`
+ * @param passed one more argument: an expression in the app's realm, and its name in the body
  */
 function inOwnRealm(body: string, passed = { name: 'nothing', expression: 'undefined' }): string {
   const code = `(function (require, process, Buffer, realm, ${passed.name}) {\n${body}\n})`;
@@ -89,7 +93,7 @@ function inOwnRealm(body: string, passed = { name: 'nothing', expression: 'undef
 })(${CONSOLE_REQUIRE})`;
 }
 
-/** Whether a socket table has a connection to a port: anything there but listening and what is only remembered. */
+/** Does a socket table have a connection to a port? Sockets that listen, and those in TIME_WAIT, are none. */
 const HAS_CONNECTION = `function hasConnection(table, port) {
   var suffix = ':' + ('000' + port.toString(16).toUpperCase()).slice(-4) + ' ';
   for (var at = table.indexOf(suffix); at >= 0; at = table.indexOf(suffix, at + 1)) {
@@ -100,13 +104,13 @@ const HAS_CONNECTION = `function hasConnection(table, port) {
   return false;
 }`;
 
-/** How long the app looks for the moment when nobody is connected any more, in milliseconds. */
+/** How long the app waits for the last connection to its inspector to end. */
 const CLOSER_MS = 2000;
 
-// Closing the inspector blocks the app for as long as anybody is connected to it. So the app itself waits, without
-// blocking, until nobody is, and closes it then; timers and reads of this neither block nor keep the app alive.
-// With `reopens` it waits for one that is closed now and will open once more. Its timers leave the request's context behind
-// in whose middle they may be set. Files are read by promises, since the app may have wrapped what takes a callback.
+// `inspector.close()` blocks the app while a client is connected. So the app polls until none is, and closes it then; these timers
+// and reads neither block the app nor keep it alive. With `reopens` it waits for an inspector that is closed now and will open
+// once more. Its timers are detached, because they may be set in the middle of a request. It reads files with promises, because
+// the app may have wrapped the functions that take a callback.
 const ARM_CLOSER = `function armCloser(port, table, reopens) {
   ${HAS_CONNECTION}
   ${OWN_TIMERS}
@@ -161,13 +165,13 @@ const ARM_CLOSER = `function armCloser(port, table, reopens) {
   again();
 }`;
 
-/** The kernel's table that shows connections to a socket: those to an IPv6 one are in the other, whatever they speak. */
+/** The kernel's table of connections to a socket: `tcp6` has all connections to an IPv6 socket, IPv4 clients included. */
 function tableOf({ host }: Endpoint): 'tcp' | 'tcp6' {
   return host.includes(':') ? 'tcp6' : 'tcp';
 }
 
-// What an app's asynchronous context leaves on whatever is created in it, such as a timer: a store (Node 20, 22) or a frame
-// (24 on). An empty call stack does not mean that there is none: V8 keeps it between two microtasks of the same request.
+// Tells whether a timer carries an asynchronous context of the app: a store (Node 20, 22) or a frame (from 24 on). An empty call
+// stack is not enough, because V8 keeps the context between two microtasks of the same request.
 const CARRIES = `function carries(timer) {
   return Object.getOwnPropertySymbols(timer).some(function (symbol) {
     return /^(kResourceStore|kAsyncContextFrame)$/.test(symbol.description) && timer[symbol] !== undefined;
@@ -179,12 +183,12 @@ function inSomeonesContext() {
   return carries(timer);
 }`;
 
-/** Where a turn of its own leaves its outcome until it is asked for. */
+/** The property of `process` that keeps the outcome of a turn of its own until the module asks for it. */
 const OUTCOME = "'pm2-ops.outcome'";
 
-// A server at its limit is hardly ever between two events when it is looked at. Then it is asked for a turn of its own:
-// a timer that carries nothing over from the request in whose middle it was set. Where that cannot be seen to be so, or
-// comes too late, nothing is loaded. Its outcome is asked for later: V8 may take a promise for collected.
+// A server at its limit is hardly ever between two events when the module looks. Then the script gets a turn of its own: a timer
+// that is detached from the request in whose middle it is set. If that is not certain, or the turn comes too late, nothing is
+// loaded. The module polls for the outcome, because V8 may collect a promise while it waits for it.
 const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(timeoutMs, run) {
   var hooks = require('node:async_hooks');
   var began = process.uptime();
@@ -207,15 +211,15 @@ const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(timeoutMs, run) {
   return '{"pending":true}';
 }`;
 
-/** Takes the outcome of a turn of its own: LoadOutcome as JSON, undefined as long as it has not come. */
+/** Takes the outcome of a turn of its own: a LoadOutcome as JSON, undefined until there is one. */
 export const OUTCOME_EXPRESSION = `(function () {
   var turn = process[${OUTCOME}];
   if (turn && turn.outcome !== undefined) delete process[${OUTCOME}];
   return turn && turn.outcome;
 })()`;
 
-// A message as long as the agent takes the app's own thread 4 ms (Node 20), and reading the file a tenth of that. Null when it is
-// not the file that the module means.
+// Reads the script from its file: a message of the agent's length costs the app's thread 4 ms (Node 20), and reading the file a
+// tenth of that. Null if it is not the file that the module means.
 const READ_SCRIPT = `function readScript(file) {
   var fs = require('node:fs');
   var fd;
@@ -236,7 +240,7 @@ const READ_SCRIPT = `function readScript(file) {
   }
 }`;
 
-// Runs a CommonJS script in our realm; its `globalThis` is the app's.
+// Runs a CommonJS script in our realm, with the app's `globalThis`.
 const RUN_SCRIPT = `function runScript(source, global) {
   var vm = require('node:vm');
   function run(code, filename) {
@@ -249,15 +253,15 @@ const RUN_SCRIPT = `function runScript(source, global) {
 }`;
 
 export interface LoadOptions {
-  /** Where the inspector listens that is to be closed once it was left; null for one that stays open. */
+  /** Where the inspector listens that the app closes when we have disconnected; null for an inspector that stays open. */
   closing: Endpoint | null;
-  /** Milliseconds within which the app is to give the script a turn of its own; null for now or not at all. */
+  /** How long the app may take to give the script a turn of its own; null: load it now or not at all. */
   ownTurnMs: number | null;
 }
 
 /**
- * Loads a script when the app is between two events; answers a LoadOutcome as JSON.
- * @param script its text, or the file from which the app is to read it
+ * Loads a script if the app is between two events; returns a LoadOutcome as JSON.
+ * @param script its text, or the file from which the app reads it
  */
 export function loadExpression(
   script: { source: Script['source'] } | { file: ScriptFile },
@@ -287,16 +291,16 @@ export function loadExpression(
   return inOwnRealm(body, { name: 'app', expression: `{ __proto__: null, global: globalThis, source: ${source} }` });
 }
 
-/** Makes the app close its inspector as soon as nobody is connected to it. */
+/** Has the app close its inspector as soon as no client is connected to it. */
 export function armCloserExpression(closing: Endpoint): string {
   return inOwnRealm(`${ARM_CLOSER}
   armCloser(${closing.port}, ${JSON.stringify(tableOf(closing))});`);
 }
 
-/** What Node's cluster hangs on a worker that had not come online when its primary was told to be debugged. */
+/** The listener that a primary which gets the signal adds to each worker that is not online yet (Node's cluster). */
 const HANDED_ON = 'process._debugProcess(this.process.pid)';
 
-/** Has a primary that forked in the very moment of the signal forget that it was to hand it on to its workers. */
+/** Keeps a primary that was signalled from passing the signal on to workers that it has just forked. */
 export const SPARE_WORKERS_EXPRESSION = inOwnRealm(`var workers = require('node:cluster').workers || {};
   Object.keys(workers).forEach(function (id) {
     var worker = workers[id];
@@ -305,12 +309,12 @@ export const SPARE_WORKERS_EXPRESSION = inOwnRealm(`var workers = require('node:
     });
   });`);
 
-/** How long an app whose event loop does not turn may be held until the last connection is gone, in milliseconds. */
+/** How long a forced close may hold an app until the last connection has ended. */
 const CLOSE_NOW_MS = 50;
 
-/** Closes the inspector in this very call, for an app whose event loop does not turn. To be sent and left at once: it
- * waits for the last connection to be gone, for a moment and never longer. Node opens the inspector once more when the event
- * loop turns, because the signal was also announced to that; so the app closes that one, too. */
+/** Closes the inspector in this very call, for an app whose event loop is blocked. The caller disconnects right after sending it,
+ * because it waits for the last connection to end, for `CLOSE_NOW_MS` at most. Node opens the inspector once more when the event
+ * loop turns, because the signal has reached the loop, too; so the app also closes that one. */
 export function closeNowExpression(closing: Endpoint): string {
   return inOwnRealm(`${HAS_CONNECTION}
   ${ARM_CLOSER}

@@ -1,4 +1,4 @@
-// A small client of Node's inspector: connect to a port, evaluate, leave. Every wait has a deadline.
+// A small client of Node's inspector: connect to a port, evaluate, disconnect. Every wait has a deadline.
 
 import { get } from 'node:http';
 import type { Socket } from 'node:net';
@@ -9,18 +9,18 @@ export interface Endpoint {
 }
 
 export interface EvaluateOptions {
-  /** Milliseconds to wait for the answer. Default 1000. */
+  /** How long to wait for the answer. Default 1000. */
   timeoutMs?: number;
-  /** Offers the console's helpers to the expression, `require` among them. */
+  /** Gives the expression the helpers of the DevTools console, `require` among them. */
   commandLineApi?: boolean;
 }
 
 export interface InspectorSession {
   /** Evaluates in the main context and returns the value, copied through JSON. Throws InspectorError. */
   evaluate(expression: string, options?: EvaluateOptions): Promise<unknown>;
-  /** Sends an expression and leaves at once, without its answer: both are on their way together. */
+  /** Sends an expression and disconnects at once, without waiting for its answer. */
   evaluateAndLeave(expression: string, options?: Pick<EvaluateOptions, 'commandLineApi'>): Promise<void>;
-  /** Leaves. Resolves when this side of the connection is closed. */
+  /** Disconnects. Resolves when our side of the connection is closed. */
   close(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ const DEFAULT_TIMEOUT_MS = 1000;
 const LEAVE_MS = 100;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** The part of a protocol message that is read here. */
+/** The part of a protocol message that this client reads. */
 interface Answer {
   id?: number;
   error?: { message: string };
@@ -49,7 +49,7 @@ interface Answer {
   };
 }
 
-/** Whether what listens there is an inspector. Asks it, without a session, of which the app would write. */
+/** Does an inspector listen there? Asks over HTTP, because a session makes the app write "Debugger attached". */
 export async function isInspector({ host, port }: Endpoint, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<boolean> {
   try {
     await targetPath(host, port, timeoutMs);
@@ -59,7 +59,7 @@ export async function isInspector({ host, port }: Endpoint, timeoutMs = DEFAULT_
   }
 }
 
-/** Connects to the inspector that listens on a port (of this host unless told otherwise). Throws InspectorError. */
+/** Connects to the inspector at an endpoint, or on a port of this host. Throws InspectorError. */
 export async function connect(
   endpoint: number | Endpoint,
   { timeoutMs = DEFAULT_TIMEOUT_MS }: { timeoutMs?: number } = {},
@@ -67,7 +67,7 @@ export async function connect(
   const { host, port } = typeof endpoint === 'number' ? { host: '127.0.0.1', port: endpoint } : endpoint;
   const deadline = performance.now() + timeoutMs;
   const path = await targetPath(host, port, timeoutMs);
-  // Loaded when first needed, which in the guard is hardly ever.
+  // Imported on first use, because the guard hardly ever connects.
   const { WebSocket } = await import('ws');
   const url = `ws://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
   const socket = new WebSocket(url, {
@@ -105,11 +105,11 @@ export async function connect(
     JSON.stringify({
       id,
       method: 'Runtime.evaluate',
-      // Silent: a person's debugger that pauses on exceptions is not to stop the app because of us.
+      // Silent, so that a debugger that pauses on exceptions does not pause the app at one of ours.
       params: { expression, returnByValue: true, silent: true, includeCommandLineAPI: commandLineApi },
     });
   const close = () => {
-    // Not the closing handshake: it would wait for a blocked app.
+    // No closing handshake: a blocked app would not answer it.
     socket.terminate();
     return closed;
   };
@@ -137,7 +137,7 @@ export async function connect(
     evaluateAndLeave(expression, { commandLineApi = false } = {}) {
       if (socket.readyState !== socket.OPEN) return close();
       socket.send(request(++nextId, expression, commandLineApi));
-      // What the kernel has taken already, it delivers together with the end of the connection, whatever becomes of us.
+      // The kernel delivers what it has already taken, and then the end of the connection, even if this process exits.
       if (socket.bufferedAmount === 0) tcp?.destroy();
       else tcp?.end();
       const timer = setTimeout(close, LEAVE_MS);
@@ -157,7 +157,7 @@ function answerValue(answer: Answer | InspectorError): unknown {
   return result?.value;
 }
 
-/** Path of the WebSocket that the inspector behind a port offers; anything else that listens there is no inspector. */
+/** The path of the WebSocket that the inspector on a port offers. Rejects if no inspector listens there. */
 function targetPath(host: string, port: number, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
@@ -174,7 +174,7 @@ function targetPath(host: string, port: number, timeoutMs: number): Promise<stri
       response.on('error', fail);
       response.on('end', () => {
         clearTimeout(timer);
-        // An open connection of ours, even an idle one, would hold up the inspector's closing.
+        // The inspector cannot close while a connection is open, even an idle one.
         request.destroy();
         const path = parsePath(text);
         if (path) resolve(path);

@@ -1,6 +1,6 @@
-// The journal of pending closes: which processes were signalled and still have an inspector to be closed, on disk, so that
-// the module's successor closes it. Renamed into place as a whole. Not fsynced: it has to outlive this process, and not the
-// host, whose end takes all the processes in it along (the boot id voids it then).
+// The journal of pending closes on disk: which signalled processes still have an inspector to close, for the module's successor.
+// A rename replaces it as a whole. No fsync is needed: it has to survive this process, but not the host, because no process in it
+// survives that either (the boot id then voids it).
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,24 +8,24 @@ import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
 import { wasToldToInspect } from '../../shared/linux/nodeOptions.ts';
 import { bootId, isAlive, type ProcessId } from '../../shared/linux/proc.ts';
 
-/** A process that was signalled (or is about to be) and whose inspector is to be closed. */
+/** A process that was or is about to be signalled, and whose inspector has to be closed. */
 export interface PendingClose extends ProcessId {
-  /** Sockets it listened on before: none of them is the inspector. */
+  /** The sockets that it listened on before the signal: none of them is the inspector. */
   inodes: string[];
-  /** Its event loop's epoll descriptor, if known. The sockets that it watches are the app's; the inspector's is not. */
+  /** Its event loop's epoll descriptor, if known. The loop watches the app's sockets, but not the inspector's. */
   loopFd: number | null;
 }
 
-/** As it is on disk. A module of an earlier or a later version reads it: its names do not change. */
+/** The journal's file. Modules of other versions read it, so its names must not change. */
 interface Content {
   boot: string;
   /** The pending closes. */
   owed: PendingClose[];
-  /** Processes that got the only signal they may ever get. */
+  /** Processes that have got the only signal that they may get. */
   signalledOnce: ProcessId[];
 }
 
-/** The journal of one module. Its writes throw when the disk refuses; what is in memory then stays as it was. */
+/** The journal of one module. A write throws if the disk refuses, and then changes nothing in memory either. */
 export class Journal {
   readonly path: string;
   readonly #stateDir: string;
@@ -71,7 +71,7 @@ export class Journal {
   }
 }
 
-/** Is it the same process, and not a later one with its pid? */
+/** Are these the same process, and not two that have had the same pid? */
 export function same(a: ProcessId, b: ProcessId): boolean {
   return a.pid === b.pid && a.startTime === b.startTime;
 }
@@ -82,8 +82,8 @@ export function readPending(path: string): readonly PendingClose[] {
 }
 
 /**
- * The pending closes of the cluster workers of a process that had none when it was signalled: they may have got the signal,
- * too. An inspector that a worker was started with is not ours to close.
+ * The pending closes of a process's cluster workers. The process had none before the signal and may have passed it on to them.
+ * Leaves out workers that were started with an inspector, which is not ours to close.
  */
 export function pendingOfWorkers(pid: number): PendingClose[] {
   return clusterWorkersOf(pid)
@@ -91,7 +91,7 @@ export function pendingOfWorkers(pid: number): PendingClose[] {
     .map((worker) => ({ ...worker, inodes: [], loopFd: null }));
 }
 
-/** An unreadable journal is an empty one. */
+/** An unreadable journal counts as empty. */
 function readContent(path: string): Content {
   const boot = bootId();
   try {
@@ -100,7 +100,7 @@ function readContent(path: string): Content {
       return { boot, owed: content.owed ?? [], signalledOnce: (content.signalledOnce ?? []).filter(isAlive) };
     }
   } catch {
-    // None yet, or not ours.
+    // There is none yet, or it is not ours.
   }
   return { boot, owed: [], signalledOnce: [] };
 }

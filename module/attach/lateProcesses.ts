@@ -1,5 +1,5 @@
-// Processes that were signalled and have not opened their inspector in time, or could not be seen to have closed it. They are
-// watched until there is nothing to close any more; the script that they were to get is loaded when they answer.
+// Signalled processes that have not opened their inspector in time, or were not seen to close it. The module watches each until
+// nothing is left to close, and loads its script when it answers.
 
 import { idleness } from '../../shared/linux/idleness.ts';
 import { readStat } from '../../shared/linux/proc.ts';
@@ -10,21 +10,21 @@ import { type PendingClose, pendingOfWorkers } from './journal.ts';
 import { acquireLock } from './lock.ts';
 import type { Attached, NotAttached } from './outcome.ts';
 
-/** How often late processes are looked at. */
+/** How often the module looks at late processes. */
 const WATCH_MS = 25;
 const RETRY_MS = 500;
 const LOCK_MS = 5000;
 const CLOSE_MS = 1000;
 
-/** A process that is watched, and what to load when it answers. */
+/** A watched process, and what to load when it answers. */
 export interface LateProcess {
   readonly watch: CloseWatch;
   load: Load | null;
-  /** Something is being done with it right now. */
+  /** Does the module load, close or sample something in it right now? Then the watch pauses. */
   busy: boolean;
-  /** When to look after it again, on the clock of performance.now(). */
+  /** When to look at it again, on the clock of performance.now(). */
   nextMs: number;
-  /** Settled when it is not watched any more. */
+  /** Settles when the module watches it no longer. */
   readonly ended: Promise<void>;
   end(): void;
 }
@@ -32,15 +32,15 @@ export interface LateProcess {
 export interface LateProcesses {
   get(pid: number): LateProcess | undefined;
   pids(): number[];
-  /** Watches a signalled process until there is nothing to close any more. */
+  /** Watches a signalled process until nothing is left to close. */
   follow(pending: PendingClose, load: Load | null): LateProcess;
-  /** A process is watched no longer. */
+  /** Ends the watch of a process, and reports the outcome of its load. */
   end(late: LateProcess, outcome: Attached | NotAttached | null): Promise<void>;
-  /** The inspector of a signalled process was seen closed. Workers that it has forked meanwhile may have been signalled by it. */
+  /** To be called when an inspector was seen closed. The process may have passed the signal on to workers: watches those. */
   settle(pending: PendingClose): Promise<void>;
-  /** Neither the journal nor the guard has a process any more. */
+  /** Takes a process out of the journal and of the guard's list. */
   strikeOut(pending: PendingClose): Promise<void>;
-  /** Resolves when those that are watched now are no longer. */
+  /** Resolves when all processes that are watched now are watched no longer. */
   settled(): Promise<unknown>;
   stop(): void;
 }
@@ -53,11 +53,11 @@ export interface Engine extends Context {
 export interface LateProcessesOptions {
   /** Loads through an inspector that has opened late, and sees it closed. */
   load(pending: PendingClose, socket: OwnListener, load: Load): Promise<Attached | NotAttached>;
-  /** Hears what became of a load. */
+  /** Gets the outcome of a load. */
   onLate(pid: number, outcome: Attached | NotAttached): void;
 }
 
-/** The late processes of one attacher. */
+/** Creates the watch over the late processes of one attacher. */
 export function createLateProcesses(context: Context, options: LateProcessesOptions): LateProcesses {
   const { journal, guardian, stopping, log, inTurn } = context;
   const byPid = new Map<number, LateProcess>();
@@ -77,7 +77,7 @@ export function createLateProcesses(context: Context, options: LateProcessesOpti
     },
     async end(followed, outcome) {
       const { pending } = followed.watch;
-      // It may be followed anew, when its inspector could not be closed.
+      // If its inspector could not be closed, a new watch has begun, which must go on.
       if (byPid.get(pending.pid) === followed) {
         byPid.delete(pending.pid);
         await late.settle(pending);
@@ -92,7 +92,7 @@ export function createLateProcesses(context: Context, options: LateProcessesOpti
           journal.add(worker);
           await guardian.watch(worker);
         } catch (error) {
-          log(`attach: nobody but this module watches over worker ${worker.pid}: ${(error as Error).message}`);
+          log(`attach: only this module, and not the guard, watches worker ${worker.pid}: ${(error as Error).message}`);
         }
         late.follow(worker, null);
       }
@@ -137,7 +137,7 @@ export function createLateProcesses(context: Context, options: LateProcessesOpti
     if (byPid.size === 0) stop();
   }
 
-  /** Its inspector has opened at last. */
+  /** Closes an inspector that has opened at last, and loads the script through it first. */
   async function serve(followed: LateProcess): Promise<void> {
     const lock = await acquireLock(LOCK_MS, stopping);
     try {
@@ -154,7 +154,7 @@ export function createLateProcesses(context: Context, options: LateProcessesOpti
   return late;
 }
 
-/** Whether it is worth a turn: blocked in the kernel it would not answer, and a person's debugger is waited out. */
+/** Is an attempt worth a turn? A process that is blocked in the kernel does not answer, and a person's debugger goes first. */
 function mayAnswer({ pid }: PendingClose, { port }: Listener): boolean {
   if (connectionsTo(pid, port) > 0) return false;
   return idleness(pid).idle || readStat(pid)?.state === 'R';

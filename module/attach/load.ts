@@ -8,10 +8,10 @@ import { type LoadOutcome, loadExpression, OUTCOME_EXPRESSION, type Proof } from
 import type { Endpoint, InspectorSession } from './inspector.ts';
 import { AttemptFailed, blocked, failed, orBlocked, RETRY_LATER_MS, RETRY_RARELY_MS } from './outcome.ts';
 
-/** How long to look for a moment between two events. */
+/** How long to try to find the app between two events. */
 const LOAD_MS = 100;
 const ANSWER_MS = 1000;
-/** How long a saturated app may take to give the script a turn of its own; less than the module waits. */
+/** How long a saturated app may take to give the script a turn of its own; less than ANSWER_MS, for which the module waits. */
 const OWN_TURN_MS = 800;
 const OUTCOME_POLL_MS = 5;
 
@@ -22,7 +22,7 @@ export interface Loaded {
 
 /**
  * Loads a script through a session.
- * @param closing where the inspector listens that the app is to close when the session has ended; null for one that stays open
+ * @param closing where the inspector listens that the app closes when the session has ended; null for one that stays open
  */
 export async function loadBetweenEvents(
   session: InspectorSession,
@@ -40,7 +40,7 @@ export async function loadBetweenEvents(
   const attempt = async (ownTurnMs: number | null): Promise<LoadOutcome> => {
     const outcome = await evaluate(ownTurnMs);
     if (!('unread' in outcome)) return outcome;
-    // An app of another user or in another container: it gets the text.
+    // An app of another user, or in a container, may not be able to read the file: send it the text.
     script = load;
     return evaluate(ownTurnMs);
   };
@@ -56,10 +56,10 @@ export async function loadBetweenEvents(
   if ('failed' in outcome) {
     throw new AttemptFailed('script-failed', `the script failed: ${outcome.failed}`, RETRY_RARELY_MS);
   }
-  throw new AttemptFailed('busy', 'was in the middle of a request each time it was looked at', RETRY_LATER_MS);
+  throw new AttemptFailed('busy', 'was in the middle of a request each time pm2-ops looked', RETRY_LATER_MS);
 }
 
-/** Waits for what a turn of its own brings, if one was granted. */
+/** Waits for the outcome of a turn of its own, if the app has granted one. */
 async function ownTurn(session: InspectorSession, granted: LoadOutcome): Promise<LoadOutcome> {
   if (!('pending' in granted)) return granted;
   const look = async () => {

@@ -1,9 +1,9 @@
-// One attach at a time on a host: the inspector's port is the same for every process. Who may hold that up is only the user of
-// this module, and root: the lock is a file in a folder that nobody else can write to. A file tells who holds it and since
-// when that process lives, so that one whose holder is gone means nothing, however it ended.
+// One attach at a time on a host, because the inspector's port is the same for every process. The lock is a file in a folder to
+// which only this user and root can write, so no other user can hold up an attach. The file's name tells which process holds the
+// lock and when that process started, so a lock whose holder is gone counts for nothing, however the holder ended.
 //
-// Modules of other users share the port, too. They wait for each other at an abstract unix socket, which anybody may hold:
-// so it is waited for, for a moment, and never decides. Whether the port is free is looked at before every signal in any case.
+// Modules of other users share the port, too. They wait for each other with an abstract Unix socket. Any user can hold that name,
+// so a module waits for it only for a moment and then goes on. In any case it checks that the port is free before every signal.
 
 import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -11,18 +11,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, type ProcessId, read, readLink, readStat } from '../../shared/linux/proc.ts';
 
-/** The name fills the address to its last byte: older libuv pads shorter abstract names with NULs, newer does not. */
+/** The name fills the whole address, because older versions of libuv pad a shorter one with NULs and newer ones do not. */
 const ABSTRACT_NAME_BYTES = 107;
 const NAME = `\0${'pm2-ops.inspector.'.padEnd(ABSTRACT_NAME_BYTES, '-')}`;
 const RETRY_MS = 10;
-/** How long modules of other users are waited for, in milliseconds; an attach takes a tenth of it. */
+/** How long to wait for modules of other users; an attach takes a tenth of it. */
 const COURTESY_MS = 1000;
 
 export interface Lock {
   release(): Promise<void>;
 }
 
-/** Waits for this user's lock; null when it is still held by someone else at the deadline (`holderOfLock` says by whom). */
+/** Waits for this user's lock; null if another process still holds it at the deadline (`holderOfLock` says which). */
 export async function acquireLock(timeoutMs: number, signal?: AbortSignal): Promise<Lock | null> {
   const deadline = performance.now() + timeoutMs;
   const file = await takeFile(deadline, signal);
@@ -36,7 +36,7 @@ export async function acquireLock(timeoutMs: number, signal?: AbortSignal): Prom
   };
 }
 
-/** Who holds this user's lock now, for a message: `process 812 (node)`; null when nobody does. */
+/** Which process holds this user's lock now, for a message: `process 812 (node)`; null if the lock is free. */
 export function holderOfLock(): string | null {
   const folder = lockFolder();
   const [holder] = folder === null ? [] : held(folder);
@@ -45,7 +45,7 @@ export function holderOfLock(): string | null {
 
 let taken = 0;
 
-/** @returns the lock's file; undefined where there is no folder for it, null when somebody else has it at the deadline */
+/** @returns the lock's file; undefined if there is no folder for it; null if another process has the lock at the deadline */
 async function takeFile(deadline: number, signal?: AbortSignal): Promise<string | undefined | null> {
   const folder = lockFolder();
   const self = readStat(process.pid);
@@ -54,14 +54,14 @@ async function takeFile(deadline: number, signal?: AbortSignal): Promise<string 
   const file = join(folder, name);
   for (;;) {
     try {
-      // Whoever wants it puts a file there first and looks for others then: of two, at least one sees the other.
+      // Makes its own file first and then looks for others, so that of two processes at least one sees the other.
       if (held(folder).length === 0) {
         closeSync(openSync(file, 'wx', 0o600));
         if (held(folder).every((other) => other.name === name)) return file;
         remove(file);
       }
     } catch {
-      // A full or a read-only disk: as without a folder.
+      // The disk is full or read-only: go on without a lock, as without a folder.
       return undefined;
     }
     if (performance.now() >= deadline || signal?.aborted) return null;
@@ -70,7 +70,7 @@ async function takeFile(deadline: number, signal?: AbortSignal): Promise<string 
   }
 }
 
-/** Files of living processes. Those of others are removed: no process with that pid and start will come again. */
+/** The lock files of living processes. Removes those of dead ones: no process will have that pid and start time again. */
 function held(folder: string): (ProcessId & { name: string })[] {
   const prefix = `${namespaces()}-`;
   return readdirSync(folder).flatMap((name) => {
@@ -82,12 +82,12 @@ function held(folder: string): (ProcessId & { name: string })[] {
   });
 }
 
-/** What makes ports and pids the same ones. */
+/** The namespaces of ports and pids: only modules that share both share the lock. */
 function namespaces(): string {
   return ['net', 'pid'].map((kind) => /\d+/.exec(readLink(`/proc/self/ns/${kind}`) ?? '0')).join('-');
 }
 
-/** A folder of this user's that nobody else can write to, at the same place for all its modules; null if there is none. */
+/** A folder to which only this user can write, the same for all modules of the user; null if there is none. */
 function lockFolder(): string | null {
   const uid = process.getuid?.() ?? 0;
   const candidates = uid === 0 ? ['/run/pm2-ops'] : [`/run/user/${uid}/pm2-ops`];
@@ -101,7 +101,7 @@ function isOurs(folder: string, uid: number): boolean {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
-    // Where anybody may make folders, somebody else may have made this one.
+    // In a folder like /tmp, another user may have made this one.
     const stats = lstatSync(folder);
     return stats.isDirectory() && stats.uid === uid && (stats.mode & 0o022) === 0;
   } catch {
@@ -113,11 +113,11 @@ function remove(file: string): void {
   try {
     unlinkSync(file);
   } catch {
-    // Somebody else saw that its holder was gone.
+    // Another process has removed it already.
   }
 }
 
-/** Sockets whose holder has had the name for longer than any attach takes: not waited for again. */
+/** Sockets whose holder has kept the name for longer than any attach takes; modules do not wait for them again. */
 const squatters = new Set<string>();
 
 async function takeName(deadline: number, signal?: AbortSignal): Promise<Server | null> {
@@ -137,7 +137,7 @@ async function takeName(deadline: number, signal?: AbortSignal): Promise<Server 
   }
 }
 
-/** The kernel's number of the socket that has the name; a module takes a new one each time. */
+/** The inode of the socket that has the name. A module uses a new socket for each attach. */
 function inodeOfName(): string | null {
   const line = read('/proc/net/unix')
     ?.split('\n')

@@ -1,4 +1,4 @@
-// Where a process is right now: looked at from outside first, and by V8 where that does not say.
+// Tells what a process executes right now. It looks from outside first, and asks V8 if that does not tell.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StackView } from '../../contract/stackView.ts';
@@ -23,20 +23,20 @@ import { asWritten } from './sourceLines.ts';
 import { viewOfOutlook, viewOfSampling } from './stackSummary.ts';
 import { throughForeign, throughOwn } from './visit.ts';
 
-/** A look at a process answers within this time, and waits no longer than that for its turn and the lock. */
+/** A look answers within this time, including the wait for its turn and for the lock. */
 export const LOOK_WITHIN_MS = 9000;
 const TURN_MS = 4000;
 const LOCK_MS = 1000;
 
-/** Where a process is right now. Never throws. */
+/** Tells what a process executes right now. Never throws. */
 export async function lookAt(engine: Engine, pid: number): Promise<StackView> {
   const outlook = await lookFromOutside(pid);
   const fromOutside = (v8: 'silent' | 'needless' | 'closed', reason?: string) =>
     viewOfOutlook(outlook, kernelView(pid), v8, reason);
   try {
     const candidate = fitOrFail(pid);
-    // One that waits for events half of the time is not stuck, and one that is blocked in the kernel cannot answer: neither
-    // is opened for that.
+    // A process that waits for events half of the time is not stuck, and one that is blocked in the kernel cannot answer: do not
+    // open an inspector in either.
     if (outlook.idle >= outlook.looks / 2 || outlook.blockedIn !== null) return fromOutside('needless');
     let begun = false;
     let isLate = false;
@@ -54,7 +54,7 @@ export async function lookAt(engine: Engine, pid: number): Promise<StackView> {
     if (sampling) return viewOfSampling(await asWritten(sampling, pid), kernelView(pid));
     return begun
       ? fromOutside('silent')
-      : fromOutside('closed', 'other processes are being attached just now: ask again');
+      : fromOutside('closed', 'pm2-ops attaches to other processes right now: ask again');
   } catch (error) {
     const { code, reason } = asNotAttached(error);
     return code === 'blocked' ? fromOutside('silent') : fromOutside('closed', reason);
@@ -68,7 +68,7 @@ async function lookInTurn(engine: Engine, candidate: Fit): Promise<Sampling> {
   const { pid } = candidate;
   const known = engine.late.get(pid);
   const late = known && same(known.watch.pending, candidate) ? known : null;
-  // The watch over it pauses meanwhile.
+  // The watch of a late process pauses during the look.
   if (late) late.busy = true;
   try {
     await engine.step('locked', pid);
@@ -78,7 +78,7 @@ async function lookInTurn(engine: Engine, candidate: Fit): Promise<Sampling> {
   } finally {
     if (late) {
       late.busy = false;
-      // It was closed in the orderly way.
+      // The look has closed the inspector, so nothing is left to watch.
       if (engine.late.get(pid) === late && !engine.journal.has(candidate)) await engine.late.end(late, null);
     }
     await lock.release();
@@ -97,7 +97,7 @@ async function lookLocked(engine: Engine, candidate: Fit, guardReady: Promise<vo
   return lookWhenOpen(engine, pending, null);
 }
 
-/** One that was signalled before: its inspector may be open now, or open again by another signal. */
+/** Looks into a process that was signalled before: its inspector may be open by now, or another signal may open it again. */
 async function lookIntoLate(
   engine: Engine,
   candidate: Fit,

@@ -1,60 +1,60 @@
-// How an attempt to attach ends: attached, or a stable code, the reason for a person, and when to try again.
+// The outcome of an attempt to attach: attached, or a stable code, a reason for a person, and when to try again.
 
 import { InspectorError } from './inspector.ts';
 
-/** Stable codes of processes that cannot be attached, now or ever. */
+/** Stable codes for processes to which the module must not send a signal. */
 export type UnfitCode =
-  /** Nothing with this pid lives any more. */
+  /** No process with this pid runs any more. */
   | 'gone'
-  /** Not a platform whose /proc tells what has to be known before a signal. */
+  /** The platform's /proc does not tell what the module has to know before a signal. */
   | 'unsupported-platform'
   /** Another program; SIGUSR1 would end it. */
   | 'not-node'
   /** Another user's process, or one that the kernel hides from us. */
   | 'no-permission'
-  /** A container's process, whose ports are not ours. */
+  /** It runs in another network namespace, such as a container's, so its inspector is out of reach. */
   | 'other-network'
-  /** Node, but so young that it cannot take the signal yet. */
+  /** Node has just started and does not handle the signal yet. */
   | 'booting'
-  /** Node told not to listen to SIGUSR1 (`--disable-sigusr1`, `--permission`), or without its handler for it. */
+  /** Node was told not to handle SIGUSR1 (`--disable-sigusr1`, `--permission`), or has no handler for it. */
   | 'sigusr1-disabled'
   /** The app has its own handler for SIGUSR1, which would be called instead of the inspector. */
   | 'own-sigusr1-handler'
-  /** Stopped (SIGSTOP, or a native debugger holds it). */
+  /** It is stopped, by SIGSTOP or by a native debugger. */
   | 'stopped';
 
-/** Stable codes of attempts that were made and did not succeed. */
+/** Stable codes for attempts that did not succeed. */
 export type AttemptCode =
   | UnfitCode
-  /** Not signalled: the caller did not want it any more. */
+  /** The caller did not want the load any more, so no signal was sent. */
   | 'unwanted'
-  /** Its signal handlers cannot be read and the one signal it may get was sent before. */
+  /** The module cannot read its signal handlers, and has already sent the only signal that it may send then. */
   | 'signalled-before'
-  /** The primary of a cluster of its own: its workers would be signalled, too. */
+  /** It is the primary of a cluster of its own, and would pass the signal on to its workers. */
   | 'own-cluster'
-  /** Never seen idle; a later attempt does not wait for that. */
+  /** It was never seen idle; a later attempt does not wait for that. */
   | 'busy'
-  /** Signalled, and its event loop has been blocked since; it is attached as soon as it answers. */
+  /** It was signalled, but its event loop is blocked; it is attached as soon as it answers. */
   | 'blocked'
-  /** Somebody's debugger holds it at a breakpoint. */
+  /** A debugger holds it at a breakpoint. */
   | 'paused'
   /** Another program listens on the inspector's port. */
   | 'port-taken'
   /** Another module of this user is attaching. */
   | 'lock-held'
-  /** The process behind the port is another one. */
+  /** Another process answers on the port. */
   | 'wrong-peer'
-  /** Older than Node 20. */
+  /** It runs a version of Node before 20. */
   | 'old-node'
-  /** The script threw, or returned what is no JSON. */
+  /** The script threw, or returned something that is no JSON. */
   | 'script-failed'
   /** The guard could not be started, so no signal was sent. */
   | 'no-guard'
   /** The journal could not be written, so no signal was sent. */
   | 'no-journal'
-  /** The inspector's connection broke. */
+  /** The connection to the inspector broke. */
   | 'connection'
-  /** The module is going down. */
+  /** The module is shutting down. */
   | 'closing'
   | 'internal';
 
@@ -63,15 +63,15 @@ export interface Unfit {
   code: UnfitCode;
   /** For a person, e.g. "not Node (python3.11)". */
   reason: string;
-  /** False when the same process will never fit. */
+  /** Is another attempt with the same process worthwhile? */
   retry: boolean;
 }
 
 export interface Attached {
   ok: true;
-  /** What the script's `install` returned, through JSON. */
+  /** What the script's `install` returned, copied through JSON. */
   value: unknown;
-  /** How long the attempt took, from its turn on until the inspector was closed again. */
+  /** How long the attempt took, from the start of its turn until the inspector was closed. */
   ms: number;
   /** How long the script held the process's event loop. */
   heldMs: number;
@@ -83,21 +83,21 @@ export interface NotAttached {
   ok: false;
   code: AttemptCode;
   reason: string;
-  /** Milliseconds after which another attempt makes sense; null: not for this process, whatever time passes. */
+  /** When another attempt is worthwhile; null: never with this process. */
   retryAfterMs: number | null;
 }
 
-/** A process that is not to be signalled. */
+/** The answer for a process that must not be signalled. */
 export function unfit(code: UnfitCode, reason: string, retry = false): Unfit {
   return { fit: false, code, reason, retry };
 }
 
-/** An attempt that did not succeed. */
+/** The outcome of an attempt that did not succeed. */
 export function notAttached(code: AttemptCode, reason: string, retryAfterMs: number | null): NotAttached {
   return { ok: false, code, reason, retryAfterMs };
 }
 
-/** Carries a NotAttached out of the depth of an attempt. */
+/** Carries a NotAttached out of nested calls. */
 export class AttemptFailed extends Error {
   readonly outcome: NotAttached;
   constructor(code: AttemptCode, reason: string, retryAfterMs: number | null) {
@@ -107,22 +107,22 @@ export class AttemptFailed extends Error {
   }
 }
 
-/** When another attempt makes sense. */
+/** When another attempt is worthwhile. */
 export const RETRY_SOON_MS = 250;
 export const RETRY_LATER_MS = 2000;
 export const RETRY_RARELY_MS = 30_000;
 
-/** The event loop of the process does not turn. */
+/** The outcome for a process whose event loop is blocked. */
 export function blocked(): NotAttached {
   return notAttached('blocked', 'its event loop is blocked; it is attached as soon as it answers', RETRY_LATER_MS);
 }
 
-/** The module is going down. */
+/** The outcome while the module shuts down. */
 export function closing(): AttemptFailed {
   return new AttemptFailed('closing', 'the module is going down', null);
 }
 
-/** Fails an attempt as `blocked` when the app does not answer within the deadline: its event loop does not turn then. */
+/** Fails an attempt as `blocked` if the app does not answer in time, because then its event loop does not turn. */
 export async function orBlocked<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
@@ -132,12 +132,12 @@ export async function orBlocked<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** An outcome as an error, to leave an attempt with. */
+/** Turns an outcome into an error to throw. */
 export function failed({ code, reason, retryAfterMs }: NotAttached): AttemptFailed {
   return new AttemptFailed(code, reason, retryAfterMs);
 }
 
-/** What an error means that has ended an attempt. */
+/** Turns the error that has ended an attempt into its outcome. */
 export function asNotAttached(error: unknown): NotAttached {
   if (error instanceof AttemptFailed) return error.outcome;
   if (error instanceof InspectorError) {

@@ -1,4 +1,4 @@
-// A process looked at from outside, for a fifth of a second: does it wait for events, and how much does it compute?
+// Looks at a process from outside for a fifth of a second: does it wait for events, and how much does it compute?
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idleness } from '../../shared/linux/idleness.ts';
@@ -7,20 +7,20 @@ import { mainSyscall, mainThreadTimes } from '../../shared/linux/kernelView.ts';
 const LOOKS = 10;
 const LOOK_EVERY_MS = 20;
 
-/** What looking from outside says. */
+/** What /proc shows of a process over several looks. */
 export interface Outlook {
-  /** How many of the looks saw it wait for events. */
+  /** At how many of the looks it waited for events. */
   idle: number;
   looks: number;
-  /** The system call it was in at every look, that is neither waiting for events nor for another thread. */
+  /** The system call that it was in at every look, unless that waits for events or for another thread. */
   blockedIn: string | null;
-  /** All that it was in. */
+  /** All system calls that it was in. */
   calls: string[];
   overMs: number;
   cpu: number | null;
 }
 
-/** Looks at a process from outside for a fifth of a second. */
+/** Looks at a process from outside. */
 export async function lookFromOutside(pid: number): Promise<Outlook> {
   const measured = measure(pid);
   let idle = 0;
@@ -36,7 +36,7 @@ export async function lookFromOutside(pid: number): Promise<Outlook> {
   return { idle, looks, blockedIn: blocked ? call : null, calls: [...calls], ...measured() };
 }
 
-/** Starts a clock: the milliseconds since, and the share of them for which the main thread computed or stood in line to. */
+/** Starts a clock. The function returns the time since, and for which share of it the main thread computed or waited for a CPU. */
 export function measure(pid: number): () => { overMs: number; cpu: number | null } {
   const beganMs = performance.now();
   const before = mainThreadTimes(pid);

@@ -1,4 +1,4 @@
-// The port on which a process opens its inspector: free before the signal, and found after it.
+// The inspector's port: checks before the signal that it is free, and finds the inspector after it.
 
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,18 +10,18 @@ import { inspectorSockets } from './closing.ts';
 import type { PendingClose } from './journal.ts';
 import { AttemptFailed, RETRY_LATER_MS } from './outcome.ts';
 
-/** How long the inspector may take to open; 2 ms is usual. */
+/** How long the inspector may take to open; usually it takes 2 ms. */
 const OPEN_MS = 1000;
 const OPEN_POLL_MS = 1;
 const SCAN_POLL_MS = 20;
 const ANSWER_MS = 1000;
-/** How long to wait for an inspector of our own to be closed. */
+/** How long to wait until an inspector that we have opened is closed. */
 const CLOSE_MS = 1000;
 
 /**
- * Fails an attempt when the inspector's port is taken: the app would write errors.
- * @param listening what listened a moment ago
- * @param ours processes whose inspectors we are about to close: they are waited for
+ * Fails an attempt if the inspector's port is taken, because the app would then write errors.
+ * @param listening the sockets that listened a moment ago
+ * @param ours processes whose inspectors the module is about to close; waits for those
  */
 export async function failIfPortTaken(
   pid: number,
@@ -32,7 +32,7 @@ export async function failIfPortTaken(
   if (port === 0) return;
   const inPlace = (among: readonly Listener[]) => among.find((other) => other.port === port);
   if (!inPlace(listening)) return;
-  // One of ours may have opened it just now, or this process itself once more; or it is gone already.
+  // The socket may belong to a process whose inspector is about to close, or to this process itself; or it is gone already.
   const isOurs = ({ inode }: Listener) => [pid, ...ours].some((each) => ownSockets(each, new Set([inode]))?.size);
   const look = () => {
     const listener = inPlace(listeners(pid));
@@ -45,8 +45,8 @@ export async function failIfPortTaken(
   throw new AttemptFailed('port-taken', `${owner} listens on the inspector's port ${port}`, RETRY_LATER_MS);
 }
 
-/** The inspector's socket once it is open; null when it does not open in time. The likely port is knocked at, which costs less
- * than the kernel's tables; those are read when the port answers, and now and then for any other port. */
+/** Waits for the inspector to open; null if it does not in time. Connecting to the likely port costs less than reading the
+ * kernel's tables; those are read when the port answers, and now and then for any other port. */
 export async function awaitOpen(pending: PendingClose, stopping: AbortSignal): Promise<OwnListener | null> {
   const deadline = performance.now() + OPEN_MS;
   const port = expectedPort(pending.pid);
@@ -63,7 +63,7 @@ export async function awaitOpen(pending: PendingClose, stopping: AbortSignal): P
   return null;
 }
 
-/** Whether a port of this host takes a connection. */
+/** Does a port of this host take a connection? */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: '127.0.0.1', port });

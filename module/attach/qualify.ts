@@ -1,5 +1,5 @@
-// Which processes may be signalled at all. SIGUSR1 ends a process that has no handler for it, so whatever is not
-// certain here is left alone.
+// Decides which processes may be signalled. SIGUSR1 ends a process that has no handler for it, so the module leaves a process
+// alone unless it is certain.
 
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -11,15 +11,15 @@ import { type Unfit, unfit } from './outcome.ts';
 
 export interface Fit extends ProcessId {
   fit: true;
-  /** Its pid as the process itself sees it. */
+  /** The pid as the process itself sees it, in its own pid namespace. */
   innerPid: number;
-  /** Its signal handlers could not be read: one signal is all it may ever get. */
+  /** The module cannot read its signal handlers, so it may signal the process only once. */
   blind: boolean;
 }
 
-/** Bit of SIGUSR1 (signal 10) in the mask of caught signals. */
+/** The bit of SIGUSR1 (signal 10) in the mask of caught signals. */
 const SIGUSR1_CAUGHT = 0x200n;
-/** Node that has not installed its SIGUSR1 handler by this age never will; measured are tens of milliseconds. */
+/** A Node process that has no SIGUSR1 handler at this age will never have one; it takes tens of milliseconds to install it. */
 const BOOT_MS = 30_000;
 
 /** Decides from /proc alone whether a process may get SIGUSR1; sends nothing. */
@@ -48,12 +48,12 @@ export function qualify(pid: number): Fit | Unfit {
   return { fit: true, pid, startTime: stat.startTime, innerPid: status.innerPid, blind: own === 'unreadable' };
 }
 
-/** Null when the process's program is Node for certain. */
+/** Null if the process certainly runs Node. */
 function identify(pid: number, uid: number): Unfit | null {
   try {
     const name = basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
     if (inspectBinary(`/proc/${pid}/exe`).isNode) return null;
-    // Distributions ship Node as a small program and a library.
+    // Some distributions ship Node as a small program and a library.
     const library = mappedFile(pid, (path) => /\/libnode\.so[.\d]*$/.test(path));
     if (library && inspectBinary(`/proc/${pid}/root${library.path}`).isNode) return null;
     return unfit('not-node', `not Node (${name})`);
@@ -66,7 +66,7 @@ function identify(pid: number, uid: number): Unfit | null {
   }
 }
 
-/** Node that does not catch SIGUSR1 right now: is it about to? */
+/** Tells why Node does not handle SIGUSR1, and whether it may soon. */
 function withoutHandler(pid: number, startTime: number): Unfit {
   const disabling = nodeOptions(pid).find((word) => /^--(disable-sigusr1|(experimental-)?permission)$/.test(word));
   if (disabling) return unfit('sigusr1-disabled', `started with ${disabling}, so Node ignores SIGUSR1`);

@@ -1,18 +1,18 @@
-// Asks V8 in a process, several times, what it is in; V8 answers even in the middle of a loop that never ends. Nothing is
-// paused, and nothing is left behind.
+// Asks V8 several times which call stack a process is in. V8 answers even inside an endless loop. The samples do not pause the
+// app and leave nothing behind in it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StackFrame } from '../../contract/stackView.ts';
 import { InspectorError, type InspectorSession } from './inspector.ts';
 import { measure } from './outlook.ts';
 
-/** Ten samples over half a second. */
+/** Half a second in all. */
 const SAMPLES = 10;
 const EVERY_MS = 50;
 const ANSWER_MS = 500;
 const DEEPEST = 50;
 
-/** One answer of V8. `turn` is the same as long as one callback runs. */
+/** One answer of V8. `turn` stays the same while one callback runs. */
 export interface Sample {
   frames: StackFrame[];
   turn: string;
@@ -20,15 +20,15 @@ export interface Sample {
 
 export interface Sampling {
   samples: Sample[];
-  /** How many were asked for; more than `samples` when V8 stopped answering. */
+  /** How many samples were requested; more than `samples` has if V8 stopped answering. */
   asked: number;
   overMs: number;
   cpu: number | null;
 }
 
 /**
- * Asks V8 several times.
- * @param commandLineApi as `Proof.builtin` demands
+ * Takes the samples.
+ * @param commandLineApi true unless `Proof.builtin`
  */
 export async function sample(session: InspectorSession, pid: number, commandLineApi: boolean): Promise<Sampling> {
   const measured = measure(pid);
@@ -70,7 +70,7 @@ function readSample(answer: string): Sample {
   return { frames: frames.slice(OWN_FRAMES), turn };
 }
 
-/** As V8 writes a stack: `    at name (file:1:2)` or `    at file:1:2`. */
+/** Parses V8's text of a stack: `    at name (file:1:2)` or `    at file:1:2`. */
 function parseStack(text: string): StackFrame[] {
   return text.split('\n').flatMap((line) => {
     const [, name, place, only] = /^\s+at (?:(.+) \((.*)\)|(.*))$/.exec(line) ?? [];
@@ -80,11 +80,11 @@ function parseStack(text: string): StackFrame[] {
   });
 }
 
-/** Frames of the evaluation itself: the function below and the script that calls it. */
+/** The frames of the evaluation itself: the function below and the script that calls it. */
 const OWN_FRAMES = 2;
 
-// The app may have set its own limit and its own formatting of stacks, or frozen both. Which callback runs shows by the
-// event loop's count of turns and by the id of the current asynchronous operation.
+// The app may have its own limit and its own formatting of stacks, or have frozen both. The event loop's count of turns and the id
+// of the asynchronous operation tell which callback runs.
 const SAMPLE_EXPRESSION = `(function (fromConsole) {
   var limit = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit');
   var prepare = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');

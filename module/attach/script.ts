@@ -1,8 +1,8 @@
-// The script that is loaded into apps, and its file, from which an app can read it itself.
+// The script that the module loads into apps, and its file, from which an app can read it itself.
 
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 
-/** A file that is exactly the one that the module has read: after an upgrade, or in a container, its path may lead to another. */
+/** Identifies the file that the module has read: after an upgrade, or in a container, its path may lead to another file. */
 export interface ScriptFile {
   path: string;
   dev: number;
@@ -17,7 +17,7 @@ export interface Script {
    * is the app's, and `run(code, filename)` evaluates more code in that realm.
    */
   source: string;
-  /** Where the app can read it, each byte as a character. */
+  /** The file from which the app can read the script; each byte is a character. */
   file?: ScriptFile;
 }
 

@@ -1,5 +1,5 @@
-// Signals a process, once everything is prepared for closing the inspector that it opens then: the journal has it, the guard
-// has it, and it is still the process that was looked at.
+// Signals a process once the close of the inspector that it opens is safe: the journal and the guard know it, and it is still the
+// process that was checked.
 
 import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
 import { type Listener, ownSockets } from '../../shared/linux/sockets.ts';
@@ -12,7 +12,7 @@ import { failIfPortTaken } from './ports.ts';
 import type { Fit } from './qualify.ts';
 
 export interface SignalOptions {
-  /** What listens in the network of the process. */
+  /** The sockets that listen in the process's network namespace. */
   listening: readonly Listener[];
   /** Its event loop's epoll descriptor, if known. */
   loopFd: number | null;
@@ -20,7 +20,7 @@ export interface SignalOptions {
   isWanted?: Load['isWanted'];
 }
 
-/** Signals a process. From then on its inspector is to be closed. */
+/** Signals a process. From then on its inspector has to be closed. */
 export async function sendSignal(engine: Engine, candidate: Fit, options: SignalOptions): Promise<PendingClose> {
   const { journal, guardian, late, step, stopping } = engine;
   const { listening, loopFd, guardReady, isWanted } = options;
@@ -50,7 +50,7 @@ export async function sendSignal(engine: Engine, candidate: Fit, options: Signal
     await guardian.watch(pending);
     await step('guarded', pid);
     if (stopping.aborted) throw closing();
-    // From here to the signal nothing may come in between.
+    // No await from here to the signal, so that the process cannot change in between.
     const fit = fitOrFail(pid);
     if (!same(fit, candidate)) {
       throw new AttemptFailed('gone', `process ${pid} was replaced by another`, RETRY_SOON_MS);
@@ -71,8 +71,8 @@ function failIfUnwanted(isWanted: Load['isWanted']): void {
   if (isWanted?.() === false) throw new AttemptFailed('unwanted', 'it has an agent by other means', null);
 }
 
-/** The primary of a cluster would hand the signal on to its workers (lib/internal/cluster/primary.js, NODE_DEBUG_ENABLED):
- * processes that PM2 does not manage would open inspectors. */
+/** A primary would pass the signal on to its workers (lib/internal/cluster/primary.js, NODE_DEBUG_ENABLED), and processes that
+ * PM2 does not manage would open inspectors. */
 function failIfPrimary(pid: number): void {
   const workers = clusterWorkersOf(pid).map((worker) => worker.pid);
   if (workers.length === 0) return;

@@ -1,4 +1,4 @@
-// Samples of compiled code by the lines that a person wrote, where the app has a source map.
+// Maps samples of compiled code to the lines that a person has written, if the app has a source map.
 
 import type { StackFrame } from '../../contract/stackView.ts';
 import { readStatus } from '../../shared/linux/proc.ts';
@@ -6,13 +6,13 @@ import { originalsOf } from '../../shared/sourceMaps.ts';
 import { withTimeout } from '../../shared/time.ts';
 import type { Sampling } from './sampling.ts';
 
-/** An incident does not wait for a map that takes longer. */
+/** A person in an incident does not wait longer for a source map. */
 const MAPPED_WITHIN_MS = 1_000;
 
 /**
- * The same samples with the places that were written. Which files are read is the app's word: so only where the app may read
- * no more than we may and we no more than it, that is, where both run as the same user.
- * @returns what it was given where that is not so, or no map says more in time; never rejects
+ * Replaces the places in the samples by those in the source. The app decides which files this reads, so it does so only if the
+ * app and the module run as the same user, where neither can read more than the other.
+ * @returns the samples as they were if the users differ, or if no source map was read in time; never rejects
  */
 export async function asWritten(sampling: Sampling, pid: number): Promise<Sampling> {
   if (readStatus(pid)?.uid !== process.getuid?.()) return sampling;

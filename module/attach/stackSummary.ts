@@ -1,13 +1,13 @@
-// What was seen of a process, in one word and a sentence with its figures.
+// Says what the looks at a process show, in one word and a sentence with figures.
 
 import type { KernelView, SampledStack, StackFrame, StackView } from '../../contract/stackView.ts';
 import type { Outlook } from './outlook.ts';
 import { isOneCallback, type Sample, type Sampling } from './sampling.ts';
 
-/** A callback that takes more of the time than this computes; below it waits. */
+/** A callback computes if it uses the CPU for more than this share of the time; else it waits. */
 const COMPUTES = 0.5;
 
-/** What the samples mean. */
+/** Summarises V8's samples. */
 export function viewOfSampling(sampling: Sampling, kernel: KernelView | null): StackView {
   const { samples, asked, overMs, cpu } = sampling;
   const stacks = collect(samples);
@@ -45,8 +45,9 @@ export function viewOfSampling(sampling: Sampling, kernel: KernelView | null): S
 }
 
 /**
- * What looking from outside means where V8 did not say.
- * @param v8 `silent`: it was asked; `needless`: what was seen is an answer; `closed`: it could not be asked, for that reason
+ * Summarises the looks from outside, if there are no samples of V8.
+ * @param v8 why there are none. `silent`: V8 did not answer; `needless`: the looks tell enough; `closed`: V8 could not be asked
+ * @param reason why V8 could not be asked
  */
 export function viewOfOutlook(
   { idle, looks, blockedIn, calls, overMs, cpu }: Outlook,
@@ -82,7 +83,7 @@ export function viewOfOutlook(
   return { ...view, is: 'native', verdict: `V8 did not answer: for all ${time} ${does}${waitsFor}` };
 }
 
-/** Equal stacks together; what differs only in the innermost line is not equal. */
+/** Groups equal stacks. Stacks that differ only in the innermost line are not equal. */
 function collect(samples: readonly Sample[]): SampledStack[] {
   const found = new Map<string, SampledStack>();
   for (const { frames } of samples) {
@@ -98,7 +99,7 @@ function position(frame: StackFrame | undefined): string {
   return frame ? `${frame.function} ${frame.file}:${frame.line}:${frame.column}` : '';
 }
 
-/** The calls that all stacks have in common, the innermost first: the loop is in there. */
+/** The calls that all stacks have in common, innermost first: the loop is in one of them. */
 function common(stacks: readonly StackFrame[][]): StackFrame[] {
   const outermostFirst = stacks.map((frames) => frames.toReversed());
   const [first = []] = outermostFirst;
@@ -110,7 +111,7 @@ function isSameCall(a: StackFrame | undefined, b: StackFrame): boolean {
   return a?.function === b.function && a.file === b.file;
 }
 
-/** The innermost call that is not Node's own, for a sentence. */
+/** Names the innermost call that is not Node's own, for a sentence. */
 function name(frames: readonly StackFrame[]): string {
   const frame = frames.find(({ file }) => !/^(node:|<anonymous>|native)|^$/.test(file)) ?? frames[0];
   return frame ? `${frame.function} (${frame.file}:${frame.line})` : 'unknown code';

@@ -1,5 +1,5 @@
-// A visit through an inspector: prove who is there, do something, leave. One that our signal has opened is closed and seen
-// closed; one that was open already stays open.
+// A visit through an inspector: prove which process answers, do something, disconnect. The module closes an inspector that its
+// signal has opened, and checks that it is closed. One that was open already stays open.
 
 import { clusterWorkersOf } from '../../shared/linux/clusterWorkers.ts';
 import { isAlive } from '../../shared/linux/proc.ts';
@@ -19,15 +19,15 @@ const OLDEST_NODE = 20;
 
 export interface Used<T> {
   value: T;
-  /** How to leave: the app was told already to close the inspector; it is to be told; or its event loop does not turn, and the
-   * inspector is closed at once. */
+  /** How the inspector gets closed. `armed`: the app was told already to close it; `arm`: tell the app; `force`: its event loop does
+   * not turn, so close it at once. */
   leaving: 'armed' | 'arm' | 'force';
 }
 
 /**
- * Does something through the inspector that a signal has opened, leaves, closes it and sees it closed. One that cannot be closed
- * now is followed.
- * @param lateLoad what is loaded as soon as the app answers, if it does not now
+ * Does something through the inspector that a signal has opened, disconnects, closes it and checks that it is closed. Watches an
+ * inspector that cannot be closed now.
+ * @param lateLoad what to load when the app answers, if it does not answer now
  */
 export async function throughOwn<T>(
   engine: Engine,
@@ -67,7 +67,7 @@ export async function throughOwn<T>(
   let closed: CloseResult = await closeInspector(pending, socket, { armed: armed || forced, timeoutMs });
   if (forced && closed === 'closed' && isAlive(pending)) closed = 'may-reopen';
   if (closed === 'open' || closed === 'may-reopen') {
-    // One that does not answer now gets its script when it does.
+    // A process that does not answer now gets its script when it does.
     const isUnanswered = failure instanceof AttemptFailed && ['blocked', 'busy'].includes(failure.outcome.code);
     const { watch } = engine.late.follow(pending, isUnanswered || value !== null ? lateLoad : null);
     if (closed === 'may-reopen') watch.expectReopening();
@@ -79,8 +79,8 @@ export async function throughOwn<T>(
 }
 
 /**
- * Does something through an inspector that was open already, which stays open.
- * @param explain what an error means; asked while the session is still open
+ * Does something through an inspector that was open already, and leaves it open.
+ * @param explain maps an error to one that says more; called while the session is still open
  */
 export async function throughForeign<T>(
   engine: Engine,
@@ -111,16 +111,16 @@ async function proveOrFail(session: InspectorSession, pid: number): Promise<Proo
   return proof;
 }
 
-/** Workers that were forked between our last look and the signal's arrival have not come online yet: they are kept from
- * getting it, too. */
+/** A primary may have forked workers between our last look and the signal. They are not online yet; this keeps the primary from
+ * passing the signal on to them. */
 async function spareWorkers(session: InspectorSession, pid: number, { builtin }: Proof): Promise<void> {
   if (clusterWorkersOf(pid).length === 0) return;
   const options = { timeoutMs: SHORT_ANSWER_MS, commandLineApi: !builtin };
-  // Where that fails, what they open is closed.
+  // If that fails, the inspectors that they open are closed later.
   await session.evaluate(SPARE_WORKERS_EXPRESSION, options).catch(() => {});
 }
 
-/** A stranger is told nothing, and an app that hangs would not hear it. */
+/** May the app be told to close its inspector? Not another process, and not an app that hangs and would not hear it. */
 function mayBeTold(error: unknown): boolean {
   return !['wrong-peer', 'blocked'].includes(asNotAttached(error).code);
 }
