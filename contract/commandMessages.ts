@@ -49,6 +49,17 @@ export interface ProcessStatus {
   real?: string;
   /** Where a server of it listens outside of the main thread, which cannot be drained. */
   listensElsewhere?: string;
+  /** What becomes of its listening sockets while it restarts. */
+  door: DoorStatus;
+}
+
+export interface DoorStatus {
+  /** The module holds these, so that clients wait and are not refused. */
+  held: string[];
+  /** PM2 starts it with the door, so that it can take over what is held. */
+  prepared: boolean;
+  /** Why nothing can be held for it. */
+  whyNot?: string;
 }
 
 export interface StatusReply {

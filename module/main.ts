@@ -133,11 +133,11 @@ async function main(): Promise<void> {
   await refresh();
 
   const execute = createExecute({
-    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad },
+    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad, doors },
     runs: createActionRuns({ ...services, turns, folder, sweep: state.sweep }),
     isDumping: state.isDumping,
     examined: {
-      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness },
+      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors },
       settingsFile: join(pm2Home, 'module_conf.json'),
       pm2: pm2Version(pm2File),
       node: process.version,

@@ -59,6 +59,7 @@ function note({
   real,
   badMessages,
   listensElsewhere: elsewhere,
+  door: { held, prepared, whyNot },
 }: ProcessStatus): string {
   return [
     dumping && 'it writes a heap dump',
@@ -70,6 +71,8 @@ function note({
     badMessages !== undefined && `${badMessages} messages dropped that no agent sends: pm2 logs pm2-ops`,
     real,
     elsewhere && `listens on ${elsewhere} in a worker thread or native code: cannot be drained`,
+    held.length > 0 && `over restarts, the module holds ${held.join(', ')}`,
+    prepared && whyNot !== undefined && `its sockets cannot be held over restarts: ${whyNot}`,
   ]
     .filter(Boolean)
     .join('; ');

@@ -1,13 +1,19 @@
 // How one managed process stands: its row of `status`.
 import { appOf } from '../../contract/app.ts';
-import type { ProcessStatus } from '../../contract/commandMessages.ts';
+import type { DoorStatus, ProcessStatus } from '../../contract/commandMessages.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
 import { noteOn } from '../../shared/wrapperAdvice.ts';
+import type { Doors } from '../door/doors.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { realProcessOfMember } from '../fleet/realProcess.ts';
 
+export interface ProcessStatusParts {
+  fleet: Fleet;
+  doors: Pick<Doors, 'held' | 'isPrepared' | 'whyNot'>;
+}
+
 /** @param blockedMs for how long its event loop has not answered, if it is blocked */
-export function processStatus(fleet: Fleet, member: Member, blockedMs?: number): ProcessStatus {
+export function processStatus({ fleet, doors }: ProcessStatusParts, member: Member, blockedMs?: number): ProcessStatus {
   const { process: listed, attachment, state, graceful, kept } = member;
   const lastExit = fleet.exitReports.get(appOf(listed));
   const real = realProcessOfMember(member);
@@ -32,5 +38,15 @@ export function processStatus(fleet: Fleet, member: Member, blockedMs?: number):
     ...(real?.is === 'wrapper' ? { wrapper: true as const } : {}),
     ...(real ? { real: noteOn(real) } : {}),
     ...(elsewhere === undefined ? {} : { listensElsewhere: elsewhere }),
+    door: doorStatus(doors, member),
+  };
+}
+
+function doorStatus(doors: ProcessStatusParts['doors'], member: Member): DoorStatus {
+  const whyNot = doors.whyNot(member);
+  return {
+    held: doors.held(member.process.pmId),
+    prepared: doors.isPrepared(member),
+    ...(whyNot === undefined ? {} : { whyNot }),
   };
 }

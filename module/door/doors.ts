@@ -15,7 +15,7 @@ import type { ExitEvent } from '../pm2/exitEvent.ts';
 import type { DoorHandlers } from './doorServer.ts';
 import type { HeldSockets } from './heldSockets.ts';
 import { createStarting } from './starting.ts';
-import { whyNotHeld } from './whyNot.ts';
+import { TURN_DOOR_ON, whyNotHeld } from './whyNot.ts';
 
 /** How long an agent may take to hand its sockets over, in milliseconds. */
 const HANDED_OVER_WITHIN_MS = 5_000;
@@ -64,9 +64,9 @@ export interface OpenDoors extends Doors, DoorHandlers {
 export function createDoors(parts: DoorParts): OpenDoors {
   const { fleet, calls, events, refresh, log, settings, sockets, path, file, broken, limitMs } = parts;
   const starting = createStarting(fleet);
-  /** Processes that were asked for their sockets, and those of which that failed: not again. */
+  /** By pid: who is being asked for its sockets, and why one could not hand them over. That one is not asked again. */
   const asked = new Set<number>();
-  const failed = new Set<string>();
+  const refusals = new Map<number, string>();
   /** By id, in milliseconds of Date.now(): when a process last came here, and when one last ended. */
   const cameMs = new Map<number, number>();
   const endedMs = new Map<number, number>();
@@ -95,8 +95,8 @@ export function createDoors(parts: DoorParts): OpenDoors {
   };
 
   function whyNot(member: Member): string | undefined {
-    if (settings.door === 'off') return 'the setting door is off: pm2 set pm2-ops:door auto';
-    return broken ?? whyNotHeld(member);
+    if (settings.door === 'off') return `the setting door is off; to have it on: ${TURN_DOOR_ON}`;
+    return broken ?? whyNotHeld(member) ?? refusals.get(member.process.pid);
   }
 
   async function hold(member: Member): Promise<ListenAddress[]> {
@@ -161,11 +161,9 @@ export function createDoors(parts: DoorParts): OpenDoors {
   }
 
   function leave(pmId: number, pid: number, at: readonly string[]): void {
-    if (starting.isOf(pmId, pid))
-      drop(
-        pmId,
-        at.filter((each) => !sockets.isUsed(pmId, each, pid)),
-      );
+    if (!starting.isOf(pmId, pid)) return;
+    const unused = at.filter((each) => !sockets.isUsed(pmId, each, pid));
+    drop(pmId, unused, 'its new process does not listen there');
   }
 
   /** A restart of PM2's has its successor start in a moment. Whatever else ends a process frees its port at once. */
@@ -217,12 +215,14 @@ export function createDoors(parts: DoorParts): OpenDoors {
     const member = fleet.get(pmId);
     if (member?.state !== 'serving' || !isAttached(member) || !isPrepared(member)) return;
     const { pid } = member.process;
-    const key = `${pid} ${missing(member)}`;
-    if (missing(member).length === 0 || asked.has(pid) || failed.has(key) || whyNot(member) !== undefined) return;
-    for (const each of failed)
-      if (!fleet.members().some(({ process: { pid } }) => each.startsWith(`${pid} `))) failed.delete(each);
-    failed.add(key);
-    hold(member).catch((error: Error) => log(`the sockets of id ${pmId} are not held: ${error.message}`));
+    if (missing(member).length === 0 || asked.has(pid) || whyNot(member) !== undefined) return;
+    const running = new Set(fleet.members().map((each) => each.process.pid));
+    for (const each of refusals.keys()) if (!running.has(each)) refusals.delete(each);
+    hold(member).catch((error: Error) => {
+      const isLate = error instanceof Refusal && error.code === 'E_TIMEOUT';
+      if (!isLate) refusals.set(pid, error.message);
+      log(`the sockets of id ${pmId} are not held: ${error.message}`);
+    });
   }
 
   /** Where it listens and nothing is held for it. */

@@ -3,6 +3,9 @@ import { basename } from 'node:path';
 import type { Member } from '../fleet/fleet.ts';
 import { uidOf } from '../state/state.ts';
 
+/** Typed where the setting is the reason. */
+export const TURN_DOOR_ON = 'pm2 set pm2-ops:door auto';
+
 /** The first Node with `--import`, which everything that loads the door needs. */
 const OLDEST_NODE = [20, 6] as const;
 

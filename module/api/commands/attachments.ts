@@ -1,13 +1,12 @@
 // `attach` and `detach`: a person has agents come and go.
 import type { Failure } from '../../../contract/errors.ts';
 import type { AttachLoop } from '../../agents/attachLoop.ts';
-import type { Fleet, Member } from '../../fleet/fleet.ts';
+import type { Member } from '../../fleet/fleet.ts';
 import { membersOf } from '../../fleet/target.ts';
-import { processStatus } from '../processStatus.ts';
+import { type ProcessStatusParts, processStatus } from '../processStatus.ts';
 import type { AttachmentReply, Target } from '../request.ts';
 
-export interface AttachParts {
-  fleet: Fleet;
+export interface AttachParts extends ProcessStatusParts {
   attachLoop: Pick<AttachLoop, 'retry' | 'detach'>;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
@@ -24,14 +23,14 @@ export function detach(parts: AttachParts, { target }: Target): Promise<Attachme
 }
 
 async function withMembers<Action extends 'attach' | 'detach'>(
-  { fleet, refresh }: AttachParts,
+  parts: AttachParts,
   action: Action,
   target: string,
   act: (members: Member[]) => void | Promise<void>,
 ): Promise<AttachmentReply<Action> | Failure> {
-  await refresh();
-  const members = membersOf(fleet, target, action);
+  await parts.refresh();
+  const members = membersOf(parts.fleet, target, action);
   if ('code' in members) return members;
   await act(members);
-  return { ok: true, action, processes: members.map((member) => processStatus(fleet, member)) };
+  return { ok: true, action, processes: members.map((member) => processStatus(parts, member)) };
 }

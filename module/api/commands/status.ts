@@ -3,12 +3,10 @@ import type { StatusReply } from '../../../contract/commandMessages.ts';
 import type { Settings } from '../../../contract/settings.ts';
 import { VERSION } from '../../../contract/version.ts';
 import type { BadMessages } from '../../agents/badMessages.ts';
-import type { Fleet } from '../../fleet/fleet.ts';
 import type { Responsiveness } from '../../fleet/responsiveness.ts';
-import { processStatus } from '../processStatus.ts';
+import { type ProcessStatusParts, processStatus } from '../processStatus.ts';
 
-export interface StatusParts {
-  fleet: Fleet;
+export interface StatusParts extends ProcessStatusParts {
   settings: Settings;
   responsiveness: Responsiveness;
   bad: Pick<BadMessages, 'of'>;
@@ -29,7 +27,7 @@ export async function status(parts: StatusParts): Promise<StatusReply> {
     version: VERSION,
     settings,
     processes: fleet.members().map((member) => ({
-      ...processStatus(fleet, member, blocked.get(member.process.pid)),
+      ...processStatus(parts, member, blocked.get(member.process.pid)),
       ...(isDumping(member.process.pid) ? { dumping: true as const } : {}),
       ...(bad.of(member) > 0 ? { badMessages: bad.of(member) } : {}),
     })),

@@ -3,6 +3,7 @@
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
 import type { Severity } from '../../../contract/finding.ts';
 import type { Settings } from '../../../contract/settings.ts';
+import type { Doors } from '../../door/doors.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 
 /** What to do about a finding. Tests follow it to the letter and see the finding gone. */
@@ -35,6 +36,7 @@ export interface Found extends Remedy {
 export interface Host {
   fleet: Fleet;
   members: Member[];
+  doors: Pick<Doors, 'isPrepared' | 'whyNot'>;
   settings: Settings;
   /** Lines about the settings that the module has refused. */
   refused: string[];

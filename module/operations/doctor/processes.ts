@@ -5,6 +5,7 @@ import { listensElsewhere } from '../../../shared/linux/listensElsewhere.ts';
 import { ageMs, readStat } from '../../../shared/linux/proc.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { insteadOf, whyNot } from '../../../shared/wrapperAdvice.ts';
+import { TURN_DOOR_ON } from '../../door/whyNot.ts';
 import type { Member } from '../../fleet/fleet.ts';
 import { realProcessOfMember } from '../../fleet/realProcess.ts';
 import { findUnlisted } from '../../pm2/unlisted.ts';
@@ -117,6 +118,22 @@ export const PROCESS_CHECKS: Check[] = [
             about: about(member),
             what: `one of its servers listens on ${address} outside its main thread (in a worker thread or native code), where pm2-ops cannot drain it: PM2 cuts its requests when it ends the process`,
             say: 'listen in the main thread and pass the work to worker threads, or let PM2 start the file that listens as an app of its own',
+          },
+        ];
+      }),
+  },
+  {
+    name: 'door',
+    look: ({ members, doors }) =>
+      members.flatMap((member): Found[] => {
+        const why = doors.whyNot(member);
+        if (why === undefined || !doors.isPrepared(member) || member.process.status !== 'online') return [];
+        return [
+          {
+            severity: 'warning',
+            about: about(member),
+            what: `its restarts refuse clients until it listens again, because its sockets cannot be held: ${why}`,
+            ...(why.includes(TURN_DOOR_ON) ? { type: [TURN_DOOR_ON] } : { say: 'change that, and restart it' }),
           },
         ];
       }),
