@@ -1,10 +1,10 @@
-// Reads PM2's list: at events, and every now and then, since PM2's bus may miss one. One reading at a time, because the daemon
-// measures every process for it.
+// Reads PM2's list after events, and from time to time, because PM2's bus may lose an event. It reads once at a time, because the
+// daemon measures every process for a list.
 import { type Events, subjectOf } from './events/events.ts';
 import type { Fleet, Member } from './fleet/fleet.ts';
 import type { Daemon } from './pm2/daemon.ts';
 
-/** Pause between two readings where no event asks for one. */
+/** Pause between two readings without an event. */
 const LIST_EVERY_MS = 30_000;
 
 /** What has changed since the reading before. */
@@ -14,13 +14,13 @@ export interface Changes {
 }
 
 export interface Listing {
-  /** Reads the list, and settles when the fleet is up to date; one that is asked for meanwhile is the next one for all. */
+  /** Reads the list; resolves when the fleet is up to date. Calls during a reading share the next one. */
   refresh(): Promise<void>;
-  /** Reads the list after a pause: several events are often one change. */
+  /** Reads the list after a pause, because one change often causes several events. */
   refreshSoon(afterMs: number): void;
   /** Acts on each reading, after its `exited` events and before its `listed`. */
   onChanges(listener: (changes: Changes) => void): void;
-  /** Begins to read every now and then. */
+  /** Starts to read from time to time. */
   start(): void;
   stop(): void;
 }

@@ -1,4 +1,4 @@
-// The PM2 module: one long-lived process for each daemon. Composes the rooms, and nothing else.
+// The PM2 module: one long-lived process for each PM2 daemon. This file composes the rooms, and does nothing else.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -42,9 +42,9 @@ import { endInOrder } from './shutdown.ts';
 import { keepFile } from './state/keptFile.ts';
 import { openState, uidOf } from './state/state.ts';
 
-/** Pause after an event of PM2 before its list is read: a restart is several events. */
+/** Pause between an event of PM2 and the reading of its list, because a restart causes several events. */
 const SETTLE_MS = 30;
-/** The same after an agent said hello: its actions come after that word. */
+/** The same after an agent's hello, because the agent registers its actions after it. */
 const HELLO_SETTLE_MS = 300;
 
 const log = (line: string) => console.log(`pm2-ops: ${printable(redact(line))}`);
@@ -167,7 +167,7 @@ async function main(): Promise<void> {
   });
 }
 
-/** Version of the PM2 that a file belongs to. */
+/** The version of the PM2 that a file belongs to. */
 function pm2Version(pm2File: string): string {
   return (createRequire(pm2File)('../package.json') as { version: string }).version;
 }

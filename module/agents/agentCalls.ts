@@ -1,4 +1,4 @@
-// Asks one agent to do something, and gets exactly its answer, by a nonce.
+// Asks one agent to do something, and recognises its answer by a nonce.
 import { randomUUID } from 'node:crypto';
 import type { ActionName } from '../../contract/actions/index.ts';
 import type { AgentMessage, ModuleMessage } from '../../contract/agentMessages.ts';
@@ -11,9 +11,9 @@ import type { Daemon } from '../pm2/daemon.ts';
 
 export interface AgentCalls {
   /**
-   * Runs an action in one process. Settles in any case: without an answer within `withinMs` it is an E_TIMEOUT.
-   * @param params as a person gave them: the agent validates
-   * @param onProgress what the action tells before it answers
+   * Runs an action in one process. Always resolves: with E_TIMEOUT if no answer comes within `withinMs`.
+   * @param params as a person gave them; the agent validates them
+   * @param onProgress gets the action's progress before its reply
    */
   run<Name extends ActionName>(
     pmId: PmId,
@@ -22,16 +22,16 @@ export interface AgentCalls {
     withinMs: number,
     onProgress?: (progress: ActionProgress) => void,
   ): Promise<HeardReply<Name>>;
-  /** Has one process open a REPL; settles as above. */
+  /** Has one process open a REPL. Always resolves, like `run`. */
   repl(pmId: PmId, request: ReplRequest, withinMs: number): Promise<Reply>;
   /** Has one process hand its listening sockets to the module; settles as above. */
   door(pmId: PmId, path: string, withinMs: number): Promise<Reply>;
-  /** Delivers an answer, or a word before it. @returns false when it is to a question that somebody else was asked */
+  /** Delivers a reply or a progress. @returns false if it answers a question to another process */
   heard(pmId: PmId, message: Extract<AgentMessage, { kind: 'reply' | 'progress' }>): boolean;
 }
 
 interface Call {
-  /** Who was asked. */
+  /** The process that was asked. */
   pmId: PmId;
   reply(reply: Reply): void;
   progress(progress: ActionProgress): void;
@@ -60,7 +60,7 @@ export function createAgentCalls(send: Daemon['send']): AgentCalls {
       ),
     heard(pmId, message) {
       const call = waiting.get(message.nonce ?? '');
-      // It was asked by a trigger, or the answer comes too late.
+      // The action was started by a trigger, or its answer comes too late.
       if (!call) return true;
       if (!isSameSlot(call.pmId, pmId)) return false;
       if (message.kind === 'reply') call.reply(message.reply);

@@ -1,5 +1,5 @@
-// What a process puts on the bus is the word of an app, which may be of another user, broken or hostile: here it becomes a
-// message of an agent, or a reason why it is none. Nothing else looks at it before.
+// Validates what processes send over the bus. An app can send anything there, and it may be broken, hostile, or of another user.
+// Nothing else reads such a message before this has made it a message of an agent, or a reason why it is none.
 import * as z from 'zod/mini';
 import { ACTION_NAMES } from '../../contract/actions/index.ts';
 import type { AgentMessage } from '../../contract/agentMessages.ts';
@@ -7,18 +7,18 @@ import type { ExitReport } from '../../contract/exitReport.ts';
 import type { Reply } from '../../contract/reply.ts';
 import type { ListenAddress } from '../../contract/standing.ts';
 
-/** What one message may hold at most: values in it, and characters of all its texts. */
+/** The largest message: the number of its values, and of the characters in all its texts. */
 const MOST_VALUES = 20_000;
 const MOST_CHARACTERS = 1_000_000;
 
-/** What can move a terminal's cursor, end a line of a log, or have text read in another order. */
+/** Characters that move a terminal's cursor, end a line of a log, or change the direction of text. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 const ALL_CONTROLS = new RegExp(CONTROLS, 'gu');
 
-/** What a message is, or what is wrong with it in words of ours alone; `nonce` of a reply that somebody waits for. */
+/** A message, or what is wrong with it, in words of ours alone. `nonce`: of a refused reply that a caller may wait for. */
 export type Heard = { message: AgentMessage } | { refused: string; nonce?: string };
 
-/** Reads what came under the type of agents' messages. Takes a bounded time, and never throws. */
+/** Reads data of the type of agents' messages. Takes a bounded time, and never throws. */
 export function readAgentMessage(data: unknown): Heard {
   if (!isSmall(data))
     return { refused: `a message of more than ${MOST_CHARACTERS} characters or ${MOST_VALUES} values` };
@@ -31,13 +31,13 @@ export function readAgentMessage(data: unknown): Heard {
   return kind === 'reply' && nonces.safeParse(nonce).success ? { refused, nonce: nonce as string } : { refused };
 }
 
-/** Takes out what is not for a terminal, and what is too long. */
+/** Replaces characters that a terminal must not get, and cuts off what is too long. */
 export function plain(text: string, most: number): string {
   return text.slice(0, most).replace(ALL_CONTROLS, '\ufffd');
 }
 
 const text = (most: number) => z.string().check(z.refine((given) => given.length <= most && !CONTROLS.test(given)));
-/** Words of the app's in a message of the agent's, such as a path that somebody has asked for. */
+/** A text of the app in a message of its agent, such as a path that a client has requested. */
 const foreign = (most: number) =>
   z.pipe(
     z.string(),
@@ -55,7 +55,7 @@ const states = z.enum(['serving', 'draining', 'drained', 'no-server']);
 const graceful = z.enum(['ours', 'app', 'off']);
 const isSo = z.exactOptional(z.literal(true));
 
-/** A schema of all fields of a type: one that is forgotten here does not compile. */
+/** A schema for all fields of a type; TypeScript refuses one that lacks a field. */
 function fields<T>(shape: { [Field in keyof T]-?: z.ZodMiniType<T[Field]> }): z.ZodMiniType<T> {
   return z.object(shape) as unknown as z.ZodMiniType<T>;
 }
@@ -63,7 +63,7 @@ function fields<T>(shape: { [Field in keyof T]-?: z.ZodMiniType<T[Field]> }): z.
 const standing = {
   state: states,
   graceful,
-  // A socket's path may hold anything.
+  // The path of a socket may contain any character.
   addresses: z.array(fields<ListenAddress>({ at: foreign(300), own: isSo, anyPort: isSo })),
   stays: isSo,
   exits: isSo,
@@ -81,7 +81,7 @@ const reports = fields<ExitReport>({
   suggestedKillTimeoutMs: z.exactOptional(amount),
 });
 
-/** What an action has to say is shown to whoever asked, and not looked at: whatever is escaped, is escaped there. */
+/** The module passes the other fields of a reply on without reading them; the command makes them safe for a terminal. */
 const replies = z.discriminatedUnion('ok', [
   z.looseObject({ ok: z.literal(true), action: text(40), pid: pids, ms: amount }),
   z.object({
@@ -147,13 +147,13 @@ const KINDS: { [Kind in AgentMessage['kind']]: z.ZodMiniType<Of<Kind>> } = {
   }),
 };
 
-/** The name of the field that is wrong: one of ours, since only declared ones are looked at. */
+/** The name of the wrong field. It is a name of ours, because only declared fields are validated. */
 function placeOf({ issues }: { issues: readonly { path: PropertyKey[] }[] }): string {
   const path = issues[0]?.path ?? [];
   return path[0] === undefined ? 'form' : String(path[0]);
 }
 
-/** Stops at the limit, however large the message is. */
+/** Is a message within the limits? Stops counting at the limit, however large the message is. */
 function isSmall(value: unknown): boolean {
   const open = [value];
   let values = 0;

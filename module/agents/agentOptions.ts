@@ -1,4 +1,4 @@
-// What an agent is told when it is loaded or welcomed.
+// The options that an agent gets when the module loads or welcomes it.
 import { ACTION_NAMES } from '../../contract/actions/index.ts';
 import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { Settings } from '../../contract/settings.ts';
@@ -6,7 +6,7 @@ import { VERSION } from '../../contract/version.ts';
 import type { ManagedProcess } from '../pm2/managedProcess.ts';
 import { type State, uidOf } from '../state/state.ts';
 
-/** The options for the agent of one process. @throws when its user can have no folder */
+/** Makes the options for the agent of one process. @throws when there can be no folder for its user */
 export type OptionsFor = (listed: ManagedProcess) => AgentOptions;
 
 export function createOptionsFor(settings: Settings, state: State, leaseMs: number): OptionsFor {
@@ -27,7 +27,7 @@ export function createOptionsFor(settings: Settings, state: State, leaseMs: numb
   };
 }
 
-/** Actions under names of ours that the app registered itself, and keeps. */
+/** The actions that the app registered itself under names of ours, and keeps. */
 export function keptActions({ actions }: ManagedProcess): string[] {
   const ours: readonly string[] = ACTION_NAMES;
   return actions.filter((action) => !action.ours && ours.includes(action.name)).map(({ name }) => name);

@@ -1,4 +1,5 @@
-// One try to have an agent in a process: may it be attached to, is an agent there already, is this a good moment, and the attach.
+// One try to get an agent into a process: may the module attach, is an agent there already, is this a good moment? Then it
+// attaches.
 import { randomUUID } from 'node:crypto';
 import { appOf, titleOf } from '../../contract/app.ts';
 import type { Settings } from '../../contract/settings.ts';
@@ -13,21 +14,21 @@ import { type Handshake, HELLO_WITHIN_MS } from './handshake.ts';
 import type { Knocks } from './knocks.ts';
 import type { Services } from './services.ts';
 
-/** The first and the longest pause between two tries: short while a process boots, then out of the way. */
+/** The first and the longest pause between two tries: short while a process boots, longer later. */
 export const FIRST_RETRY_MS = 50;
 export const LONGEST_RETRY_MS = 5_000;
-/** Pause before a process that writes a heap dump is looked at again. */
+/** Pause before the next try while the process writes a heap dump. */
 const DUMPING_RETRY_MS = 500;
-/** Pause before a process whose app is being reloaded is looked at again. */
+/** Pause before the next try while PM2 reloads the app. */
 const RELOADING_RETRY_MS = 150;
-/** A longer pause follows a try for which the inspector was opened. */
+/** An outcome that asks for a longer pause than this comes from a try that has opened the inspector. */
 const LONGEST_QUIET_MS = 1_000;
 
 /** What follows a try. */
 export interface Next {
-  /** The pause before the next try; null when there is to be none. */
+  /** The pause before the next try; null if there is no next try. */
   pauseMs: number | null;
-  /** The next try counts as the first one, which asks the agent that may be there. */
+  /** The next try counts as a first one, which asks an agent that may be there. */
   anew?: true;
 }
 
@@ -43,7 +44,7 @@ export interface AttemptParts extends Pick<Services, 'fleet'> {
   script: Script;
 }
 
-/** @returns tries once; `tries` counts from 1. What became of it is the member's attachment. */
+/** @returns a function that tries once and records the outcome as the member's attachment; `tries` counts from 1 */
 export function createAttachAttempt(parts: AttemptParts): (member: Member, tries: number) => Promise<Next> {
   const { fleet, attacher, settings, state, handshake, knocks, reloads, optionsFor, script } = parts;
   return async (member, tries) =>
@@ -53,7 +54,7 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
     whyNotLive(member, tries) ??
     (await attachLive(member, tries));
 
-  /** The settings of the person. */
+  /** Do the settings forbid an attach? */
   function whyNever(member: Member): Next | undefined {
     const called = namesOf(member);
     if (!called.some((each) => matches(each, settings.include)))
@@ -73,16 +74,16 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
       return { pauseMs: LONGEST_RETRY_MS };
     }
     if (!state.isDumping(pid)) return undefined;
-    // Its agent is there and will answer; an inspector would stay open until V8 is done.
+    // Its agent is there and answers later; an inspector would stay open until V8 has written the dump.
     wait(member, 'dumping', 'it writes a heap dump');
     return { pauseMs: DUMPING_RETRY_MS, anew: true };
   }
 
-  /** An agent of a predecessor of this module, or one that the app loaded itself, needs no inspector. */
+  /** Welcomes an agent that is there already: of this module before its restart, or loaded by the app. That needs no inspector. */
   async function agentIsThere(member: Member, tries: number): Promise<Next | undefined> {
     if (tries !== 1 || !hasActionsOfOurs(member)) return undefined;
     const hello = await handshake.welcome(member).catch(() => undefined);
-    // Or one that announced itself meanwhile has answered another welcome.
+    // An agent that announced itself meanwhile may have answered another welcome.
     return hello || isAttached(member) ? { pauseMs: null } : undefined;
   }
 
@@ -94,8 +95,8 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
         : 'the app does not load the agent itself';
       return never(member, 'attach-off', `pm2-ops:attach is off and ${reason}`);
     }
-    // The processors are for the clients that come back, and for the processes that start and end: on two cores a reload took
-    // 1.25 times as long as without agents, and 1.06 to 1.15 with agents that wait (npm run bench:reload -- --load busy).
+    // During a reload the CPUs are needed by returning clients and by the processes that start and end. On two cores, attaching at
+    // once made a reload take 1.25 times as long as without agents, and waiting 1.06 to 1.15 (npm run bench:reload -- --load busy).
     if (reloads.goesOnBeside(appOf(member.process), pid)) {
       wait(member, 'reloading', 'PM2 reloads its app: the agent comes when that is over');
       return { pauseMs: RELOADING_RETRY_MS, anew: true };
@@ -124,12 +125,12 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
       wait(member, 'no-answer', 'the agent was loaded but has not answered yet: is the event loop blocked?');
       return { pauseMs: backoffMs(tries) };
     }
-    // Its own copy of the agent has answered meanwhile.
+    // The agent that the app has loaded itself has answered meanwhile.
     if (isAttached(member)) return { pauseMs: null };
     if (result.code === 'unwanted') return { pauseMs: HELLO_WITHIN_MS };
     if (result.retryAfterMs === null) return never(member, result.code, result.reason);
     wait(member, result.code, result.reason);
-    // Each look at a process in the middle of its requests costs it five lines in its log.
+    // Each inspector that opens costs a busy process five lines in its log, so the pauses grow.
     const growth = result.code === 'busy' && result.retryAfterMs > LONGEST_QUIET_MS ? 2 ** Math.min(tries, 5) : 1;
     return { pauseMs: result.retryAfterMs * growth };
   }
@@ -144,7 +145,7 @@ function never(member: Member, code: string, reason: string): Next {
   return { pauseMs: null };
 }
 
-/** The names by which a setting can mean it. */
+/** The names by which a setting can name a process. */
 function namesOf(member: Member): string[] {
   return [member.process.name, titleOf(member.process)];
 }

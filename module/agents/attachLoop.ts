@@ -1,4 +1,4 @@
-// Keeps every managed process attached: finds those that are not, and tries again with growing pauses.
+// Keeps every managed process attached: tries each one without an agent, again and again with growing pauses.
 import { randomUUID } from 'node:crypto';
 import type { PmId } from '../../contract/pmId.ts';
 import { isRunning } from '../../shared/linux/running.ts';
@@ -13,17 +13,17 @@ import type { Handshake } from './handshake.ts';
 import type { Services } from './services.ts';
 
 export interface AttachLoop {
-  /** Looks at these processes now. */
+  /** Tries those of these processes now that are not attached. */
   look(members: readonly Member[]): void;
-  /** Tells agents which of their actions the apps have registered themselves since, and keep. */
+  /** Tells agents which actions their apps have registered themselves meanwhile, and keep. */
   tellKept(members: readonly Member[]): void;
-  /** Forgets what was tried, and looks again. */
+  /** Forgets earlier tries, and begins anew. */
   retry(members: readonly Member[]): void;
-  /** The agent of a process took itself out. `forGood`: another one would fare no better. */
+  /** Records that an agent has disposed of itself. `forGood`: another agent would do the same. */
   lost(pmId: PmId, reason: string, forGood?: boolean): void;
-  /** Takes the agents out; the processes stay without until somebody has them attached again, or they restart. */
+  /** Has the agents dispose of themselves. The processes stay without until a person attaches them again, or they restart. */
   detach(members: readonly Member[]): Promise<void>;
-  /** Ends the tries, and closes what they opened. */
+  /** Ends the tries, and closes the inspectors that they have opened. */
   close(): Promise<void>;
 }
 
@@ -43,9 +43,9 @@ interface Effort {
 }
 
 export function createAttachLoop({ daemon, fleet, events, log, attacher, handshake, attempt }: Parts): AttachLoop {
-  /** By pid. */
+  /** The tries by pid. */
   const efforts = new Map<number, Effort>();
-  /** By pid: how often its agent took itself out. */
+  /** By pid: how often its agent has disposed of itself. */
   const losses = new Map<number, number>();
   let closed = false;
 
@@ -111,7 +111,7 @@ export function createAttachLoop({ daemon, fleet, events, log, attacher, handsha
     events.emit('attachment-lost', { process: subjectOf(member.process), reason });
   }
 
-  /** Each of these may have an inspector opened, for which the others wait: with growing pauses. */
+  /** Tries again after a pause. The pauses grow, because other processes wait while an inspector is open. */
   function lookAgain(member: Member): void {
     const { pid } = member.process;
     const before = losses.get(pid) ?? 0;
@@ -152,7 +152,7 @@ export function createAttachLoop({ daemon, fleet, events, log, attacher, handsha
   }
 }
 
-/** Without an agent nothing tells how it stands. */
+/** Only an agent tells how a process stands, so without one the module knows nothing of it. */
 function forgetStanding(member: Member): void {
   member.state = 'unknown';
   delete member.graceful;

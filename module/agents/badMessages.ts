@@ -1,34 +1,34 @@
-// Messages that a process should not have sent: dropped, counted for that process, and told in the log once for each reason.
+// Drops messages that a process should not have sent, counts them for that process, and logs each reason once.
 import { titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { plain } from './agentMessages.ts';
 
-/** Reasons that are logged of one process, so that none can fill the log. */
+/** How many reasons the module logs for one process, so that no process can fill the log. */
 const MOST_REASONS = 5;
-/** A process may send so many messages at once, and so many a second after that; an agent sends a few for each action. */
+/** How many messages a process may send at once, and then per second. An agent sends a few for each action. */
 const BURST = 200;
 const PER_SECOND = 50;
 
 export interface BadMessages {
-  /** Has this process sent too many of late? Then the rest of them is not looked at. */
+  /** Has this process sent too many messages lately? Then the module does not read the rest. */
   isFlooding(pmId: PmId): boolean;
   refuse(pmId: PmId, reason: string): void;
-  /** How many there were in the life of a process. */
+  /** How many bad messages a process has sent since it started. */
   of(member: Member): number;
 }
 
 interface Record {
   count: number;
   told: Set<string>;
-  /** What it may send now, and when that was reckoned. */
+  /** How many messages the process may send now, and when that was computed. */
   allowance: number;
   atMs: number;
 }
 
 export function createBadMessages(fleet: Pick<Fleet, 'get'>, log: (line: string) => void): BadMessages {
   const records = new WeakMap<Member, Record>();
-  /** Of those that PM2 does not list yet, or that are no apps. */
+  /** For processes that PM2 does not list yet, or that are no apps. */
   const unknown = new Map<PmId, Record>();
 
   return {

@@ -1,4 +1,4 @@
-// Is there an agent in a process, and how does the process stand? Asked with a nonce, so that no other process can answer.
+// Asks whether there is an agent in a process, and how the process stands. Asks with a nonce, so that no other process can answer.
 import { randomUUID } from 'node:crypto';
 import type { AgentMessage } from '../../contract/agentMessages.ts';
 import type { PmId } from '../../contract/pmId.ts';
@@ -9,33 +9,33 @@ import { learn, type Member } from '../fleet/fleet.ts';
 import type { OptionsFor } from './agentOptions.ts';
 import type { Services } from './services.ts';
 
-/** An agent takes a few milliseconds when its event loop is free. */
+/** How long an agent may take to answer; with a free event loop it takes a few milliseconds. */
 export const HELLO_WITHIN_MS = 1_000;
-/** Nonces of one process that are waited for at the same time. */
+/** How many unanswered nonces of one process the module keeps. */
 const MOST_UNANSWERED = 16;
 
 export type Hello = Extract<AgentMessage, { kind: 'hello' }>;
 
 export interface Handshake {
-  /** Offers options to an agent that may be there. @returns its answer, if that is an agent of this version */
+  /** Offers options to an agent that may be there. @returns its answer; undefined unless it is an agent of this version */
   welcome(member: Member): Promise<Hello | undefined>;
-  /** Has an agent say how its process stands now; settles in any case. */
+  /** Has an agent tell how its process stands now. Always resolves. */
   askState(member: Member): Promise<void>;
-  /** @returns whether an agent of any version answers within that time @throws when it cannot be asked */
+  /** @returns whether an agent of any version answers within that time @throws when PM2 cannot pass the question on */
   answers(member: Member, withinMs: number): Promise<boolean>;
   /**
-   * Waits for the answer to a nonce that is about to be sent. To be called before: the answer may be faster than the sender.
-   * @returns waits for the answer for so long
+   * Expects the answer to a nonce. To be called before the nonce is sent, because the answer may come before the send resolves.
+   * @returns a function that waits for the answer
    */
   expect(nonce: string, pid: number): (withinMs?: number) => Promise<Hello | undefined>;
-  /** An agent said hello. @returns false when it was not asked for this one */
+  /** Takes a hello of an agent. @returns false if the process was not asked with its nonce */
   heard(pmId: PmId, hello: Hello): boolean;
 }
 
 type Parts = Pick<Services, 'daemon' | 'fleet' | 'events'> & { optionsFor: OptionsFor };
 
 export function createHandshake({ daemon, fleet, events, optionsFor }: Parts): Handshake {
-  /** By nonce. They stay when their time is over, since an agent may be late. */
+  /** By nonce. A nonce stays after its deadline, because an agent may answer late. */
   const asked = new Map<string, { pid: number; answer(hello: Hello): void }>();
 
   return { welcome, askState, answers, expect, heard };

@@ -1,5 +1,5 @@
-// Hands on what agents say on the bus: only messages, only those of the process that they say they are of, and never more of
-// them than the module can bear. Whatever one process sends, no other one is harmed.
+// Passes agents' messages on to their receivers. It drops what is no message, what claims to come from another process, and what
+// is too much, so that no process can harm another one with what it sends.
 
 import type { AgentMessage } from '../../contract/agentMessages.ts';
 import { appOf } from '../../contract/app.ts';
@@ -17,12 +17,12 @@ import type { Services } from './services.ts';
 
 type Of<Kind> = Extract<AgentMessage, { kind: Kind }>;
 
-/** Those that the messages are for. */
+/** The receivers of the messages. */
 export interface AgentEars extends Pick<Services, 'fleet' | 'events'> {
   handshake: Pick<Handshake, 'heard'>;
   knocks: Pick<Knocks, 'knocked'>;
   attachLoop: Pick<AttachLoop, 'lost'>;
-  /** Decides who may drain and dump. */
+  /** Decides which instances may drain and dump. */
   coordinator: { ask(pmId: PmId, ask: Of<'ask'>): void; done(askId: string, pid: number): void };
   /** Compresses dumps. */
   compressor: {
@@ -33,11 +33,11 @@ export interface AgentEars extends Pick<Services, 'fleet' | 'events'> {
   calls: Pick<AgentCalls, 'heard'>;
   bad: BadMessages;
   send: Daemon['send'];
-  /** An agent is new, or has come back: PM2's list is worth a look. */
+  /** An agent has said hello, so PM2's list may have changed. */
   onHello(): void;
 }
 
-/** @returns hears what a process has put on the bus; `pmId` is filled in by PM2's daemon */
+/** @returns a function that takes what a process has sent over the bus; PM2's daemon fills in `pmId` */
 export function createAgentEars({
   fleet,
   events,
@@ -58,19 +58,19 @@ export function createAgentEars({
       return;
     }
     bad.refuse(pmId, heard.refused);
-    // The caller must not have to wait for a reply that is none.
+    // The reply was refused; its caller must not wait until its deadline.
     if (heard.nonce !== undefined) calls.heard(pmId, { kind: 'reply', nonce: heard.nonce, reply: NO_REPLY });
   };
 
   function hear(pmId: PmId, message: AgentMessage): void {
-    // So that none can be taken for another's.
+    // A process must not act under the id of another process's action.
     if ('id' in message && !message.id.startsWith(`${message.pid}-`)) {
       bad.refuse(pmId, `a "${message.kind}" under an id of another process`);
       return;
     }
     switch (message.kind) {
       case 'hello':
-        // Else it may be late, to a module before this one.
+        // A hello that this module has not asked for may be a late answer to its predecessor.
         if (handshake.heard(pmId, message)) onHello();
         break;
       case 'knock':
@@ -118,7 +118,7 @@ export function createAgentEars({
     }
   }
 
-  /** The process that it says it is, if PM2 has that one under this id, or had a moment ago. */
+  /** The sender of a message: the process with that pid, if PM2 lists it under this id, or did a moment ago. */
   function sender(pmId: PmId, pid: number): Member | undefined {
     return [pmId, slotOf(pmId)].map((id) => fleet.get(id)).find((member) => member?.process.pid === pid);
   }

@@ -1,17 +1,17 @@
-// Agents that the apps loaded themselves (`node --import`) announce themselves, and wait for a welcome.
+// An agent that the app has loaded itself (`node --import`) announces itself, and waits for a welcome.
 
 import type { PmId } from '../../contract/pmId.ts';
 import { isAttached } from '../fleet/attachment.ts';
 import type { Handshake } from './handshake.ts';
 import type { Services } from './services.ts';
 
-/** How long such an agent has to answer its welcome before a live attach. */
+/** How long such an agent may take to answer its welcome, before the module attaches live. */
 const KNOCK_MS = 5_000;
 
 export interface Knocks {
-  /** The app loaded the agent itself. */
+  /** An agent that the app has loaded itself announces itself. */
   knocked(pmId: PmId, pid: number): void;
-  /** Did its agent announce itself a moment ago? Its welcome is on the way. */
+  /** Has its agent announced itself a moment ago? Then a welcome is on its way. */
   isKnocking(pmId: PmId, pid: number): boolean;
 }
 
@@ -24,7 +24,7 @@ export function createKnocks({ fleet, refresh, handshake }: Parts): Knocks {
 
   function knocked(pmId: PmId, pid: number): void {
     for (const [each, { atMs }] of knocks) if (Date.now() - atMs > KNOCK_MS) knocks.delete(each);
-    // Each look at the list has PM2 measure all its processes.
+    // Reads PM2's list only once, because PM2 measures all its processes for that.
     if (isKnocking(pmId, pid)) return;
     knocks.set(pmId, { pid, atMs: Date.now() });
     refresh()

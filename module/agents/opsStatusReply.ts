@@ -1,4 +1,4 @@
-// What an agent answers to `ops-status`, as far as the module itself acts on it: validated, because it is an app's word.
+// Validates the part of an agent's `ops-status` that the module itself acts on. An app could send any reply.
 import * as z from 'zod/mini';
 import type { HeardReply } from '../../contract/reply.ts';
 import type { ServerInfo } from '../../contract/standing.ts';
@@ -19,12 +19,12 @@ const servers = z.array(
 const memory = z.object({ heapUsed: bytes, rss: bytes });
 
 export interface OpsStatusReply {
-  /** None where it names none, or what it names are none. */
+  /** Empty if the reply names no servers, or invalid ones. */
   servers: ServerInfo[];
   memory: { heapUsed: number; rss: number };
 }
 
-/** @returns undefined when it is a failure */
+/** @returns undefined if the reply is a failure */
 export function readOpsStatus(reply: HeardReply<'ops-status'>): OpsStatusReply | undefined {
   if (!reply.ok) return undefined;
   return {

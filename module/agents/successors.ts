@@ -1,4 +1,4 @@
-// PM2's own reloads: an agent hears that PM2 has started the successor of its process, and that a signal comes next.
+// During PM2's own reload, tells an agent that PM2 has started the successor of its process and will soon send the signal.
 import { appOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import { isRunning } from '../../shared/linux/running.ts';
@@ -9,9 +9,9 @@ import type { AttachLoop } from './attachLoop.ts';
 import type { Services } from './services.ts';
 
 export interface Successors {
-  /** A process came online under an id, started so many times before: a reload has begun if its predecessor still runs. */
+  /** A process is online under this id. If its predecessor still runs, a reload has begun. `restarts` is PM2's count for it. */
   succeeded(pmId: PmId, restarts: number): void;
-  /** PM2 does not list these any more; those that still run are being replaced. */
+  /** PM2 lists these no longer. PM2 replaces those that still run. */
   replaced(members: readonly Member[]): void;
 }
 
@@ -24,7 +24,7 @@ export function createSuccessors({ daemon, fleet, reloads, attachLoop }: Parts):
   return {
     succeeded(pmId, restarts) {
       const old = fleet.get(pmId);
-      // Its successor may be listed already; then it is `replaced`.
+      // If the list has the successor already, `replaced` handles the old process.
       if (old && old.process.restarts < restarts) replace(old);
     },
     replaced(members) {
@@ -35,9 +35,9 @@ export function createSuccessors({ daemon, fleet, reloads, attachLoop }: Parts):
   function replace(member: Member): void {
     const { pmId, pid } = member.process;
     if (pid <= 0 || !isRunning(pid) || !reloads.leaves(appOf(member.process), pid)) return;
-    // PM2 keeps it under this id until its successor listens (lib/God/Reload.js).
+    // PM2 keeps the old process under this id until its successor listens (lib/God/Reload.js).
     if (isAttached(member)) daemon.send(`_old_${pmId}`, { kind: 'successor' }).catch(() => {});
-    // Its agent had to wait for the end of the last reload: there is time for one try, while its successor starts.
+    // The last reload has delayed its attach. There is time for one try while its successor starts.
     else if (isOpen(member)) attachLoop.look([member]);
   }
 }

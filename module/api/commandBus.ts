@@ -1,4 +1,4 @@
-// The `pm2-ops` command asks over PM2's bus and gets exactly its own answer, by a nonce.
+// Answers the `pm2-ops` command, which asks over PM2's bus and recognises its answer by a nonce.
 import { COMMAND_REPLY, COMMAND_TOPIC, PROGRESS } from '../../contract/commandMessages.ts';
 import { redactTexts } from '../../shared/text/redact.ts';
 import type { Fleet } from '../fleet/fleet.ts';
@@ -7,7 +7,7 @@ import type { Execute } from './execute.ts';
 import { readRequest } from './readRequest.ts';
 import type { AnyProgress, AnyReply } from './request.ts';
 
-/** Answers every command that comes from now on. */
+/** Answers every command from now on. */
 export function answerCommands(execute: Execute, fleet: Fleet): void {
   const isName = (text: string) => fleet.members().some((member) => member.process.name === text);
   process.on('message', (packet: { topic?: unknown; data?: unknown } | null) => {
@@ -25,8 +25,8 @@ export function answerCommands(execute: Execute, fleet: Fleet): void {
 }
 
 /**
- * Puts how far a command is on the bus.
- * @param nonce of the command that hears it; a trigger has none, and anybody may listen
+ * Sends the progress of a command over the bus.
+ * @param nonce of the command that waits for it; a trigger has none, and anyone may listen
  */
 export function tellProgress(progress: AnyProgress, nonce?: string): void {
   process.send?.({ type: PROGRESS, data: { ...redactTexts(progress), nonce } });

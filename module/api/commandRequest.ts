@@ -1,4 +1,4 @@
-// What arrives under the command's topic, validated: every user of the daemon's socket can send the module anything.
+// Validates what arrives under the command's topic: a program that can open the daemon's socket can send the module anything.
 import * as z from 'zod/mini';
 
 const requests = z.object({
@@ -9,7 +9,7 @@ const requests = z.object({
 
 export type CommandRequest = z.output<typeof requests>;
 
-/** @returns undefined when it is none: nothing can be answered then, because there is no nonce */
+/** @returns undefined if it is no request; without a nonce the module cannot answer it */
 export function readCommandRequest(data: unknown): CommandRequest | undefined {
   return requests.safeParse(data).data;
 }

@@ -1,4 +1,4 @@
-// The one door for commands: whoever asks the module for something asks here, and gets a typed reply in any case.
+// The one door for commands: trigger and command line ask the module here, and always get a typed reply.
 import { NAME } from '../../contract/names.ts';
 import { type AttachParts, attach, detach } from './commands/attachments.ts';
 import { type DoctorCommandParts, doctor } from './commands/doctor.ts';
@@ -9,7 +9,7 @@ import { type StackParts, stack } from './commands/stack.ts';
 import { type StatusParts, status } from './commands/status.ts';
 import type { AnyProgress, AnyReply, CommandName, ProgressOf, ReplyTo, Request, RequestFor } from './request.ts';
 
-/** Settles in any case; a fault of the module's own becomes an E_INTERNAL. */
+/** Always resolves; an error in the module itself becomes an E_INTERNAL. */
 export interface Execute {
   <Name extends CommandName>(
     request: RequestFor<Name> & { command: Name },

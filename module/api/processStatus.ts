@@ -1,4 +1,4 @@
-// How one managed process stands: its row of `status`.
+// The row of one managed process in `status`.
 import { appOf } from '../../contract/app.ts';
 import type { DoorStatus, ProcessStatus } from '../../contract/commandMessages.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';

@@ -1,5 +1,5 @@
-// Translates an action's name and what was given with it, both foreign, into a request. Strict: what is silently ignored is a
-// reload without its health check.
+// Validates an action's name and its parameters, both typed by a person, and makes a request of them. It is strict: a mistyped
+// parameter that is silently ignored could mean a reload without its health check.
 import * as z from 'zod/mini';
 import { REPL, RUN } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
@@ -16,14 +16,14 @@ const short = z.string().check(z.maxLength(1_000));
 const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
 const replQuestions = z.object({ target: short, user: short, uid: z.int() });
 
-/** Who asks, which decides what is understood and how hints are worded. */
+/** Who asks. It decides which requests are allowed and how hints are worded. */
 export interface Asker {
   by: 'trigger' | 'command';
-  /** Is there an app of that very name? */
+  /** Is there an app with exactly this name? */
   isName(text: string): boolean;
 }
 
-/** @returns what is wrong with it, as the reply */
+/** @returns the request, or a failure that says what is wrong with it */
 export function readRequest(action: string, raw: unknown, { by, isName }: Asker): Request | Failure {
   if (by === 'command' && action === RUN) {
     const params = runs.safeParse(raw).data;

@@ -1,5 +1,5 @@
-// Everything that the module can be asked for: the parameters, the progress and the reply of each command. PM2's trigger, the
-// command line and whatever comes next translate into these requests and get these replies.
+// The commands of the module: parameters, progress and reply of each. PM2's trigger, the command line and later adapters translate
+// into these requests and get these replies.
 import type {
   DoctorReply,
   ProcessStatus,
@@ -22,14 +22,14 @@ export interface Target {
   target: string;
 }
 
-/** The processes that an `attach` or a `detach` was about, as they stand after it. */
+/** The processes that an `attach` or a `detach` has changed, with their state after it. */
 export interface AttachmentReply<Action extends 'attach' | 'detach'> {
   ok: true;
   action: Action;
   processes: ProcessStatus[];
 }
 
-/** One command: what it takes, what it tells meanwhile, and what it answers when it was done. */
+/** One command: its parameters, its progress, and its reply. */
 interface Command<Params, Reply, Progress = never> {
   params: Params;
   reply: Reply;
@@ -57,6 +57,6 @@ export type RequestFor<Name extends CommandName> = Extract<Request, { command: N
 export type ReplyTo<Name extends CommandName> = Commands[Name]['reply'] | Failure;
 export type ProgressOf<Name extends CommandName> = Commands[Name]['progress'];
 
-/** Any reply, and any word before it. */
+/** Any reply, and any progress. */
 export type AnyReply = ReplyTo<CommandName>;
 export type AnyProgress = ProgressOf<CommandName>;

@@ -10,7 +10,7 @@ import type { Execute } from './execute.ts';
 import { readRequest, TRIGGERED } from './readRequest.ts';
 import type { AnyReply } from './request.ts';
 
-/** Lists the actions, and how many processes are attached, with PM2. */
+/** Registers the actions with PM2, and a metric that shows how many processes are attached. */
 export function listTriggers(execute: Execute, fleet: Fleet): void {
   const isName = (text: string) => fleet.members().some((member) => member.process.name === text);
   for (const action of TRIGGERED) {

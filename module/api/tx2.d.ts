@@ -1,7 +1,7 @@
-// tx2 has no types of its own; only what we use (https://github.com/pm2/tx2/blob/master/API.md).
+// tx2 has no types of its own; these are those that the module uses (https://github.com/pm2/tx2/blob/master/API.md).
 declare module 'tx2' {
   const tx2: {
-    /** A handler that takes two arguments gets the trigger's parameters: a string, or {} without any. */
+    /** A handler with two arguments gets the trigger's parameters: a string, or {} if there are none. */
     action(name: string, handler: (param: unknown, reply: (data: object) => void) => void): void;
     metric(options: { name: string; value: () => number | string }): void;
   };

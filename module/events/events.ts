@@ -1,4 +1,4 @@
-// What happens in the module, told once. Those who record, count or show it subscribe here, and those who cause it know none of them.
+// The events of the module. Code that records, counts or shows them subscribes here; code that emits them does not know it.
 import type { App } from '../../contract/app.ts';
 import type { ReloadProgress } from '../../contract/commandMessages.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
@@ -16,22 +16,22 @@ export interface Subject {
 
 /** Every event by its name. */
 export interface ModuleEvents {
-  /** PM2's list was read, and the fleet is up to date. */
+  /** The module has read PM2's list, and the fleet is up to date. */
   listed: { added: number; removed: number };
   /** PM2 no longer lists a process: it has ended, or a reload of PM2 is about to end it. */
   exited: { process: Subject };
-  /** An agent of this version answered. */
+  /** An agent of this version has answered. */
   attached: { process: Subject; agent: string };
-  /** The agent of a living process took itself out, or was told to. */
+  /** The agent of a running process has disposed of itself, on its own or because it was told to. */
   'attachment-lost': { process: Subject; reason: string };
-  /** An agent told how its process stands; `before` is the same where nothing changed. */
+  /** An agent has told how its process stands; `before` equals `state` if nothing has changed. */
   state: { process: Subject; state: ServingState; before: ServingState | 'unknown' };
-  /** An event loop was found not to answer. */
+  /** The module has found an event loop blocked. */
   blocked: { process: Subject; blockedMs: number };
-  /** The module asks a process for an action, and has its reply. */
+  /** The module has asked a process to perform an action; then it has the reply. */
   'action-started': { process: Subject; action: string };
   'action-finished': { process: Subject; action: string; reply: Reply; ms: number };
-  /** A reload run tells how far it is. */
+  /** A reload run reports its progress. */
   'reload-step': { progress: ReloadProgress };
   /** A process exits that its agent drained on a signal. */
   'exit-report': { process: Subject; app: App; report: ExitReport };
@@ -43,11 +43,11 @@ type Listener<Name extends EventName> = (event: ModuleEvents[Name]) => void | Pr
 export interface Events {
   /** Subscribers hear an event in the order in which they subscribed. @returns ends the subscription */
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
-  /** Never throws: a subscriber that fails harms neither the others nor the one that tells. */
+  /** Never throws: a subscriber that fails harms neither the others nor the emitter. */
   emit<Name extends EventName>(name: Name, event: ModuleEvents[Name]): void;
 }
 
-/** @param log is told of a subscriber that fails */
+/** @param log gets a line about a subscriber that fails */
 export function createEvents(log: (line: string) => void): Events {
   const listeners = new Map<EventName, readonly Listener<EventName>[]>();
 

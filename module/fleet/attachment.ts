@@ -1,22 +1,22 @@
-// How the module stands to a process: attached, on the way to it, or leaving it alone.
+// Whether the module is attached to a process, still tries, or leaves it alone.
 import type { Member } from './fleet.ts';
 
-/** Did its agent answer, and is it of this version? */
+/** Has an agent of this version answered? */
 export function isAttached({ attachment }: Member): boolean {
   return attachment.is === 'attached';
 }
 
-/** May it still become attached by itself? A shell that starts the app by `exec` becomes Node under the same pid. */
+/** May the process still become attached by itself? A shell that starts the app by `exec` becomes Node under the same pid. */
 export function isOpen({ attachment }: Member): boolean {
   return attachment.is === 'waiting' || (attachment.is === 'skipped' && attachment.code === 'not-node');
 }
 
-/** Not attached yet; the module tries again by itself. */
+/** Records why a process is not attached yet; the module tries again. */
 export function wait(member: Member, code: string, reason: string): void {
   member.attachment = { is: 'waiting', code, reason };
 }
 
-/** Left alone, for good or until it restarts. */
+/** Records why the module leaves a process alone, for good or until it restarts. */
 export function skip(member: Member, code: string, reason: string): void {
   member.attachment = { is: 'skipped', code, reason };
 }

@@ -1,17 +1,19 @@
-// Does an instance take connections? In a cluster nothing shows where a worker without an agent listens, and processes that share
-// a socket take turns as it happens; but when somebody connects often enough, each gets one, and /proc shows who has it.
+// Finds out whether an instance takes connections. In a cluster, /proc does not show where a worker without an agent listens, and
+// any of the processes that share a socket may take a connection. But with enough connections each process gets one, and /proc
+// shows which process has it.
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectedToUs, portsConnectedTo } from '../../shared/linux/sockets.ts';
 import { reachable } from './health.ts';
 
-/** How long a connection may take to be made and handed over, in milliseconds. */
+/** How long it may take to connect and to pass the connection on to a worker. */
 const HANDED_OVER_MS = 300;
 
 /**
- * Connects so many times, says nothing, and looks who has the other ends.
+ * Connects several times, sends nothing, and looks for the other ends in the process.
  * @param at `127.0.0.1:3000`
- * @returns false also for a socket's path, of which nothing can be seen
+ * @param times how many connections to make
+ * @returns false also for a socket's path, because /proc does not show its connections
  */
 export async function takesConnections(pid: number, at: string, times: number): Promise<boolean> {
   const [, host, port] = /^(.*):(\d+)$/.exec(at) ?? [];
@@ -35,8 +37,9 @@ export async function takesConnections(pid: number, at: string, times: number): 
 }
 
 /**
- * Connects so many times at once, and keeps a connection that has come to that process.
- * @returns undefined where all have come to others
+ * Connects several times at once, and keeps a connection that this process has taken.
+ * @param times how many connections to make
+ * @returns undefined if other processes have taken all
  */
 export async function connectionTo(pid: number, to: TcpNetConnectOpts, times: number): Promise<Socket | undefined> {
   const sockets = Array.from({ length: times }, () => connect(to).on('error', () => {}));

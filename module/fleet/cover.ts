@@ -1,21 +1,22 @@
-// Who can stand in for whom? Whoever listens on the same address: a name says nothing of it, since each instance may have a
-// port of its own.
+// Tells which instances cover each other. Two instances do if they listen on the same address; that they belong to the same app is
+// not enough, because each may have a port of its own.
 
 import type { ListenAddress } from '../../contract/standing.ts';
 import type { Member } from './fleet.ts';
 
-/** What becomes of a process's addresses while it takes no connections. */
+/** The addresses of a process, by whether others take connections there while it takes none. */
 export interface Cover {
-  /** Where others go on to take them. */
+  /** Addresses at which another instance listens. */
   covered: ListenAddress[];
-  /** Where nobody does. */
+  /** Addresses at which no other instance listens. */
   alone: ListenAddress[];
 }
 
-/** @param others that serve now, of the same app */
+/** @param others the other instances of the app that serve now */
 export function coverOf(member: Member, others: readonly Member[]): Cover {
   const known = others.flatMap((other) => (other.addresses ? [other.addresses] : []));
-  // What has no agent does not say where it listens. Its siblings tell whether each of them has addresses of its own.
+  // An instance without an agent does not tell where it listens. It is believed to share the address, unless the siblings show
+  // that each instance has addresses of its own.
   const believed = others.length > known.length && !areApart([member.addresses ?? [], ...known]);
   const cover: Cover = { covered: [], alone: [] };
   for (const address of member.addresses ?? []) {
@@ -25,21 +26,21 @@ export function coverOf(member: Member, others: readonly Member[]): Cover {
   return cover;
 }
 
-/** Does one that listens on these get the connections to this address when nobody else does? */
+/** Does a process that listens on these take the connections to this address once its own process listens no longer? */
 export function isAmong(address: ListenAddress, addresses: readonly ListenAddress[]): boolean {
-  // A socket's path that two processes bind themselves is that of the later one alone.
+  // If two processes bind the same socket path themselves, only the later one gets connections.
   return reaches(
     address.at,
     addresses.filter(({ own, at }) => !own || !isPath(at)),
   );
 }
 
-/** Do connections to that address come to one that listens on these? */
+/** Does a process that listens on these addresses get connections to `at`? */
 export function reaches(at: string, addresses: readonly ListenAddress[]): boolean {
   return addresses.some((other) => other.at === at || other.at === wildcardOf(at));
 }
 
-/** `0.0.0.0:3000` of `127.0.0.1:3000`: the kernel prefers the latter as long as somebody listens there. */
+/** `0.0.0.0:3000` of `127.0.0.1:3000`: the kernel prefers the specific address while a process listens there. */
 function wildcardOf(at: string): string {
   if (isPath(at)) return at;
   const port = at.slice(at.lastIndexOf(':') + 1);
@@ -50,7 +51,7 @@ function isPath(at: string): boolean {
   return !/^(\[[^\]]+\]|[\d.]+):\d+$/.test(at);
 }
 
-/** Does none of them share an address with another one? */
+/** Has each of these instances only addresses of its own? */
 function areApart(instances: readonly (readonly ListenAddress[])[]): boolean {
   if (instances.length < 2) return false;
   return instances.every((addresses, index) =>
@@ -59,8 +60,8 @@ function areApart(instances: readonly (readonly ListenAddress[])[]): boolean {
 }
 
 /**
- * Those of an instance's addresses that a second process can listen on beside it: a cluster's primary shares them out, or a
- * sibling does listen there.
+ * The addresses of an instance on which a second process can listen beside it: a cluster's primary shares them, or a sibling
+ * listens there already.
  */
 export function shareable({ addresses = [] }: Member, siblings: readonly Member[]): ListenAddress[] {
   return addresses.filter(
@@ -68,7 +69,7 @@ export function shareable({ addresses = [] }: Member, siblings: readonly Member[
   );
 }
 
-/** For a person. */
+/** Addresses for a person to read. */
 export function list(addresses: readonly ListenAddress[]): string {
   return addresses.length === 0 ? 'nothing' : [...new Set(addresses.map(({ at }) => at))].join(', ');
 }

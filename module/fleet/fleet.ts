@@ -1,59 +1,59 @@
-// What is known of every managed process, in one place: the rooms write what they learn, `status` reads it.
+// All that the module knows of the managed processes, in one place: other rooms write what they learn, `status` reads it.
 import { type App, appOf } from '../../contract/app.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { GracefulBy, ListenAddress, ServingState, Standing } from '../../contract/standing.ts';
 import type { ManagedProcess } from '../pm2/managedProcess.ts';
 
-/** How we stand to a process. */
+/** Is the module attached to a process, and if not, why? */
 export type Attachment =
-  /** Its agent answered a nonce. */
+  /** Its agent has answered a nonce. */
   | { is: 'attached'; version: string; since: number }
-  /** Not yet; tried again by itself. */
+  /** Not attached yet; the module tries again. */
   | { is: 'waiting'; code: string; reason: string }
-  /** Left alone, for good or until it restarts. */
+  /** The module leaves it alone, for good or until it restarts. */
   | { is: 'skipped'; code: string; reason: string };
 
 export interface Member {
   process: ManagedProcess;
   attachment: Attachment;
-  /** As its agent last said; `unknown` without one. */
+  /** What its agent last said; `unknown` without an agent. */
   state: ServingState | 'unknown';
-  /** Where it listens, or did before it was drained, as its agent last said; also of an agent that has left since. */
+  /** Where it listens, or did before its drain, as its agent last said; kept when the agent has gone. */
   addresses?: ListenAddress[];
-  /** It is drained, and nobody but whoever asked for it is to undo that. */
+  /** It is drained, and only the person or the action that asked for that may resume it. */
   stays?: boolean;
   /** It drains because it is about to exit. */
   exits?: boolean;
-  /** Who handles signals there, as its agent last said. */
+  /** Whether agent or app handles signals, as its agent last said. */
   graceful?: GracefulBy;
-  /** Action names that the app keeps for itself. */
+  /** Actions that the app registered itself, under names of ours. */
   kept: string[];
-  /** PM2 runs a wrapper of the app here (a package manager, a loader, …), as its agent last said. */
+  /** It is a wrapper of the app (a package manager, a loader, …), as its agent last said. */
   wrapper: boolean;
 }
 
 export interface Fleet {
   members(): Member[];
-  /** By app: how the last process exited that its agent drained on a signal. */
+  /** By app: the exit report of the last process that its agent drained on a signal. */
   readonly exitReports: Map<App, ExitReport>;
   get(pmId: PmId): Member | undefined;
-  /** An instance said `process.send('ready')` just now. */
+  /** Records that an instance has called `process.send('ready')` just now. */
   saidReady(pmId: PmId): void;
-  /** When an instance last said so, in the time of performance.now(); known since the module runs. */
+  /** When an instance last did so while the module ran, on the clock of performance.now(). */
   readyAt(pmId: PmId): number | undefined;
-  /** By rising id, with what a reload of PM2 is about to end. */
+  /** The instances of an app by rising id; those that a reload of PM2 is about to end come last. */
   instancesOf(app: App): Member[];
   /** The other instances of its app. */
   siblingsOf(member: Member): Member[];
   /**
-   * Takes over what PM2 lists now. A process that restarted (another pid) starts anew.
-   * @returns who is new and who is gone
+   * Takes over PM2's list. A process with another pid has restarted: what was known of it is forgotten.
+   * @returns the processes that are new, and those that are gone
    */
   sync(processes: readonly ManagedProcess[]): { added: Member[]; removed: Member[] };
 }
 
-/** @param isApp which processes are apps to attach to (not modules) */
+/** @param isApp is this process an app, and not a module of PM2? */
 export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
   const members = new Map<PmId, Member>();
   const readyAtMs = new Map<PmId, number>();
@@ -79,7 +79,7 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
           known.process = process;
           continue;
         }
-        // A reload renames the old process (3 becomes _old_3) and gives its id to the new one.
+        // A reload of PM2 renames the old process (3 becomes _old_3) and gives its id to the new one.
         const renamed = process.pid > 0 ? moved.get(process.pid) : undefined;
         const member = renamed ?? newcomer(process);
         member.process = process;
@@ -98,12 +98,12 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
   };
 }
 
-/** Those that a reload of PM2 is about to end come last. */
+/** Sorts processes that a reload of PM2 is about to end to the end. */
 function rank({ process: { pmId } }: Member): number {
   return typeof pmId === 'number' ? pmId : Number.MAX_SAFE_INTEGER;
 }
 
-/** Takes over what its agent says. */
+/** Records what a process's agent says. */
 export function learn(member: Member, { state, graceful, addresses, stays, exits }: Standing): void {
   Object.assign(member, { state, graceful, addresses, stays: stays === true, exits: exits === true });
 }

@@ -1,19 +1,19 @@
-// Does an app say of itself that it is well? By its health URL, asked over its own port as a load balancer would.
+// Asks an app for its health: its health URL, over its own port, as a load balancer would.
 import { type RequestOptions, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ServerInfo } from '../../contract/standing.ts';
 
-/** How long one answer may take, in milliseconds. */
+/** How long one answer may take. */
 const ANSWERS_WITHIN_MS = 2_000;
-/** Its certificate is for the name that clients use. */
+/** The app's certificate is for the name that clients use, and not for the address that we connect to. */
 const ANY_NAME = { rejectUnauthorized: false } as const;
 
 /**
  * @param health a path on the app's port, or a whole URL
- * @param servers where the app listens, as its agent says
- * @returns what to ask, or undefined when the port is not known
+ * @param servers the app's servers, as its agent says
+ * @returns what to request; undefined if the port is not known
  */
 export function healthTarget(health: string, servers: readonly ServerInfo[]): HealthTarget | undefined {
   if (/^https?:\/\//.test(health)) {
@@ -34,8 +34,8 @@ export interface HealthTarget {
 }
 
 /**
- * @param over a connection to ask over; a new one unless told
- * @returns undefined when it answers 2xx, else what it answered
+ * @param over the connection to use; default: a new one
+ * @returns undefined if the app answers 2xx, else what it answered
  */
 export function probe({ tls, options }: HealthTarget, over?: Socket): Promise<string | undefined> {
   const connection = (socket: Socket) => (tls ? connectTls({ socket, ...ANY_NAME }) : socket);
@@ -53,7 +53,7 @@ export function probe({ tls, options }: HealthTarget, over?: Socket): Promise<st
   });
 }
 
-/** Where to connect to for a server that listens there. */
+/** The host to connect to for a server that listens on `host`. */
 export function reachable(host: string): string {
   const bare = host.replace(/^\[|\]$/g, '');
   if (bare === '0.0.0.0') return '127.0.0.1';

@@ -1,6 +1,6 @@
-// Which instance of an app is worth a look at its heap? The one with the largest: a leak shows there first.
+// Picks the instance of an app whose heap is worth a look: the one with the largest heap, where a leak shows first.
 
-/** Sorted, the largest heap first; those that are equal stay in their order. */
+/** Sorts instances, the largest heap first; equal ones keep their order. */
 export function byLargestHeap<T>(instances: readonly T[], heapUsedOf: (instance: T) => number): T[] {
   return [...instances].sort((a, b) => heapUsedOf(b) - heapUsedOf(a));
 }

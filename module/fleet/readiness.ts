@@ -1,4 +1,5 @@
-// When has an instance come up? Not when PM2 says online: when it says ready itself, or its agent says that it serves.
+// Tells when an instance has come up. PM2's word `online` is not enough: the instance sends `ready`, or its agent says that it
+// serves.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appOf } from '../../contract/app.ts';
 import { Refusal } from '../../contract/errors.ts';
@@ -10,48 +11,48 @@ import type { Fleet, Member } from './fleet.ts';
 import { type HealthTarget, healthTarget, probe } from './health.ts';
 import { hasComeUp, isBelievedToServe, isBusyServing, saysItServes } from './serving.ts';
 
-/** Pause between two looks, in milliseconds. */
+/** Pause between two looks. */
 const LOOK_EVERY_MS = 150;
-/** One that never gets an agent and is still up after this many milliseconds is taken to serve. */
+/** An instance that never gets an agent is believed to serve once it has been up for this long. */
 const NO_AGENT_MS = 1_000;
 
 export interface Readiness {
-  /** Waits until it takes requests. @throws {Refusal} when it dies, or is not ready in time */
+  /** Waits until an instance takes requests. @throws {Refusal} when it dies, or is not ready in time */
   untilReady(instance: Instance, expected: Expected): Promise<Member>;
-  /** Waits until its health URL answers 2xx. @throws {Refusal} */
+  /** Waits until its health URL answers 2xx. @throws {Refusal} when it does not in time */
   untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void>;
   /** @throws {Refusal} when it has died, or was started again */
   requireUp(instance: Instance): Member;
 }
 
-/** One life of a process: the next one has another pid and a higher count of restarts. */
+/** One life of a process. After a restart it has another pid and a higher count of restarts. */
 export interface Instance {
   pmId: PmId;
   restarts: number;
-  /** When it was started, in milliseconds of performance.now(). */
+  /** When it was started, on the clock of performance.now(). */
   startedMs: number;
   /** 0 until PM2 has listed it. */
   pid: number;
-  /** Of the life before it, if that had one. */
+  /** The pid before the restart, if there was one. */
   formerPid?: number;
 }
 
 export interface Expected {
-  /** The others listen, so it has to. */
+  /** The app's other instances listen, so this one has to, too. */
   serves: boolean;
-  /** Where they do: it has to as well. */
+  /** The addresses at which they listen, and at which this one has to. */
   at?: readonly string[];
-  /** When to give up, in milliseconds of performance.now(). */
+  /** When to give up, on the clock of performance.now(). */
   endsMs: number;
 }
 
 interface Parts {
   fleet: Fleet;
-  /** Where an instance listens, as its agent says; none when it does not say. */
+  /** Where an instance listens, as its agent says; empty if the agent does not answer. */
   serversOf(pmId: PmId): Promise<ServerInfo[]>;
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
-  /** Throws when the waiting is to end. */
+  /** Throws when the reload has to end. */
   checkpoint(): void;
   /** The line to type to do the same with `force`. */
   forced?(): string;
@@ -70,7 +71,7 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
         instance.pid ||= member.process.pid;
         requireUp(instance);
         const isReady = member.process.waitReady ? hasSaidReady(instance) : await isServing(member, instance, serves);
-        // One that says ready may not listen yet, or not at all, or somewhere else.
+        // An instance that has sent ready may not listen yet, or not at all, or at another address.
         if (isReady && (await listensAt(member, at))) return member;
       }
       if (performance.now() > endsMs) throw notReady(instance, member, expected);
@@ -79,8 +80,8 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
   }
 
   /**
-   * Before, PM2 lists the one that goes, or was stopped. PM2's list is torn: it takes the pids first, then measures every
-   * process, and only then reads restarts and status, so that an old pid may stand beside a new count.
+   * Has PM2 started this life already? Until then it lists the former one. An entry of PM2's list mixes two moments: PM2 takes the
+   * pids first, then measures every process, and only then reads restarts and status, so an old pid may stand beside a new count.
    */
   function hasStarted({ process }: Member, { restarts, pid, formerPid }: Instance): boolean {
     if (pid === 0 && formerPid !== undefined && process.pid === formerPid) return false;
@@ -100,7 +101,7 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     return hasComeUp(member, serves);
   }
 
-  /** Does it take the connections that the others take? */
+  /** Does it take connections at the addresses of the others? */
   async function listensAt(member: Member, at: readonly string[]): Promise<boolean> {
     if (at.length === 0) return true;
     const { process, attachment } = member;
@@ -109,12 +110,12 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
       if (!hasAll()) await askState(member);
       return hasAll();
     }
-    // Its agent comes when it has a moment; its clients are there already.
+    // A busy process has no agent yet, but clients show that it serves.
     if (attachment.is === 'waiting') return isBusyServing(member);
     const instances = fleet.instancesOf(appOf(process)).length;
     for (const each of at) {
       if (await takesConnections(process.pid, each, 3 * instances)) continue;
-      // Other instances have had all of them: not too often.
+      // Other instances have taken all connections. Pause, because each try opens many.
       await sleep(NO_AGENT_MS);
       return false;
     }
@@ -189,8 +190,8 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
   }
 
   /**
-   * PM2 hands each new connection to the next instance, so it is asked more often than there are instances, each time
-   * on a new connection: all answers must be good.
+   * PM2 passes each new connection on to the next instance, so this asks more often than there are instances, each time over a
+   * new connection. All answers must be good.
    */
   async function sicknessOfAny(target: HealthTarget, instances: number): Promise<string | undefined> {
     const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
@@ -198,7 +199,7 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     return bad === undefined ? undefined : `it answered ${bad}`;
   }
 
-  /** Of processes that share a socket the fastest takes a connection: one is asked over that has come to this process. */
+  /** Any of the processes that share a socket may take a connection, so this asks over one that this process has taken. */
   async function sickness(pid: number, target: HealthTarget, instances: number): Promise<string | undefined> {
     const { host, port, socketPath } = target.options;
     if (socketPath) return sicknessOfAny(target, instances);
@@ -208,7 +209,7 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     return bad === undefined ? undefined : `it answered ${bad}`;
   }
 
-  /** Where it listens, as its agent says. One that is in the middle of requests whenever it is looked at has its agent later. */
+  /** Where it listens, as its agent says. Waits for the agent, which comes late to a busy process. */
   async function serversOnceAttached(instance: Instance, endsMs: number): Promise<ServerInfo[]> {
     while (requireUp(instance).attachment.is === 'waiting' && performance.now() < endsMs) {
       checkpoint();

@@ -1,22 +1,22 @@
-// Whose event loop does not answer? Nothing is sent to an app that is seen waiting for events; one that never is gets a single
-// question, which its event loop answers between two requests however busy it is. Asked only when somebody wants to know.
+// Tells whose event loop is blocked. The module sends nothing to an app that it sees waiting for events. Another app gets a single
+// question, which even a busy event loop answers between two requests. The module asks only when a person or an action needs it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idleness } from '../../shared/linux/idleness.ts';
 import { readStat } from '../../shared/linux/proc.ts';
 import { type Events, subjectOf } from '../events/events.ts';
 import type { Fleet, Member } from './fleet.ts';
 
-/** An event loop that has not answered for so long is blocked, in milliseconds. */
+/** An event loop that has not answered for this long is blocked. */
 export const BLOCKED_AFTER_MS = 2_000;
-/** How long a process is looked at before it is asked, and the pause between two looks, in milliseconds. */
+/** How long the module looks at a process before it asks, and the pause between two looks. */
 const LOOK_MS = 100;
 const LOOK_EVERY_MS = 10;
-/** How long an unanswered question stands, in milliseconds: nobody is asked a second one meanwhile. */
+/** How long an unanswered question counts: the module asks that process no second one meanwhile. */
 const QUESTION_STANDS_MS = 10 * 60_000;
 
 export interface Responsiveness {
   /**
-   * Looks at processes; takes 2 s when one of them is blocked and was not known to be.
+   * Looks at processes; takes 2 s if one of them is blocked and the module did not know it yet.
    * @returns by pid: for how many milliseconds its event loop has not answered
    */
   blocked(members: readonly Member[]): Promise<Map<number, number>>;
@@ -29,14 +29,14 @@ interface Question {
 }
 
 /**
- * @param ask has the agent of a process answer; settles with whether it did
+ * @param ask asks the agent of a process; resolves with whether it answered
  */
 export function createResponsiveness(
   fleet: Fleet,
   ask: (member: Member, withinMs: number) => Promise<boolean>,
   events: Events,
 ): Responsiveness {
-  /** By pid. */
+  /** The unanswered questions by pid. */
   const questions = new Map<number, Question>();
 
   return {
@@ -54,7 +54,7 @@ export function createResponsiveness(
     },
   };
 
-  /** For how long it has not answered, if that is long enough. */
+  /** For how long a process has not answered; null unless that is long enough to call it blocked. */
   async function silence(member: Member): Promise<number | null> {
     const { pid } = member.process;
     if (await isSeenIdle(pid, LOOK_MS)) {
@@ -77,7 +77,7 @@ export function createResponsiveness(
     const { pid } = member.process;
     const question: Question = { askedMs: performance.now(), answered: false };
     questions.set(pid, question);
-    // Without an agent nobody answers: such a process is blocked when an attach has found it so.
+    // A process without an agent cannot answer. It is blocked if the last attach has found it so.
     if (member.attachment.is !== 'attached') {
       question.answered = !isFoundBlocked(member);
       if (question.answered) questions.delete(pid);
@@ -88,7 +88,7 @@ export function createResponsiveness(
         question.answered = answered;
         if (questions.get(pid) === question) questions.delete(pid);
       },
-      // It could not be asked, and so nothing is known.
+      // PM2 could not pass the question on, so the module learns nothing.
       () => {
         question.answered = true;
         if (questions.get(pid) === question) questions.delete(pid);
@@ -103,7 +103,7 @@ export function createResponsiveness(
   }
 }
 
-/** Is a process seen waiting for events within so many milliseconds? Looks at least once. */
+/** Does a process wait for events at some look within that time? Looks at least once. */
 async function isSeenIdle(pid: number, ms: number): Promise<boolean> {
   const untilMs = performance.now() + ms;
   for (;;) {
@@ -113,7 +113,7 @@ async function isSeenIdle(pid: number, ms: number): Promise<boolean> {
   }
 }
 
-/** Stopped while it waited for events, it still looks as if it did. */
+/** A process that was stopped (SIGSTOP) while it waited for events still looks idle. */
 function isStopped(pid: number): boolean {
   return /^[Tt]/.test(readStat(pid)?.state ?? '');
 }

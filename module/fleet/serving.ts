@@ -1,21 +1,21 @@
-// Does an instance take requests? One answer with its certainty: PM2's word that a process is online says little, its agent's
-// word says all, and some processes have no agent.
+// Tells whether an instance takes requests, and how certain that is: PM2's `online` says little, its agent knows, and some
+// processes have no agent.
 import { holdsClients } from '../../shared/linux/sockets.ts';
 import type { Member } from './fleet.ts';
 
 /**
  * - `said`: its agent says that it serves;
  * - `presumed`: it never gets an agent, and PM2 says that it is online;
- * - `silent`: an agent will tell, and has not yet; the process is not known to be just starting;
- * - `starting`: it boots, or waits for its turn to be attached to;
+ * - `silent`: its agent has not told yet, and nothing shows that the process is just starting;
+ * - `starting`: it boots, or waits for its turn to be attached;
  * - `no`.
  */
 export type Serving = 'said' | 'presumed' | 'silent' | 'starting' | 'no';
 
-/** Why an instance that may not serve yet waits for its agent. */
+/** The codes of an instance that waits for its agent because it may not serve yet. */
 const STARTING_CODES: ReadonlySet<string> = new Set(['new', 'booting', 'reloading']);
 
-/** What is known of an instance's serving. What a reload of PM2 is about to end does not count, nor does a wrapper. */
+/** Does an instance serve? An instance that a reload of PM2 is about to end does not count, and neither does a wrapper. */
 export function servingOf({ process: { status, pmId }, attachment, state, wrapper }: Member): Serving {
   if (status !== 'online' || typeof pmId !== 'number' || wrapper) return 'no';
   if (attachment.is === 'waiting' && STARTING_CODES.has(attachment.code)) return 'starting';
@@ -24,17 +24,17 @@ export function servingOf({ process: { status, pmId }, attachment, state, wrappe
   return attachment.is === 'skipped' ? 'presumed' : 'silent';
 }
 
-/** It said so itself: what another instance is taken out for. */
+/** Does its agent say that it serves? Only then may another instance be taken out of service. */
 export function saysItServes(member: Member): boolean {
   return servingOf(member) === 'said';
 }
 
-/** Clients are believed to be served: it says so, or never gets an agent that could. */
+/** Is the instance believed to serve? Its agent says so, or it never gets an agent. */
 export function isBelievedToServe(member: Member): boolean {
   return ['said', 'presumed'].includes(servingOf(member));
 }
 
-/** Nothing speaks against it: a person who asks for a drain is not refused because an agent is slow. */
+/** Does nothing show that it does not serve? A slow agent is no reason to refuse a drain that a person asks for. */
 export function mayServe(member: Member): boolean {
   return ['said', 'presumed', 'silent'].includes(servingOf(member));
 }

@@ -1,4 +1,4 @@
-// Which processes does somebody mean? One reading of what is typed, for every command and every action.
+// Finds the processes that a person means. Every command and every action reads a target in the same way.
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { Failure } from '../../contract/errors.ts';
 import { NAME } from '../../contract/names.ts';
@@ -8,8 +8,8 @@ import type { ManagedProcess } from '../pm2/managedProcess.ts';
 import type { Fleet, Member } from './fleet.ts';
 
 /**
- * What a target may be, the first that fits: digits are a pm_id first. Nothing is taken apart, since a name may hold any
- * character; an app outside of PM2's default namespace is also meant by `namespace:name`.
+ * The readings of a target; the first that fits counts, so digits are a pm_id first. The target is compared as a whole, because a
+ * name may contain any character. An app outside PM2's default namespace is also called `namespace:name`.
  */
 const READINGS: ((process: ManagedProcess) => string)[] = [
   ({ pmId }) => String(pmId),
@@ -20,8 +20,8 @@ const READINGS: ((process: ManagedProcess) => string)[] = [
 ];
 
 /**
- * The processes meant by a pm_id, an app's name (in whichever namespace), `name:pm_id`, `namespace:name` or `all`, by rising
- * id; not what a reload of PM2 is about to end.
+ * The processes that a pm_id, an app's name (in any namespace), `name:pm_id`, `namespace:name` or `all` means, by rising id.
+ * Leaves out those that a reload of PM2 is about to end.
  */
 export function processesOf(fleet: Fleet, target: string): Member[] {
   const members = fleet.members().filter(({ process }) => typeof process.pmId === 'number');
@@ -34,9 +34,9 @@ export function processesOf(fleet: Fleet, target: string): Member[] {
 }
 
 /**
- * Those processes, at least one.
- * @param action for which it is asked
- * @returns what to type instead when there is none
+ * The processes that a target means, at least one.
+ * @param action the action to perform, for the message
+ * @returns a failure with what to type instead if there is none
  */
 export function membersOf(fleet: Fleet, target: string, action: string): Member[] | Failure {
   const members = processesOf(fleet, target);
@@ -44,9 +44,9 @@ export function membersOf(fleet: Fleet, target: string, action: string): Member[
 }
 
 /**
- * The one process meant by a pm_id, `name:pm_id`, or the name of an app that has a single instance.
- * @param action for which it is asked
- * @returns what to type instead when it is none or several
+ * The one process that a pm_id, `name:pm_id`, or the name of an app with a single instance means.
+ * @param action the action to perform, for the message
+ * @returns a failure with what to type instead if there is none, or several
  */
 export function oneProcess(fleet: Fleet, target: string, action: string): Member | Failure {
   if (target === ALL)
@@ -63,18 +63,18 @@ export function oneProcess(fleet: Fleet, target: string, action: string): Member
   );
 }
 
-/** An app, and how it came to be meant. */
+/** The app that a target means. */
 export interface MeantApp {
   app: App;
   title: string;
-  /** By the id of one of its instances. */
+  /** Was the target the id of one of its instances? */
   byId: boolean;
 }
 
 /**
- * The one app meant by its name, `namespace:name`, or the id of one of its instances.
- * @param action for which it is asked
- * @returns what to type instead when it is none or several
+ * The one app that a name, `namespace:name`, or the id of one of its instances means.
+ * @param action the action to perform, for the message
+ * @returns a failure with what to type instead if there is none, or several
  */
 export function oneApp(fleet: Fleet, target: string, action: string): MeantApp | Failure {
   const example = fleet.members()[0];
@@ -102,7 +102,7 @@ export function oneApp(fleet: Fleet, target: string, action: string): MeantApp |
   );
 }
 
-/** At least one instance each. */
+/** Groups processes by their app; no group is empty. */
 function appsOf(members: readonly Member[]): [Member, ...Member[]][] {
   const apps = new Map<App, [Member, ...Member[]]>();
   for (const member of members) {
@@ -117,7 +117,7 @@ function idsOf(members: readonly Member[]): string {
   return members.map(({ process }) => process.pmId).join(', ');
 }
 
-/** What is said where nothing fits, and what to do. */
+/** The message if no process fits, and what to do. */
 function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
   // `web:7` of an app that has no instance 7.
   const name = nameBeforeId(target);
@@ -126,7 +126,7 @@ function nobody(fleet: Fleet, target: string): [message: string, hint: string] {
   return [`PM2 manages no process "${target}"`, 'look with: pm2 ls'];
 }
 
-/** What to type; `pm2-ops` translates it for whoever asks by the command. */
+/** The line to type. `pm2-ops` translates it for a person who uses the command. */
 function lineOf(action: string, target: string): string {
   return shellLine('pm2', 'trigger', NAME, action, target);
 }

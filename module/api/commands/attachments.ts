@@ -1,4 +1,4 @@
-// `attach` and `detach`: a person has agents come and go.
+// `attach` and `detach`: a person puts agents into processes and takes them out.
 import type { Failure } from '../../../contract/errors.ts';
 import type { AttachLoop } from '../../agents/attachLoop.ts';
 import type { Member } from '../../fleet/fleet.ts';
@@ -12,12 +12,12 @@ export interface AttachParts extends ProcessStatusParts {
   refresh(): Promise<void>;
 }
 
-/** Begins anew with processes that are not attached; the reply does not wait for their agents. */
+/** Tries anew to attach to processes; the reply does not wait for their agents. */
 export function attach(parts: AttachParts, { target }: Target): Promise<AttachmentReply<'attach'> | Failure> {
   return withMembers(parts, 'attach', target, (members) => parts.attachLoop.retry(members));
 }
 
-/** Takes the agents out; the processes stay without until they restart, or somebody attaches to them. */
+/** Takes the agents out; the processes stay without until they restart, or a person attaches them again. */
 export function detach(parts: AttachParts, { target }: Target): Promise<AttachmentReply<'detach'> | Failure> {
   return withMembers(parts, 'detach', target, (members) => parts.attachLoop.detach(members));
 }

@@ -1,4 +1,4 @@
-// `doctor`: what is wrong, and the line to type.
+// `doctor`: says what is wrong, and which line to type.
 import type { DoctorReply } from '../../../contract/commandMessages.ts';
 import { askDoctor, type DoctorParts } from '../../operations/doctor/gather.ts';
 

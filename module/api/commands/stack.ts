@@ -1,4 +1,4 @@
-// `stack`: where a process is right now.
+// `stack`: tells what a process executes right now.
 import type { StackReply } from '../../../contract/commandMessages.ts';
 import type { Failure } from '../../../contract/errors.ts';
 import type { Attacher } from '../../attach/index.ts';

@@ -1,4 +1,4 @@
-// `status`: how every managed process stands.
+// `status`: the state of every managed process.
 import type { StatusReply } from '../../../contract/commandMessages.ts';
 import type { Settings } from '../../../contract/settings.ts';
 import { VERSION } from '../../../contract/version.ts';
@@ -10,13 +10,13 @@ export interface StatusParts extends ProcessStatusParts {
   settings: Settings;
   responsiveness: Responsiveness;
   bad: Pick<BadMessages, 'of'>;
-  /** Is that process in the middle of a heap dump? */
+  /** Does that process write a heap dump? */
   isDumping(pid: number): boolean;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
 }
 
-/** Takes 2 s when an event loop is blocked that was not known to be. */
+/** Takes 2 s if an event loop is blocked and the module did not know it yet. */
 export async function status(parts: StatusParts): Promise<StatusReply> {
   const { fleet, settings, responsiveness, isDumping, refresh, bad } = parts;
   await refresh();
