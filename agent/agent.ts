@@ -31,7 +31,7 @@ import { misses, watchWrapping, wrapperRefusal } from './wrapper.ts';
  */
 const LOOKS_MS = [500, 2_000, 10_000, 30_000];
 
-/** By then Node has called back for the first message that was sent. */
+/** Within this time, Node calls back for the first message that the agent has sent. */
 const CALLED_BACK_MS = 100;
 
 export interface Agent {
@@ -42,13 +42,13 @@ export interface Agent {
   hello(nonce?: string): void;
   /** Takes new options from a module that has come back. */
   update(options: AgentOptions): void;
-  /** Takes everything out again: the app serves, listeners and timers are gone. Settles when the servers are the app's own again. */
+  /** Removes listeners, timers and hooks, and has the app serve. Resolves when the servers are the app's own again. */
   dispose(reason: string): Promise<void>;
 }
 
 /**
  * Starts the agent.
- * @param onGone the agent is gone, for that reason; PM2 still lists the actions that it answered
+ * @param onGone called when the agent has disposed of itself; PM2 still lists the actions that it answered
  * @returns null in a process without an IPC channel to PM2
  */
 export function startAgent(
@@ -66,7 +66,7 @@ export function startAgent(
   /** Was the last drain one with `force`? */
   let insisted = false;
   const performer = createPerformer((action, { force }) => {
-    // A drain of one that is drained already changes nothing.
+    // A second drain of a drained process changes nothing.
     if (action === 'drain' && (force === true || engine.state() === 'serving')) insisted = force === true;
   });
   const repls = createRepls();
@@ -83,7 +83,7 @@ export function startAgent(
   }
   const tell = (message: AgentMessage) => channel.send(AGENT_MESSAGE, message);
   const moduleClient = createModuleClient(tell);
-  // npm and its like pass signals on to the app, which is their child.
+  // A wrapper such as npm passes signals on to the app, which is its child.
   const graceful = createGraceful(engine, () => (wrapping.real() ? { ...options, graceful: 'off' } : options), tell);
   const memory = createTrendWatch();
   let told = standing();
@@ -120,7 +120,7 @@ export function startAgent(
     stopLease = watchLease(options.leaseFile, options.leaseMs, expire, memory.look);
   }
 
-  /** An app that registered an action of that name itself keeps its own. */
+  /** If the app has registered an action of the same name itself, the agent leaves it to the app. */
   function keepAppsActions(): void {
     for (const name of answered) {
       if (!options.takenActions.includes(name)) continue;
@@ -159,7 +159,7 @@ export function startAgent(
     if (!isSame(standing(), told)) tellStanding();
   }
 
-  /** An agent whose process delivers no messages hears neither the module nor PM2. */
+  /** Disposes of an agent whose process delivers no messages: it hears neither the module nor PM2. */
   function leaveIfDeaf(): void {
     if (channel?.calledBack() !== false) return;
     isDeaf = true;

@@ -1,5 +1,5 @@
-// The agent's end of PM2's IPC channel. Speaks PM2's `axm:*` messages itself, because tx2 and pmx exit the process when
-// a send fails; never keeps a finishing app alive, never takes a message away from the app and never shows it one of ours.
+// The agent's end of PM2's IPC channel. It speaks PM2's `axm:*` messages itself, because tx2 and pmx exit the process when a send
+// fails. It never keeps a finishing app alive, never takes a message away from the app, and never shows it one of ours.
 import { MODULE_CMD, MODULE_TOPIC } from '../contract/agentMessages.ts';
 import { hideFromApp } from './hiding.ts';
 import { ours } from './listeners.ts';
@@ -14,13 +14,13 @@ export interface Channel {
   close(): void;
 }
 
-/** Who hears what comes over the channel. */
+/** The receiver of what comes over the channel. */
 export interface Hearing {
-  /** The module says something: `data` of its packet. */
+  /** Gets the `data` of a packet from the module. */
   onPacket(data: unknown): void;
-  /** PM2 says something. @returns whether it was for us: then the app does not get it */
+  /** Gets a message from PM2. @returns whether it was for us; then the app does not get it */
   onMessage(message: unknown): boolean;
-  /** Would that message be for us? */
+  /** Is that message for us? */
   isOurs(message: unknown): boolean;
 }
 
@@ -39,7 +39,7 @@ interface Packet {
 
 /**
  * Listens to the module and to PM2.
- * @returns null where there is no IPC channel, as in a process that PM2 did not start
+ * @returns null if there is no IPC channel, as in a process that PM2 did not start
  */
 export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel | null {
   const send = process.send;
@@ -62,12 +62,12 @@ export function openChannel({ onPacket, onMessage, isOurs }: Hearing): Channel |
   const listener = ours((message: unknown, handle?: unknown) => {
     if (!heard(message)) giveBack(listener, message, handle);
   });
-  // This event neither keeps a process alive nor has Node deliver the messages that it keeps for the app's first `message` listener.
+  // A listener to this event does not keep the process alive, and Node keeps early messages for the app's first `message` listener.
   const unseen = ours((packet: Packet | null) => {
     try {
       if (packet?.cmd === MODULE_CMD && packet.topic === MODULE_TOPIC) onPacket(packet.data);
     } catch {
-      // As above.
+      // Nothing of ours may throw into the app.
     }
   });
   process.on('message', listener);

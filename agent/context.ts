@@ -15,30 +15,30 @@ export interface Context {
   moduleClient: ModuleClient;
   /** Actions that the app registered itself and keeps. */
   kept: string[];
-  /** How this process stands towards its clients: one that listens only for its own children serves nobody. */
+  /** How this process stands towards its clients. A process that listens only for its own children has none. */
   state: ServingState;
   /** Who handles signals in this process. */
   graceful: GracefulBy;
   /** Was this process meant alone, or every instance of the app? */
   addressed: Addressed;
-  /** Does its memory rise? null as long as it is too early to say. */
+  /** Does its memory rise? null while it is too early to say. */
   memoryTrend(): MemoryTrend | null;
   /** Is that action running in this process? */
   isRunning(action: ActionName): boolean;
   /** Does the process exit, drained on a signal? Then nothing may make it listen again. */
   isLeaving(): boolean;
-  /** Tells how far the action is. It costs one message on the bus, so not more than a few times a second. */
+  /** Reports the action's progress. Each report costs a message on the bus, so send only a few a second. */
   progress(progress: ActionProgress): void;
   /**
-   * Calls `stop` when the action is to end early: the agent goes, or its time is up.
-   * @returns takes it back
+   * Calls `stop` when the action has to end early: the agent disposes of itself, or the deadline has passed.
+   * @returns a function that unregisters `stop`
    */
   onEnd(stop: (why: Refusal) => void): () => void;
 }
 
 /**
  * Every action by its name: takes validated parameters, returns the fields of its reply beside `ok`, `action`, `pid`
- * and `ms`, and throws a Refusal where it will not.
+ * and `ms`, and throws a Refusal if it refuses.
  */
 export type Actions = {
   [Name in ActionName]: (params: ParamsOf<Name>, context: Context) => Promise<FieldsOf<Name>>;

@@ -2,12 +2,12 @@
 import { type Failure, Refusal } from '../contract/errors.ts';
 import { redact } from '../shared/text/redact.ts';
 
-/** The failure of an action, without what looks like a secret. What is no `Refusal` is a fault of ours (`E_INTERNAL`). */
+/** The failure of an action; redacts what looks like a secret. An error that is no `Refusal` is a bug of ours (`E_INTERNAL`). */
 export function failureOf(action: string, thrown: unknown): Failure {
   if (thrown instanceof Refusal) {
     return { ok: false, action, code: thrown.code, message: redact(thrown.message), hint: redact(thrown.hint) };
   }
-  // Not `instanceof Error`: what Node throws is of the app's realm.
+  // Not `instanceof Error`, because Node's errors belong to the app's realm.
   const { message: words } = (thrown ?? {}) as { message?: unknown };
   const message = typeof words === 'string' ? words : String(thrown);
   return {

@@ -1,5 +1,5 @@
-// Ends this process as PM2 asks, without cutting off a request, where the app would simply have died: on SIGINT, SIGTERM
-// and PM2's `shutdown` message it drains and exits before SIGKILL comes. An app with a handler of its own is left to it.
+// Ends this process on SIGINT, SIGTERM and PM2's `shutdown` message without cutting off a request: it drains, and exits before
+// SIGKILL comes. If the app has a handler of its own, the agent leaves the signals to it.
 
 import type { AgentMessage, AgentOptions } from '../contract/agentMessages.ts';
 import type { ExitReport } from '../contract/exitReport.ts';
@@ -23,19 +23,19 @@ import { appHandlesMessages, appHandlesSignal, ours } from './listeners.ts';
 export interface Graceful {
   /** Who handles signals, as of now. */
   by(): GracefulBy;
-  /** Is this process on its way out? Then nothing must make it listen again. */
+  /** Does this process exit? Then nothing may make it listen again. */
   exiting(): boolean;
-  /** PM2's `shutdown` message came. @returns whether it was ours to handle */
+  /** Handles PM2's `shutdown` message. @returns false if that is up to the app */
   shutdown(): boolean;
-  /** The setting may have changed. */
+  /** Adds or removes the handlers; to be called when the setting may have changed. */
   update(): void;
-  /** Takes our handlers out: what the signals did without us, they do again. */
+  /** Removes our handlers, so that signals do what they did without us. */
   dispose(): void;
 }
 
 /**
- * @param options as they are at that moment
- * @param tell puts a message on the bus
+ * @param options returns the current options
+ * @param tell sends a message over the bus
  */
 export function createGraceful(
   engine: DrainEngine,
@@ -47,7 +47,7 @@ export function createGraceful(
   let exiting = false;
   const insists = createInsistence();
   const handlers = EXIT_SIGNALS.map((signal) => [signal, ours(() => onSignal(signal))] as const);
-  // Not before there is a server: a listener takes Node's default action away, and a busy script would not die at once.
+  // Only once there is a server: a listener replaces Node's default action, and a busy script would not end at once.
   const forgetServer = engine.onServer(() => install());
   update();
 
@@ -66,7 +66,7 @@ export function createGraceful(
   function install(): void {
     if (installed || disposed || exiting || options().graceful === 'off') return;
     installed = true;
-    // First, because a handler that the app added with `once` is no longer counted after it has run.
+    // Ours run first, because a handler that the app added with `once` is gone after it has run and would not be counted.
     for (const [signal, handler] of handlers) process.prependListener(signal, handler);
   }
 
@@ -110,7 +110,7 @@ export function createGraceful(
     return engine.state() !== 'no-server' || engine.totals().connections > 0;
   }
 
-  /** As without an agent: the signal itself ends the process, or goes to the listeners that remain. */
+  /** Does what would happen without an agent: the signal ends the process, or goes to the remaining listeners. */
   function dieOf(signal: ExitSignal): void {
     uninstall();
     process.kill(process.pid, signal);
@@ -120,13 +120,13 @@ export function createGraceful(
     exiting = true;
     const started = performance.now();
     const { killTimeoutMs } = options();
-    // Whatever happens to the drain; the timer also keeps a process alive in which nothing else does.
+    // Exits even if the drain fails. The timer also keeps the process alive until the drain is over.
     setTimeout(() => process.exit(0), exitDeadlineMs(killTimeoutMs));
     let result: DrainResult = { finished: 0, closed: 0, cut: 0 };
     try {
       result = await engine.drain({ budgetMs: budgetMsOf(killTimeoutMs), last: true });
     } catch {
-      // The process exits all the same, and its report has no figures.
+      // The process exits anyway, with a report without figures.
     }
     const ms = performance.now() - started;
     tell({ kind: 'leaves', report: reportOf(result, on, ms, killTimeoutMs) });

@@ -6,7 +6,7 @@ import { appHandlesMessages, appTakesActions, isAppsMessageListener, ours } from
 
 type Emit = (this: unknown, ...args: unknown[]) => boolean;
 
-/** One in a process, shared by all copies of the agent. A wrapper that the app put around it keeps it in place; then it takes nothing. */
+/** The one hook of a process, shared by all copies of the agent. It stays if the app has wrapped it, and then takes nothing. */
 interface Hook {
   /** Does the agent take that message? Then no listener gets it. null while there is no agent. */
   take: ((message: unknown) => boolean) | null;
@@ -18,9 +18,9 @@ const HOOK = Symbol.for('pm2-ops.hook');
 const { apply, defineProperty, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
 
 /**
- * Takes messages out before the app's listeners get them, as soon as the app has some.
- * @param take @returns whether it was for us
- * @returns undoes it
+ * Takes messages before the app's listeners get them, as soon as the app has listeners.
+ * @param take handles a message; returns whether it was for us
+ * @returns a function that undoes this
  */
 export function hideFromApp(take: (message: unknown) => boolean): () => void {
   const emitters = [process, cluster.worker].filter((each) => each !== undefined) as NodeJS.EventEmitter[];
@@ -46,13 +46,13 @@ export function hideFromApp(take: (message: unknown) => boolean): () => void {
     if (hook) hook.take = mayTake;
   }
 
-  /** An app that answers actions through a library of PM2's knows such messages, and may have an action of that name. */
+  /** An app that answers actions with a library of PM2's knows such messages, and may have an action of that name. */
   function mayTake(message: unknown): boolean {
     return !appTakesActions() && take(message);
   }
 }
 
-/** In a process that the app has changed so that hiding fails, its listeners see PM2's triggers. */
+/** If hiding fails in a process that the app has changed, the app's listeners see PM2's triggers, and nothing worse. */
 function guarded(act: () => void): void {
   try {
     act();
@@ -70,7 +70,7 @@ function putIn(): Hook | undefined {
     try {
       if (args[0] === 'message' && hook.take?.(args[1])) return true;
     } catch {}
-    // Looked up at each call: the prototype's may be replaced later.
+    // Looked up at each call, because the prototype's `emit` may be replaced later.
     return apply((before?.value ?? (getPrototypeOf(process) as { emit: Emit }).emit) as Emit, this, args);
   };
   const hook: Hook = {

@@ -1,4 +1,5 @@
-// The agent's front door: the module calls `install` in a running process, an app that loads the agent itself calls `knock`. However often and from wherever it is called, there is one agent in a process, and the newest wins.
+// The agent's front door: the module calls `install` in a running process, an app that loads the agent itself calls `knock`. A
+// process has one agent, however often these are called; the newest wins.
 
 import type { ActionName } from '../contract/actions/index.ts';
 import type { AgentOptions } from '../contract/agentMessages.ts';
@@ -11,27 +12,27 @@ import { knockAt, openStub } from './stub.ts';
 /** Shared by every copy and version of this script in the process; its shape is kept compatible. */
 interface Seat {
   agent: Agent | null;
-  /** The stub: of an agent that has gone, or in an app that loaded the agent itself and waits for a module. */
+  /** The stub of a disposed agent, or of an app that has loaded the agent itself and waits for a module. */
   rest: Channel | null;
 }
 
 /**
- * Holds the pid of the process that loaded the agent, for its children to see: Node loads the agent into workers and forks of the
- * app as well, and there its messages would go to the app, which is their parent, and not to PM2.
+ * Tells child processes which process has loaded the agent. Node loads the agent into forks and workers of the app as well, whose
+ * messages would go to the app, their parent, and not to PM2.
  */
 const LOADED_IN = 'PM2_OPS_LOADED_IN';
 
 const SEAT = Symbol.for('pm2-ops.agent');
 
 export interface Installed {
-  /** `kept`: this version was there already; `replaced`: another one was; `no-channel`: PM2 did not start this process. */
+  /** `kept`: this version was there already; `replaced`: another version was; `no-channel`: PM2 did not start this process. */
   outcome: 'installed' | 'kept' | 'replaced' | 'no-channel';
   version: string;
 }
 
 /**
  * Puts the agent into this process.
- * @param load its options, and the nonce that it answers on the bus once it is in
+ * @param load the agent's options, and the nonce that it answers over the bus once it runs
  */
 export function install(load: { options: AgentOptions; nonce: string }): Installed {
   const seat = takeSeat();
@@ -42,7 +43,7 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
     return { outcome: 'kept', version: VERSION };
   }
   if (agent) {
-    // Two engines must not hold one server: the successor starts when the old one has given it back.
+    // Two engines must not hold one server, so the new agent starts when the old one has given its servers back.
     seat.agent = null;
     agent.dispose(`version ${VERSION} takes over`).then(
       () => startLater(seat, load),
@@ -59,7 +60,7 @@ export function install(load: { options: AgentOptions; nonce: string }): Install
  */
 export function knock(): void {
   const { env, pid, ppid } = process;
-  // PM2 gives a process its number (fork mode) or all of its configuration (cluster mode): any other is not PM2's.
+  // PM2 gives a process its id (fork mode) or its whole configuration (cluster mode). Without either, PM2 does not manage it.
   if (env.pm_id === undefined && env.pm2_env === undefined) return;
   const isChild = env[LOADED_IN] === String(ppid);
   env[LOADED_IN] = String(pid);
@@ -75,7 +76,7 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
     seat.rest?.close();
     seat.rest = null;
     const agent = startAgent(options, (answered, reason) => {
-      // A successor has taken the seat already.
+      // A newer agent has taken the seat already.
       if (seat.agent !== agent) return;
       seat.agent = null;
       leaveStub(seat, answered, reason);
@@ -88,7 +89,7 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
   }
 }
 
-/** Its caller has returned already. An agent that fails to start does not answer the nonce, and the module sees that. */
+/** Starts an agent after `install` has returned. If it fails, it does not answer the nonce, and the module notices. */
 function startLater(...args: Parameters<typeof start>): void {
   try {
     start(...args);

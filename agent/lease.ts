@@ -1,13 +1,13 @@
-// The agent lives on a lease: without a sign of its module it disposes of itself. The sign is a file's mtime, because a message
-// would wake every app each time.
+// The agent lives on a lease, a file that the module renews: when its mtime is old, the agent disposes of itself. It is a file,
+// because a message would wake every app at each renewal.
 import { stat } from 'node:fs/promises';
 
 /**
  * Watches the lease.
- * @param file renewed by the module six times per lease
- * @param leaseMs `onExpired` is called at most so long after the last renewal
+ * @param file the module renews it six times per lease
+ * @param leaseMs `onExpired` is called within this time after the last renewal
  * @param onLook called at every look at the file, for other work that is due as rarely
- * @returns stops watching
+ * @returns a function that stops the watch
  */
 export function watchLease(
   file: string,
@@ -24,7 +24,7 @@ export function watchLease(
     );
     const stale = Date.now() - renewedMs > (leaseMs * 2) / 3;
     staleChecks = stale ? staleChecks + 1 : 0;
-    // Twice, one check apart: on a machine that slept, the app may wake before the module has renewed its lease.
+    // Two checks in a row, because on a machine that slept, the app may wake before the module has renewed the lease.
     if (staleChecks >= 2) {
       clearInterval(timer);
       onExpired();

@@ -12,8 +12,8 @@ export function ours<F extends (...args: never[]) => unknown>(listener: F): F {
 }
 
 /**
- * `signal-exit` tidies up, and sends the signal again where it finds no other listener. It is known by what it does, because bundles
- * hold it under any name.
+ * The listener of `signal-exit` cleans up, and sends the signal again if it finds no other listener. Its code gives it away,
+ * because bundles may give it any name.
  */
 const PASSES_SIGNAL_ON = [/\blisteners\(/, /\bkill\(/];
 

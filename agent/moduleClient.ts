@@ -1,11 +1,11 @@
-// The agent's client of the module: asks its coordinator before a drain or a dump, which concern the siblings of this process too,
-// and has it do what costs this process nothing there.
+// The agent's client of the module: it asks the coordinator before a drain or a dump, which concern the siblings, too, and has the
+// module do work that would cost this process time.
 import type { ActionName } from '../contract/actions/index.ts';
 import type { Addressed, AgentMessage, Grant } from '../contract/agentMessages.ts';
 import { Refusal } from '../contract/errors.ts';
 import type { ParamValues } from '../contract/params.ts';
 
-/** How long the module may take to say at least "heard"; one that runs answers in a few milliseconds. */
+/** How long the module may take to give a first answer; it usually takes a few milliseconds. */
 const HEARD_WITHIN_MS = 2_000;
 
 /** The coordinator's consent. */
@@ -20,21 +20,21 @@ export interface Granted {
 
 export interface ModuleClient {
   /**
-   * Asks the coordinator whether this instance may do it now.
-   * @returns its consent, or why this instance is to skip the action
-   * @throws {Refusal} what the coordinator refused with, or E_TIMEOUT when no module answers
+   * Asks the coordinator whether this instance may perform an action now.
+   * @returns the consent, or why this instance has to skip the action
+   * @throws {Refusal} the coordinator's refusal, or E_TIMEOUT if no module answers
    */
   ask(action: ActionName, params: ParamValues, addressed: Addressed): Promise<Granted | { skip: string }>;
   /**
    * Has the module compress a file while this process writes it.
-   * @returns to be called with the file's size once it is whole; tells whether the module did it
+   * @returns a function to call with the file's size once it is complete; resolves with whether the module has compressed it
    */
   compress(from: string, to: string): (bytes: number) => Promise<boolean>;
   /** Delivers the module's answer to a question. */
   settle(id: string, grant: Grant): void;
   /**
-   * Settles when PM2 has done all that this process had asked of it before, such as to hand its connections to others: a message
-   * goes there and back on the same channel. At the latest after `HEARD_WITHIN_MS`.
+   * Sends a message through PM2 and back on the same channel. When it is back, PM2 has done all that this process had asked of it
+   * before, such as to pass connections on to other instances. Resolves after `HEARD_WITHIN_MS` at the latest.
    */
   echo(): Promise<void>;
   /** Delivers an echo. */
@@ -45,13 +45,13 @@ const UNDECIDED = { may: false, reason: 'the pm2-ops module did not say whether 
 
 /**
  * Opens the client.
- * @param send puts an agent message on the bus; false when it could not
+ * @param send sends an agent's message over the bus; returns false if that fails
  */
 export function createModuleClient(send: (message: AgentMessage) => boolean): ModuleClient {
   const mailboxes = new Map<string, Mailbox>();
   const echoes = new Map<string, () => void>();
   let asked = 0;
-  // Unique on this host, without loading node:crypto into the app.
+  // Unique on this host; node:crypto would have to be loaded into the app.
   const newId = () => `${process.pid}-${performance.timeOrigin}-${++asked}`;
 
   return {
@@ -64,7 +64,7 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
       if (grant?.is === 'skip') return { skip: grant.reason };
       if (grant?.is === 'refuse') throw new Refusal(grant.code, grant.message, grant.hint);
       if (params.force === true) return { done, drain: UNDECIDED, alone: [] };
-      // The question is withdrawn: the coordinator must not wait for an instance that does nothing.
+      // Withdraws the question, so that the coordinator does not wait for this instance.
       done();
       throw new Refusal(
         'E_TIMEOUT',
@@ -102,7 +102,7 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
     },
   };
 
-  /** The module's final answer, however long it has this process wait; undefined when none comes. */
+  /** The module's final answer, after any number of `wait`s; undefined if none comes in time. */
   async function grantFor(question: AgentMessage & { id: string }): Promise<Grant | undefined> {
     const mailbox = createMailbox();
     mailboxes.set(question.id, mailbox);
@@ -116,10 +116,10 @@ export function createModuleClient(send: (message: AgentMessage) => boolean): Mo
   }
 }
 
-/** The answers to one question, in their order: `wait` and what follows it may arrive at once. */
+/** The answers to one question, in order: a `wait` and the next answer may arrive at once. */
 interface Mailbox {
   put(grant: Grant): void;
-  /** @returns undefined when none comes within `timeoutMs` */
+  /** @returns undefined if none comes within `timeoutMs` */
   next(timeoutMs: number): Promise<Grant | undefined>;
 }
 

@@ -1,4 +1,4 @@
-// Performs actions: each has replied by its deadline, and does not run twice at once.
+// Performs actions: each one replies by its deadline, and runs only once at a time.
 import { type ActionName, deadlineMs, type FieldsOf, type ParamsOf } from '../contract/actions/index.ts';
 import { Refusal } from '../contract/errors.ts';
 import { type ParamValues, parseParams } from '../contract/params.ts';
@@ -13,8 +13,8 @@ type Own = Pick<Context, 'isRunning' | 'onEnd'>;
 export interface Performer {
   /**
    * Always settles, and never later than the action's deadline.
-   * @param raw its parameters as they came
-   * @param contextOf called when the action begins; may refuse
+   * @param raw its parameters, not validated yet
+   * @param contextOf called when the action begins; may throw a Refusal
    */
   perform(action: ActionName, raw: unknown, contextOf: () => Omit<Context, keyof Own>): Promise<Reply>;
   isRunning(action: ActionName): boolean;
@@ -22,10 +22,10 @@ export interface Performer {
   endAll(why: Refusal): void;
 }
 
-/** @param onBegin an action begins, with these parameters */
+/** @param onBegin called when an action begins, with its validated parameters */
 export function createPerformer(onBegin: (action: ActionName, params: ParamValues) => void): Performer {
   const running = new Set<ActionName>();
-  /** Ends an action early. */
+  /** By action: what ends it early. */
   const stops = new Map<ActionName, (why: Refusal) => void>();
   const isRunning = (action: ActionName) => running.has(action);
   return {
@@ -99,12 +99,12 @@ export function createPerformer(onBegin: (action: ActionName, params: ParamValue
     try {
       stops.get(action)?.(why);
     } catch {
-      // An action that cannot be ended must not keep the others from it.
+      // The other actions have to end even if this one cannot.
     }
   }
 }
 
-/** Asynchronous from its first line, so that an action that cannot even be compiled ends like any other. */
+/** Begins an action. It is `async`, so that an action that fails to compile rejects like any other. */
 async function begin<Name extends ActionName>(
   action: Name,
   params: ParamsOf<Name>,

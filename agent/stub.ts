@@ -1,5 +1,5 @@
-// The stub stays in a process that has no agent: it answers the actions that PM2 still lists, because PM2 forgets none, and lets a
-// module in that comes (back) over the bus. It holds no server, and does not keep the process alive.
+// The stub stays in a process without an agent. It answers the actions, because PM2 never forgets one that it has listed, and starts
+// an agent when a module sends a welcome. It holds no server and does not keep the process alive.
 import type { ActionName } from '../contract/actions/index.ts';
 import { AGENT_MESSAGE, type AgentMessage, type AgentOptions, type ModuleMessage } from '../contract/agentMessages.ts';
 import type { Failure } from '../contract/errors.ts';
@@ -9,9 +9,9 @@ import { readTrigger, registerAction, sendReply } from './trigger.ts';
 
 /**
  * Opens the stub.
- * @param names actions that are answered with `E_STATE`
+ * @param names the actions to answer with `E_STATE`
  * @param reason why there is no agent
- * @param onWelcome a module is there
+ * @param onWelcome called when a module sends its welcome
  */
 export function openStub(
   names: ReadonlySet<ActionName>,
@@ -46,8 +46,8 @@ export function openStub(
 }
 
 /**
- * Tells the module that this process waits for its welcome: a module that runs hears the message, one that comes later sees
- * the action in PM2's list.
+ * Tells the module that this process waits for a welcome: a running module gets the message, and one that starts later sees the
+ * action in PM2's list.
  */
 export function knockAt(stub: Channel): void {
   registerAction(stub, 'ops-status');

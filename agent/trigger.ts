@@ -1,4 +1,4 @@
-// PM2's side of an action: how it is announced, how it comes in, how its reply goes out.
+// PM2's side of an action: registers it, reads its trigger, and sends its reply.
 import { ACTION_NAMES, type ActionName } from '../contract/actions/index.ts';
 import type { Addressed } from '../contract/agentMessages.ts';
 import type { Reply } from '../contract/reply.ts';
@@ -7,8 +7,7 @@ import { printableAsJson } from '../shared/text/printable.ts';
 import type { Channel } from './channel.ts';
 
 /**
- * Announces an action to PM2 (lib/Daemon.js, `axm:action`). `opts.by` tells ours from one of the app's own of the same
- * name.
+ * Registers an action with PM2 (lib/Daemon.js, `axm:action`). `opts.by` tells it from an action of the app with the same name.
  */
 export function registerAction(channel: Channel, action: ActionName): void {
   channel.send('axm:action', { action_name: action, action_type: 'custom', opts: { by: 'pm2-ops' }, arity: 2 });
@@ -16,18 +15,18 @@ export function registerAction(channel: Channel, action: ActionName): void {
 
 /**
  * Answers a trigger; `pm2 trigger` prints `return` and ends.
- * @param receivedMs when the trigger came, of performance.now()
+ * @param receivedMs when the trigger came, on the clock of performance.now()
  */
 export function sendReply(channel: Channel, action: ActionName, reply: Reply, receivedMs: number): void {
   const holdMs = receivedMs + REPLY_AFTER_MS - performance.now();
-  // Checked once more when the timer fires: it counts from the event loop's last turn, and so may fire early.
+  // Checks again when the timer fires, because it counts from the event loop's last turn and may fire early.
   if (holdMs > 0) setTimeout(() => sendReply(channel, action, reply, receivedMs), Math.ceil(holdMs)).unref();
   else channel.send('axm:reply', { action_name: action, return: printableAsJson(reply) });
 }
 
 /**
- * Reads a trigger of one of our actions. PM2 sends a bare name where there are no parameters, and else its whole command,
- * with the id or the name that it was addressed to (lib/God/ActionMethods.js, msgProcess).
+ * Reads a trigger of one of our actions. Without parameters PM2 sends only the action's name, else its whole command, with the id
+ * or name that it is addressed to (lib/God/ActionMethods.js, msgProcess).
  */
 export function readTrigger(message: unknown): { action: ActionName; raw: unknown; addressed: Addressed } | undefined {
   const command = typeof message === 'string' ? { msg: message } : (message as Command | null);

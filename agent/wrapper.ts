@@ -8,7 +8,7 @@ import type { DrainEngine } from '../drain/index.ts';
 import { type RealProcess, realProcessOf } from '../shared/realProcess.ts';
 import { insteadOf, whyNot } from '../shared/wrapperAdvice.ts';
 
-/** Whether this process is a wrapper. */
+/** Tells whether this process is a wrapper. */
 export interface Wrapping {
   /** The process that does the work now; null: this one. A child may begin to listen at any time. */
   real(): RealProcess | null;
@@ -18,7 +18,7 @@ export interface Wrapping {
 
 /** Watches whether this process is a wrapper. */
 export function watchWrapping(engine: DrainEngine): Wrapping {
-  // A process that has served once is an app for good.
+  // A process that has served once is no wrapper, even if it stops listening.
   let served = false;
   let seenInThisTurn: { real: RealProcess | null } | undefined;
   return { serves, real };
@@ -49,7 +49,7 @@ function isPrivate(address: string): boolean {
   return address.startsWith('/') && address.includes(String(process.pid));
 }
 
-/** The actions that a primary cannot do for its workers; those about the process itself it can. */
+/** The actions that a primary cannot perform for its workers. It can perform those that concern only itself. */
 const SERVING: ReadonlySet<ActionName> = new Set(['drain', 'resume', 'disable-keepalive', 'enable-keepalive']);
 
 /** Would an action in this process miss the app? */

@@ -1,4 +1,4 @@
-// Where the time of this process goes.
+// Shows where this process spends its CPU time.
 import { profileCpu } from '../../diagnostics/cpuProfile.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';

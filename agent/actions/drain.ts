@@ -7,7 +7,7 @@ import { requireServer } from './server.ts';
 
 export const drain: Actions['drain'] = async (params, { engine, moduleClient, addressed, isRunning }) => {
   const state = engine.state();
-  // The dump has drained it, and brings it back.
+  // The dump has drained this instance and resumes it.
   if (isRunning('heapdump') && state !== 'serving') {
     throw new Refusal('E_BUSY', 'this instance is drained for a heap dump', 'wait for its end, then ask again');
   }

@@ -1,4 +1,4 @@
-// What allocates the memory of this process.
+// Shows which functions allocate the memory of this process.
 import { profileHeap } from '../../diagnostics/heapProfile.ts';
 import type { Actions } from '../context.ts';
 import { storeOf } from './store.ts';

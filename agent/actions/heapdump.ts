@@ -14,7 +14,7 @@ export const heapdump: Actions['heapdump'] = async (params, context) => {
   const grant = await moduleClient.ask('heapdump', params, context.addressed);
   if ('skip' in grant) return { skipped: true, reason: grant.skip };
   try {
-    // Again: this instance may have waited for its siblings' dumps.
+    // Checks again, because this instance may have waited for its siblings' dumps.
     checkHeadroom(store, headroom);
     return await outOfService(grant, params.timeout, context, (serveAgain, unseen) =>
       writeHeapSnapshot(store, {

@@ -1,4 +1,4 @@
-// What the agent sees of its process. Reads only.
+// Tells what the agent knows of its process. Changes nothing.
 import type { Actions } from '../context.ts';
 
 export const opsStatus: Actions['ops-status'] = async (

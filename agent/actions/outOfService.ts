@@ -1,5 +1,5 @@
 // Takes this instance out of service while a dump stops its event loop for seconds, so that its siblings serve its clients, and puts
-// it back whatever happens. No request is ever cut for it.
+// it back even if the dump fails. It never cuts a request.
 
 import type { HeapdumpFields } from '../../contract/actions/heapdump.ts';
 import { Refusal } from '../../contract/errors.ts';
@@ -8,19 +8,18 @@ import type { Context } from '../context.ts';
 import type { Granted } from '../moduleClient.ts';
 import { whyNoServer } from './server.ts';
 
-/** How often the action tells what the drain still waits for. */
+/** How often the action reports what the drain still waits for. */
 const TELL_EVERY_MS = 1_000;
 
-/** The part of the reply that says how clients fared. */
+/** The part of the reply that tells what clients noticed. */
 type Standing = Omit<HeapdumpFields, 'file' | 'bytes' | 'heapUsed'>;
 
 /**
- * Does work that stops the event loop, out of service where siblings serve meanwhile.
- * @param granted whether they do, and the addresses at which none listens
- * @param timeoutMs how long the drain may take; connections that are not done then stay open and wait
- * @param work calls `serveAgain` once it no longer stops the event loop, to serve again at that moment; `unseen`: no client waits for
- *   it meanwhile
- * @throws {Refusal} E_STATE when somebody undid the drain while it ran
+ * Does work that stops the event loop. If siblings serve meanwhile, this instance is drained first.
+ * @param granted whether siblings do, and the addresses at which none listens
+ * @param timeoutMs how long the drain may take; connections that are still busy then stay open and wait
+ * @param work calls `serveAgain` as soon as it no longer stops the event loop; `unseen`: no client waits meanwhile
+ * @throws {Refusal} E_STATE when something else has undone the drain meanwhile
  */
 export async function outOfService<T extends object>(
   { drain: mayDrain, alone }: Pick<Granted, 'drain' | 'alone'>,
@@ -67,7 +66,7 @@ export async function outOfService<T extends object>(
       );
     }
     refuseIfLeaving(context);
-    // PM2 may have handed over a connection before it knew of the drain. It is given back now, or it would wait for seconds.
+    // PM2 may have passed on a connection before it knew of the drain. Gives it back now, else its client would wait for seconds.
     await context.moduleClient.echo();
     refuseIfLeaving(context);
     const done = await work(serveAgain, (drain.left ?? 0) === 0 && alone.length === 0);
@@ -82,7 +81,7 @@ export async function outOfService<T extends object>(
   }
 }
 
-/** V8 must not hold a process that was told to exit until SIGKILL comes. */
+/** Refuses to dump in a process that exits: V8 would hold it until SIGKILL comes. */
 function refuseIfLeaving({ isLeaving }: Context): void {
   if (isLeaving())
     throw new Refusal('E_STATE', 'this instance was told to leave before the dump began', 'ask another: heapdump');

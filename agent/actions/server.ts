@@ -1,10 +1,10 @@
-// Some actions need a server: one that listens, or one that was drained.
+// Refuses actions that need a server, listening or drained, if there is none.
 
 import { Refusal } from '../../contract/errors.ts';
 import type { DrainEngine } from '../../drain/index.ts';
 import { listensElsewhere } from '../../shared/linux/listensElsewhere.ts';
 
-/** @throws {Refusal} E_NO_SERVER when this process has no server that we know of */
+/** @throws {Refusal} E_NO_SERVER when the engine knows no server in this process */
 export function requireServer(engine: DrainEngine, action: string): void {
   if (engine.state() !== 'no-server') return;
   const address = listensElsewhere('self');
@@ -21,7 +21,7 @@ export function requireServer(engine: DrainEngine, action: string): void {
       );
 }
 
-/** Why this process, in whose main thread no server listens, has none to act on. */
+/** Why there is no server to act on: none listens in the main thread of this process. */
 export function whyNoServer(): string {
   const address = listensElsewhere('self');
   return address === undefined ? 'it listens on nothing' : noServerHere(address);

@@ -1,4 +1,4 @@
-// Where the files of this process go: below the module's folder, under the names that PM2 knows the process by.
+// The place for this process's files: below the module's folder, named after the process as PM2 calls it.
 import type { AgentOptions } from '../../contract/agentMessages.ts';
 import { fileNameOf } from '../../diagnostics/fileNameOf.ts';
 import type { Store } from '../../diagnostics/files.ts';

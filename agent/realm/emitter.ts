@@ -11,7 +11,7 @@ interface Emitter {
 
 /**
  * The methods that read or change the list, for one emitter; each returns what Node's does.
- * @param itself what those return that Node has return the emitter
+ * @param itself returns what a method returns for which Node's own returns the emitter
  */
 export function methodsOf(target: NodeJS.EventEmitter, itself: () => unknown): Record<string | symbol, unknown> {
   const emitter = target as unknown as Emitter;
@@ -44,7 +44,7 @@ export function methodsOf(target: NodeJS.EventEmitter, itself: () => unknown): R
   const prepend = (event: string | symbol, listener: Listener) => add(event, listener, true);
   const append = (event: string | symbol, listener: Listener) => add(event, listener);
   return {
-    // Nothing inherited, such as `toString`.
+    // Inherits nothing, such as `toString`.
     __proto__: null,
     addListener: append,
     on: append,
@@ -56,20 +56,20 @@ export function methodsOf(target: NodeJS.EventEmitter, itself: () => unknown): R
     listenerCount: (event: string | symbol) => listOf(event).length,
   };
 
-  /** A copy, of this realm. */
+  /** A copy of the list, in this realm. */
   function listOf(event: string | symbol): Listener[] {
     const list = emitter._events[event];
     return list === undefined ? [] : typeof list === 'function' ? [list] : [...list];
   }
 
-  /** Always another list: the one that was may be gone through at this moment. */
+  /** Puts a new list in place, because Node may iterate over the old one at this moment. */
   function put(event: string | symbol, list: Listener[]): void {
     const [only, second] = list;
     if (only === undefined) delete emitter._events[event];
     else emitter._events[event] = second === undefined ? only : list;
   }
 
-  /** Node's own watch a signal from its first listener on, and hold the channel to the parent. */
+  /** Tells Node's own listeners, which start to watch a signal, or keep the channel to the parent open. */
   function tell(about: 'newListener' | 'removeListener', event: string | symbol, listener: Listener): void {
     for (const each of listOf(about)) Reflect.apply(each, target, [event, listener.listener ?? listener] as never);
   }

@@ -13,7 +13,7 @@ export function enter(): Agent {
   // Better than `require`, because instrumentation that hooks it patches the modules it loads.
   const load = typeof builtIn === 'function' ? builtIn : require;
   const vm = load('node:vm') as typeof import('node:vm');
-  // Without a prototype: names that the app has put on Object.prototype would be globals.
+  // Without a prototype, because names that the app has put on Object.prototype would become globals.
   const own = vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' } as object);
   const run = (code: string, filename: string): unknown =>
     new vm.Script(code, { __proto__: null, filename } as object).runInContext(own);

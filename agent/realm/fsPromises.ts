@@ -1,11 +1,11 @@
-// `node:fs/promises` for the agent, as far as it uses it: the build puts this in its place.
+// The part of `node:fs/promises` that the agent uses; the build replaces the module by this file.
 import { promises } from 'node:fs';
 import { types } from 'node:util';
 import { adopt } from './adopt.ts';
 
 type Function = (...args: never[]) => unknown;
 
-/** The same, except that its methods return promises of this realm. */
+/** The same object, but its methods return promises of this realm. */
 function adopted<T extends object>(theirs: T): T {
   return new Proxy(theirs, {
     get(target, name) {

@@ -14,7 +14,7 @@ type NodesTimeout = new (
 ) => NodeJS.Timeout;
 
 const LONGEST_MS = 2 ** 31 - 1;
-/** By this realm's function: the app may have replaced its own. */
+/** The source of a function, by this realm's `toString`, because the app may have replaced its own. */
 const sourceOf = (fn: unknown): string => Reflect.apply(Function.prototype.toString, fn, []) as string;
 
 const Timeout = findTimeout();
@@ -22,8 +22,8 @@ const immediately = replaceable.setImmediate;
 const hasImmediates = /\bnew Immediate\(/.test(sourceOf(immediately));
 
 /**
- * Node's own class of timers. A socket has one for its idle time, made inside Node (lib/internal/stream_base_commons.js,
- * setStreamTimeout), whatever has become of `setTimeout`.
+ * Node's own class of timers. Node itself makes one for a socket's idle timeout (lib/internal/stream_base_commons.js,
+ * setStreamTimeout), even if the app has replaced `setTimeout`.
  */
 function findTimeout(): NodesTimeout | undefined {
   try {
@@ -70,13 +70,13 @@ export function setImmediate<A extends unknown[]>(callback: (...args: A) => void
   return hasImmediates ? immediately(callback, ...args) : setTimeout(callback, 1, ...args);
 }
 
-// A function of Node's C++. The date is second best: it goes backwards more rarely than `performance` is a fake.
+// `process.uptime` is part of Node's C++. Else use the date: clocks go backwards less often than apps replace `performance`.
 const uptime = /\[native code\]/.test(sourceOf(process.uptime)) ? process.uptime : undefined;
 const now = uptime ? () => uptime() * 1000 : () => Date.now();
 
 export const performance = { now, timeOrigin: Date.now() - now() };
 
-// In this file `process` is the app's own. Writes go there, too.
+// In this file, `process` is the app's own. The proxy passes writes on to it.
 const methods = methodsOf(process, () => own);
 const own: NodeJS.Process = new Proxy(process, {
   get: (target, name) => methods[name] ?? (Reflect.get(target, name, target) as unknown),

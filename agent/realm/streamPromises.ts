@@ -1,7 +1,7 @@
-// `node:stream/promises` for the agent, as far as it uses it: the build puts this in its place.
+// The part of `node:stream/promises` that the agent uses; the build replaces the module by this file.
 import * as stream from 'node:stream';
 
-/** Resolves when everything is through. */
+/** Resolves when all data has passed through the streams. */
 export function pipeline(...streams: NodeJS.ReadWriteStream[]): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.pipeline(streams, (error) => (error ? reject(error) : resolve()));

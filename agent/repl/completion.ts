@@ -1,4 +1,4 @@
-// Names that Tab offers, found without running any of the app's code: no getter, no proxy.
+// Finds the names that Tab offers, without running code of the app: it calls no getter and no proxy.
 
 import type { Runtime } from 'node:inspector';
 import { types } from 'node:util';
@@ -9,7 +9,7 @@ const LOOK_UP_MS = 200;
 /** `object.part` at the end of a line. */
 const MEMBER = /([A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*|\[(?:\d+|'[^'\\]*'|"[^"\\]*")\])*)\??\.([\w$]*)$/;
 
-/** The names that can go on at the end of `line`, and the part of a name that is there already. */
+/** The names that can complete `line`, and the part of a name at its end. */
 export function complete(
   line: string,
   context: Record<string, unknown>,
@@ -28,7 +28,7 @@ export function complete(
   return { names: fitting.slice(0, MOST_NAMES), of };
 }
 
-/** The value behind `a.b['c'][0]`, as far as it can be had without calling a getter of the app's. */
+/** The value of `a.b['c'][0]`; undefined if finding it would call a getter of the app. */
 function lookUp(path: string, context: Record<string, unknown>, inspection: Inspection): unknown {
   const [root = '', ...keys] = path.match(/[A-Za-z_$][\w$]*|\d+|'[^']*'|"[^"]*"/g) ?? [];
   let value: unknown = Object.hasOwn(context, root) ? context[root] : lookUpRoot(root, inspection);
@@ -63,7 +63,7 @@ function globalNames(context: Record<string, unknown>, inspection: Inspection): 
   ];
 }
 
-/** Names of all properties, also inherited ones, that can stand behind a dot. */
+/** The names of all properties, inherited ones included, that can follow a dot. */
 function namesOf(value: unknown): string[] {
   const names: string[] = [];
   if (value === undefined || value === null) return names;
@@ -74,7 +74,7 @@ function namesOf(value: unknown): string[] {
   return names;
 }
 
-/** A property's value, if it has one without a getter. */
+/** A property's value; undefined if it has a getter. */
 function dataOf(value: unknown, key: string): unknown {
   if (value === undefined || value === null) return undefined;
   for (let each: unknown = Object(value); each && !types.isProxy(each); each = Object.getPrototypeOf(each)) {

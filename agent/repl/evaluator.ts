@@ -1,4 +1,4 @@
-// Evaluates typed code in the app's own thread, between two events of the app, and prints what becomes of it.
+// Evaluates typed code in the app's own thread, between two events of the app, and prints the result.
 
 import type { Runtime } from 'node:inspector';
 import { inspect as format, types } from 'node:util';
@@ -10,19 +10,19 @@ import { createScope } from './scope.ts';
 import { prepare, TYPED } from './typedCode.ts';
 
 export interface Evaluator {
-  /** Does what the thread that serves the socket asks for. */
+  /** Handles a message of the thread that serves the socket. */
   hear(message: ToMain): void;
   dispose(): void;
 }
 
 /**
  * Makes the app's thread ready for typed code.
- * @param tell reaches the thread that serves the socket
+ * @param tell sends a message to the thread that serves the socket
  */
 export function createEvaluator(tell: (message: ToWorker) => void): Evaluator {
   let isOver = false;
   let isGreeted = false;
-  /** The evaluation whose end the session waits for, 0 for none. */
+  /** The evaluation that the session waits for, 0 for none. */
   let current = 0;
   /** The current evaluation has not begun to run. */
   let isEntering = false;
@@ -79,10 +79,10 @@ export function createEvaluator(tell: (message: ToWorker) => void): Evaluator {
   function succeed(value: unknown): void {
     context._ = value;
     if (types.isPromise(value)) {
-      // The app does not wait for it: its failure must not end the app.
+      // The app does not handle this promise, so its rejection must not end the app.
       value.then(undefined, (reason: unknown) => print(`Uncaught (in promise) ${show(reason)}\n`));
     }
-    // A script's output is what it prints and what it computes.
+    // A client without a terminal gets no line for `undefined`.
     finish('ok', value === undefined && !colours ? undefined : show(value));
   }
 
@@ -97,7 +97,7 @@ export function createEvaluator(tell: (message: ToWorker) => void): Evaluator {
   function guarded<Arguments extends unknown[]>(
     callback: (...args: Arguments) => unknown,
   ): (...args: Arguments) => void {
-    // The error goes to the person who typed it, now; later it would go to the app.
+    // Throws now, to the person who typed it; later, Node would throw into the app.
     if (typeof callback !== 'function') throw new TypeError('the callback is no function');
     return (...args) => {
       const call = () => {
@@ -108,7 +108,7 @@ export function createEvaluator(tell: (message: ToWorker) => void): Evaluator {
         }
         return false;
       };
-      // After the session it still must not end the app.
+      // A callback that runs after the session must not end the app either.
       if (isOver) call();
       else if (interruptible.run(call)) print('Interrupted\n');
     };
@@ -168,7 +168,7 @@ export function createEvaluator(tell: (message: ToWorker) => void): Evaluator {
   };
 }
 
-/** Whether an error of syntax means that more lines follow. An error that running code threw shows typed code in its stack. */
+/** Does a syntax error mean that more lines follow? If running code threw it, its stack shows typed code. */
 function isIncomplete(exception: Runtime.RemoteObject | undefined): boolean {
   const { className, description = '' } = exception ?? {};
   if (className !== 'SyntaxError' || description.includes(TYPED)) return false;
@@ -179,7 +179,7 @@ function isTermination(error: Error): boolean {
   return /terminated/i.test(error.message);
 }
 
-/** A stack ends where our own frames begin. */
+/** Cuts a stack where our own frames begin. */
 function withoutOwnFrames(text: string): string {
   return text.replace(/\n {4}at (?:Session\.post|new Promise|[^\n]*\(node:inspector)[\s\S]*?(?=\n(?! {4}at )|$)/g, '');
 }

@@ -1,13 +1,13 @@
-// V8's inspector as the REPL uses it, from the app's own thread: it evaluates in the context of typed code, and hands over the
-// values themselves.
+// V8's inspector as the REPL uses it, from the app's own thread: it evaluates in the context of typed code, and returns the values
+// themselves.
 
 import { type InspectorNotification, type Runtime, Session } from 'node:inspector';
 
 export interface Inspection {
   contextId: number;
-  /** Posts a command. V8 answers before this returns, as it runs in the same thread. */
+  /** Posts a command. V8 runs in the same thread, so it answers before this returns. */
   post<T>(method: string, params?: object): { error: Error | null; answer: T } | undefined;
-  /** The value behind what V8 answered. */
+  /** The value that an answer of V8 describes. */
   take(remote: Runtime.RemoteObject): unknown;
   /** Lets V8 forget what it keeps for typed code. */
   release(): void;
@@ -69,7 +69,7 @@ export function inspect(context: Record<string, unknown>, name: string): Inspect
   };
 }
 
-/** V8 lists its contexts when `Runtime` is enabled. It is disabled at once: enabled, it keeps what the app logs. */
+/** V8 lists its contexts when `Runtime` is enabled. Disables it at once, because V8 would keep everything that the app logs. */
 function findContext(session: Session, name: string): number {
   let id = 0;
   const hear = ({ params }: InspectorNotification<Runtime.ExecutionContextCreatedEventDataType>) => {

@@ -1,32 +1,32 @@
-// Ctrl-C: typed code runs in a place where the other thread may end it, and the app's code does not.
+// Ctrl-C: runs typed code where the other thread may end it, and never the app's code.
 
 import { Session } from 'node:inspector';
 import { INTERRUPT, type Interruption } from '../../contract/replFrames.ts';
 import { TYPED } from './typedCode.ts';
 
 export interface Interruptible {
-  /** The other thread asked for the end of what runs now, and V8 may not have ended it yet. */
+  /** Has the other thread asked V8 to end the code that runs now? V8 may not have ended it yet. */
   isInterrupted(): boolean;
   /**
-   * Runs something that contains typed code, inside an evaluation: V8 ends only what runs within it.
-   * @param act says whether V8 ended an evaluation further in
-   * @returns whether V8 ended it
+   * Runs typed code inside an evaluation, because V8 ends only code that runs within one.
+   * @param act returns whether V8 has ended a nested evaluation
+   * @returns whether V8 has ended this one
    */
   run(act: () => boolean): boolean;
   dispose(): void;
 }
 
-/** This object on the app's global is what the other thread calls through V8. */
+/** The object on the app's global that the other thread calls through V8. */
 const GLOBAL = `globalThis[Symbol.for(${JSON.stringify(INTERRUPT)})]`;
-/** How long code that ended by itself waits for the interrupt that was meant for it. */
+/** How long code that has ended by itself waits for an interrupt that is already on its way. */
 const ABSORB_MS = 2_000;
 
 /**
  * Makes it possible to interrupt typed code in this process.
- * @param isAwaited whether the session waits for the promise of this evaluation
+ * @param isAwaited does the session wait for the promise of this evaluation?
  */
 export function createInterruptible(isAwaited: (id: number) => boolean): Interruptible {
-  /** A session of its own: the evaluations of the other one run inside its evaluation. */
+  /** A session of its own, because the evaluations of the other session run inside its evaluation. */
   const session = new Session();
   const steps: (() => void)[] = [];
   /** More than 0 while typed code is on the stack, inside an evaluation that V8 can end. */
@@ -41,7 +41,7 @@ export function createInterruptible(isAwaited: (id: number) => boolean): Interru
     }
     const frames = stackNow();
     const outermost = frames.findLastIndex((frame) => frame.includes(TYPED));
-    // It waits for a promise; or it has not begun or is over, and the other thread will hear of that.
+    // The evaluation waits for a promise; or it has not begun or is over, which the other thread will learn.
     if (outermost < 0) return isAwaited(id) ? 'abandon' : 'idle';
     // After an `await`, only the queue of microtasks calls typed code.
     const callers = frames.slice(outermost + 1);
@@ -63,15 +63,15 @@ export function createInterruptible(isAwaited: (id: number) => boolean): Interru
       steps.push(() => {
         depth++;
         const endedWithin = act();
-        // The depth first: from here on the other thread promises no interrupt.
+        // First the depth: from here on, `ask` promises no further interrupt.
         depth--;
-        // An interrupt that comes now would end whatever runs next, so it must come here. The clock is V8's own: ended in the
-        // middle of a lazy global such as `performance`, Node would leave that broken.
+        // An interrupt that comes later would end other code, so this waits for it. It reads V8's own clock, because Node's lazy
+        // globals, such as `performance`, stay broken if they are interrupted while they load.
         if (interrupted && !endedWithin) for (const untilMs = Date.now() + ABSORB_MS; Date.now() < untilMs; );
         ended = endedWithin;
       });
       session.post('Runtime.evaluate', { expression: `${GLOBAL}.step()`, silent: true });
-      // Code that V8 ended did not reach its own last lines.
+      // V8 skipped the lines above that reset these.
       depth = 0;
       interrupted = false;
       return ended;
@@ -83,7 +83,7 @@ export function createInterruptible(isAwaited: (id: number) => boolean): Interru
   };
 }
 
-/** The frames right now, the innermost first, even where the app replaces how stacks are made. */
+/** The current frames, innermost first, even if the app has replaced the formatting of stacks. */
 function stackNow(): string[] {
   const { stackTraceLimit, prepareStackTrace } = Error;
   try {

@@ -1,5 +1,5 @@
-// A REPL inside an app, as the agent opens it: a thread serves its socket, the app's own thread evaluates. The module sends this
-// file as a text when a person opens a REPL (setting `repl`), so that an app without one carries none of its code.
+// A REPL inside an app: one thread serves its socket, and the app's own thread evaluates. The module sends this file as a text when
+// a person opens a REPL (setting `repl`), so that other apps carry none of its code.
 
 import { Worker } from 'node:worker_threads';
 import type { ToMain, ToWorker } from '../../contract/replFrames.ts';
@@ -7,7 +7,7 @@ import type { ReplData } from '../../contract/replRequest.ts';
 import { createEvaluator } from './evaluator.ts';
 
 export interface ReplOptions extends ReplData {
-  /** Source of the thread that serves the socket. */
+  /** The source of the thread that serves the socket. */
   worker: string;
 }
 

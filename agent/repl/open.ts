@@ -1,5 +1,4 @@
-// Opens a REPL in this process when the module asks for it. The request brings the REPL's code, so that an app without one
-// carries none of it.
+// Opens a REPL in this process when the module asks for it. The request brings the REPL's code, so that other apps carry none of it.
 
 import { Refusal } from '../../contract/errors.ts';
 import type { ReplRequest } from '../../contract/replRequest.ts';
@@ -8,9 +7,9 @@ import { failureOf } from '../failure.ts';
 import type { OpenRepl, ReplOptions } from './main.ts';
 
 export interface Repls {
-  /** Opens the only one. Settles in any case. */
+  /** Opens the REPL, unless one is open. Always resolves. */
   open(request: ReplRequest): Promise<Reply>;
-  /** Ends it, if it is open. */
+  /** Ends the REPL if one is open. */
   close(reason: string): void;
 }
 

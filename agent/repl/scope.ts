@@ -1,5 +1,5 @@
-// The names that typed code sees. It has a global of its own, so that its declarations do not become the app's. There it finds
-// the app's globals, live, and what the app offers under `globalThis[Symbol.for('pm2-ops.repl')]`.
+// The names that typed code sees. It has a global of its own, so that its declarations do not become globals of the app. That has
+// the app's current globals, and the names that the app offers under `globalThis[Symbol.for('pm2-ops.repl')]`.
 import { Console } from 'node:console';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -16,7 +16,7 @@ export interface Scope {
   context: object;
   /** Names that the app offers. */
   offered: string[];
-  /** Ends the timers of typed code: they do not outlive the session. */
+  /** Ends the timers of typed code, which must not outlive the session. */
   stopTimers(): void;
 }
 
@@ -100,7 +100,7 @@ function offer(context: object, name: string, get: () => unknown): void {
   });
 }
 
-/** What an app offers is an object, or a function that returns one. */
+/** An app offers an object, or a function that returns one. */
 function offersOf(value: unknown): Record<string, unknown> {
   try {
     const offers: unknown = typeof value === 'function' ? value() : value;
@@ -110,7 +110,7 @@ function offersOf(value: unknown): Record<string, unknown> {
   }
 }
 
-/** `import()` by the app's own loader, so that its modules are the same ones; paths count from the working directory. */
+/** `import()` with the app's own loader, so that it finds the app's modules; paths are relative to the working directory. */
 function importer(): (specifier: string) => Promise<unknown> {
   let load: ((specifier: string) => Promise<unknown>) | undefined;
   return (specifier) =>

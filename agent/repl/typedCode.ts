@@ -1,9 +1,9 @@
-// What becomes of a line before V8 evaluates it.
+// Rewrites a typed line before V8 evaluates it.
 
 import { Script } from 'node:vm';
 import { IMPORT } from './scope.ts';
 
-/** Prefix of the script names of typed code: frames with it in their line are typed code's. */
+/** The prefix of the script names of typed code, by which its frames are recognised. */
 export const TYPED = 'pm2-ops-repl-';
 
 /**

@@ -19,12 +19,12 @@ import { openRegularSync } from '../../shared/files/regularFile.ts';
 
 /** How long an interrupt of the main thread may take. */
 const INTERRUPT_MS = 2_000;
-/** How long an evaluation that was ended may take to report it. */
+/** How long an evaluation that V8 has ended may take to report that. */
 const SAYS_SO_MS = 300;
-/** How often, and with which pause, the main thread is asked about an evaluation that has not begun. */
+/** How often, and with which pause, this thread asks the main thread about an evaluation that has not begun. */
 const ASKS = 20;
 const ASK_EVERY_MS = 50;
-/** Code after an `await` is ended only if it blocks the app for so long: V8 ends whatever runs at that moment. */
+/** Code after an `await` is ended only if it blocks the app for this long, because V8 ends any code that runs at that moment. */
 const BLOCKS_MS = 500;
 /** How long the client has to read the last frame. */
 const LAST_WORDS_MS = 200;
@@ -46,7 +46,7 @@ function listen(): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
-    // A socket may be left by a killed process that had this pid.
+    // A killed process that had this pid may have left its socket.
     rmSync(path, { force: true });
   } catch (error) {
     tell({ kind: 'failed', message: (error as Error).message });
@@ -138,7 +138,7 @@ function done(how: 'ok' | 'error' | 'incomplete'): void {
   say({ done: how });
 }
 
-/** Ctrl-C: V8 ends, on request of this thread, typed code that blocks the main thread. */
+/** Ctrl-C: has V8 end typed code that blocks the main thread. */
 async function interrupt(): Promise<void> {
   const id = running;
   let answer = await askMain(id);
@@ -184,7 +184,7 @@ const STUCK = `cannot be interrupted: it runs in a callback that Node calls, whi
 /**
  * Asks the main thread what an interrupt would do, and ends typed code. The session lasts only for the question: closing an
  * inspector waits for its sessions.
- * @param endsLate whether to end code after an `await`, too
+ * @param endsLate also end code after an `await`?
  */
 function askMain(id: number, endsLate = false): Promise<Interruption | undefined> {
   return new Promise((resolve) => {
@@ -206,7 +206,7 @@ function askMain(id: number, endsLate = false): Promise<Interruption | undefined
   });
 }
 
-/** The client is gone: an evaluation that it left running is ended. */
+/** Ends an evaluation that the client has left running. */
 async function leave(): Promise<void> {
   if (over) return;
   client = undefined;
@@ -236,7 +236,7 @@ function end(reason: string): void {
   setTimeout(() => process.exit(0), client ? LAST_WORDS_MS : 0);
 }
 
-/** Appends a line of JSON to the audit, in which no character controls a terminal. @throws when it cannot be written */
+/** Appends a line of JSON to the audit log, without characters that control a terminal. @throws when that fails */
 function record(what: Record<string, string>): void {
   const fd = openRegularSync(audit, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
   try {
