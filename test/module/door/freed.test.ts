@@ -1,6 +1,10 @@
 // Nothing keeps a port open that PM2 believes to be free, nor one at which nobody will listen again.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { DOOR_SOCKET } from '../../../contract/door.ts';
 import { command } from '../../../testkit/command.ts';
 import { app } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
@@ -8,6 +12,7 @@ import { get, untilServing } from '../../../testkit/load.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { untilAttached } from '../../../testkit/status.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
+import { addUser, noOtherUsers, removeUser } from '../../support/users.ts';
 import { isFree, isOpen, prepared, rowOf, startPrepared, untilHeld } from './prepared.ts';
 
 const LIMIT_MS = 3_000;
@@ -86,6 +91,29 @@ describe('A port that is held', () => {
     const [{ pm2_env } = { pm2_env: { restart_time: -1 } }] = await pm2.processes('replaced');
     assert.equal(pm2_env.restart_time, 1, 'it has not failed to start');
     assert.equal((await rowOf(pm2, 'replaced')).door.prepared, false);
+  });
+
+  it('is let go before a process whose options an ecosystem file has replaced', async () => {
+    const port = await startPrepared(pm2, 'ecosystem');
+    await untilHeld(pm2, 'ecosystem');
+    const script = app('slow-boot.cjs');
+    const file = join(pm2.folder, 'ecosystem.json');
+    const env = { PORT: port, MS: 100 };
+    writeFileSync(file, JSON.stringify({ apps: [{ name: 'ecosystem', script, node_args: [], env, vizion: false }] }));
+    await pm2.ok('restart', file);
+    await untilServing({ port });
+    const [{ pm2_env } = { pm2_env: { restart_time: -1 } }] = await pm2.processes('ecosystem');
+    assert.equal(pm2_env.restart_time, 1, 'it has not failed to start');
+  });
+
+  it('cannot be asked for by another user', { skip: noOtherUsers() }, async (t) => {
+    const user = addUser();
+    t.after(() => removeUser(user));
+    const path = join(pm2.home, 'pm2-ops', DOOR_SOCKET);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    const code = `require('net').connect(${JSON.stringify(path)}).on('error', (e) => console.log(e.code)).on('connect', () => console.log('in'))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', code], { uid: user.uid, cwd: '/', encoding: 'utf8' });
+    assert.equal(stdout.trim(), 'EACCES');
   });
 
   it('is let go when something keeps the door out of a process, which starts at the second try', async () => {

@@ -20,15 +20,24 @@ interface Options {
   [option: string]: unknown;
 }
 
-/** Starts it, and waits until it serves. @returns its port */
-export async function startPrepared(pm2: Pm2, name: string, { env = {}, ...options }: Options = {}): Promise<number> {
-  const port = await freePort();
+/**
+ * Starts it, and waits until it serves.
+ * @param answersAt a port that speaks HTTP, if it is not PORT; null: it is not waited for
+ * @returns its PORT
+ */
+export async function startPrepared(
+  pm2: Pm2,
+  name: string,
+  { env = {}, ...options }: Options = {},
+  answersAt?: number | null,
+): Promise<number> {
+  const port = Number(env.PORT ?? (await freePort()));
   await pm2.startApp({
     ...{ name, script: app('slow-boot.cjs'), node_args: prepared(pm2) },
     ...options,
     env: { PORT: port, MS: 400, ...env },
   });
-  await untilServing({ port });
+  if (answersAt !== null) await untilServing({ port: answersAt ?? port });
   return port;
 }
 

@@ -5,17 +5,29 @@ import { startLoad, untilServing } from '../../../testkit/load.ts';
 import { nodes } from '../../../testkit/nodes.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { untilAttached } from '../../../testkit/status.ts';
-import { startPrepared } from './prepared.ts';
+import { isFree, startPrepared, untilHeld } from './prepared.ts';
 
 const CLIENTS = { clients: 8, pauseMs: 5, keepAlive: false };
 
-for (const node of nodes()) {
-  describe(`A prepared app in fork mode, on Node ${node.major}`, () => {
+const PLACES = [
+  ...nodes().map(({ major, path }) => ({ title: `on Node ${major}`, options: { node: path } })),
+  ...(['5', '6'] as const).map((pm2) => ({ title: `on PM2 ${pm2}`, options: { pm2 } })),
+];
+
+for (const { title, options } of PLACES) {
+  describe(`A prepared app in fork mode, ${title}`, () => {
     let pm2: Pm2;
     before(async () => {
-      pm2 = await startWithModule({ node: node.path });
+      pm2 = await startWithModule(options);
     });
     after(() => pm2.kill());
+
+    it('frees its port when it is stopped', async () => {
+      const port = await startPrepared(pm2, 'stopped');
+      await untilHeld(pm2, 'stopped');
+      await pm2.ok('stop', 'stopped');
+      assert.equal(await isFree(port), true);
+    });
 
     for (const command of ['restart', 'reload']) {
       it(`loses no request when pm2 ${command} replaces it, with a connection for each request`, async () => {
