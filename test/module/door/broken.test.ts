@@ -91,6 +91,12 @@ for (const node of nodes())
       await untilServing({ port });
       assert.equal(await restartsOf(pm2, 'uninstalled'), 2);
       assert.equal(pm2.logs('uninstalled').includes('Error'), false, pm2.logs('uninstalled'));
+
+      // As the docs say.
+      await pm2.ok('restart', 'uninstalled', '--node-args', ' ');
+      await untilServing({ port });
+      const [{ pm2_env } = { pm2_env: {} }] = await pm2.processes('uninstalled');
+      assert.doesNotMatch(JSON.stringify((pm2_env as { node_args?: unknown }).node_args ?? []), /import/);
     });
 
     it('is started by the next daemon from what pm2 save has kept, with and without the module', async () => {
