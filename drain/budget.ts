@@ -1,25 +1,25 @@
-// How the time from the signal to SIGKILL is used: the drain's budget, and a margin for getting out.
+// Divides the time from the signal to SIGKILL: a budget for the drain, and a margin for the exit.
 
-/** How long the last line of a log may take to be written; part of the margin. */
+/** How long writing the last log line may take; part of the margin. */
 export const LAST_WRITE_MS = 50;
 
-/** What is kept of kill_timeout for getting out: a tenth, between 100 and 500 ms, at most half. */
+/** The part of kill_timeout that is kept for the exit: a tenth, between 100 and 500 ms, but at most half. */
 function marginMs(killTimeoutMs: number): number {
   return Math.min(500, Math.max(100, killTimeoutMs / 10), killTimeoutMs / 2);
 }
 
-/** What the drain, and all that follows it, may use of kill_timeout. */
+/** The part of kill_timeout that the drain, and all that follows it, may use. */
 export function budgetMsOf(killTimeoutMs: number): number {
   return killTimeoutMs - marginMs(killTimeoutMs);
 }
 
-/** When the process exits at the latest, whatever has become of the drain: before SIGKILL comes. */
+/** When the process exits even if its drain is not over: before SIGKILL comes. */
 export function exitDeadlineMs(killTimeoutMs: number): number {
   return killTimeoutMs - marginMs(killTimeoutMs) / 2;
 }
 
-/** A kill_timeout to try where requests did not fit. How much longer they would have taken cannot be known: it is twice the
- * time, and the next drain's log line says whether that was enough. */
+/** A kill_timeout to try after a drain that has cut requests. Nothing tells how long they would have taken, so it is twice the
+ * time; the next drain's log line says whether that is enough. */
 export function suggestedKillTimeoutMs(killTimeoutMs: number): number {
   return Math.max(2_000, Math.ceil((killTimeoutMs * 2) / 1_000) * 1_000);
 }

@@ -14,7 +14,7 @@ export function isClusterWorker(): boolean {
   return cluster.isWorker && typeof (cluster as unknown as ClusterChild)._getServer === 'function';
 }
 
-/** Servers that listen through the primary; undefined if they cannot be looked up. Blocks for a few milliseconds. */
+/** The servers that listen through the primary; undefined if the inspector does not find them. Blocks for a few milliseconds. */
 export function serversInCluster(): ServerInternals[] | undefined {
   let session: Session | undefined;
   const global = globalThis as unknown as Record<symbol, unknown>;
@@ -38,13 +38,13 @@ export function serversInCluster(): ServerInternals[] | undefined {
     try {
       session?.disconnect();
     } catch {
-      // It was never connected.
+      // The session was never connected.
     }
   }
 }
 
 function readHandles(opened: (session: Session) => void): Map<unknown, object> | undefined {
-  // Loaded here: Node may be built without it.
+  // Loaded on use, because Node may be built without the inspector.
   const inspector = createRequire(process.execPath)('node:inspector') as typeof import('node:inspector');
   const session = new inspector.Session();
   session.connect();
@@ -74,7 +74,7 @@ function readHandles(opened: (session: Session) => void): Map<unknown, object> |
       functionDeclaration: 'function (handles) { this.take(handles); }',
       arguments: [{ objectId: handles.value.objectId }],
     });
-    // Not `instanceof`: it is a Map of Node's own kind (lib/internal/per_context/primordials.js, SafeMap).
+    // Not `instanceof`, because it is Node's own kind of Map (lib/internal/per_context/primordials.js, SafeMap).
     return typeof (found as Map<unknown, object> | undefined)?.values === 'function'
       ? (found as Map<unknown, object>)
       : undefined;

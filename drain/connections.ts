@@ -1,4 +1,4 @@
-// Which connections are open right now and what each is doing. Computed when asked: nothing is counted per request.
+// Finds the open connections and what each is doing. It computes that on demand, so that no request costs anything.
 
 import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
@@ -29,10 +29,10 @@ export type Activity =
   | { is: 'http2'; session: ServerHttp2Session; streams: number }
   /** The app ends this WebSocket itself, by an object of the ws library. */
   | { is: 'websocket'; websocket: WebSocketInternals }
-  /** A CONNECT tunnel or an upgraded connection: bytes of a protocol that we cannot know. A WebSocket may be one, because
-   * the app may only pass it on. */
+  /** A CONNECT tunnel or an upgraded connection, in a protocol that we do not know. It may be a WebSocket that the app passes on to
+   * another server. */
   | { is: 'tunnel' }
-  /** Of a plain net or tls server: its protocol is not known to us. */
+  /** A connection of a plain net or tls server, in a protocol that we do not know. */
   | { is: 'raw' };
 
 export interface Connection {
@@ -41,7 +41,7 @@ export interface Connection {
   activity: Activity;
 }
 
-/** Every open connection that belongs to a server which `wanted` accepts. */
+/** The open connections of the servers that `wanted` accepts. */
 export function openConnections(
   servers: Iterable<ServerInternals>,
   wanted: (server: ServerInternals) => boolean = () => true,
@@ -77,17 +77,17 @@ export function inFlightOn({ activity }: Connection): number {
   return activity.is === 'busy' ? 1 : 0;
 }
 
-/** Do only its two ends know when it is done? Then it is in flight until it ends by itself, and no byte on it is ours. */
+/** Do only its two ends know when it is done? Then it counts as in flight until it ends by itself, and we write nothing on it. */
 export function isOpaque({ is }: Activity): boolean {
   return is === 'tunnel' || is === 'raw';
 }
 
-/** Has part of a request's head arrived? Asked separately, because counting bytes takes microseconds a connection. */
+/** Has a part of a request's head arrived? A separate question, because counting bytes takes microseconds a connection. */
 export function hasHalfRequest({ socket, activity }: Connection): boolean {
   return activity.is === 'idle' && activity.started && socket.bytesRead > 0;
 }
 
-/** The request whose head was the last to be read on this connection, until its response is finished. */
+/** The request whose head was read last on this connection, until its response is finished. */
 export function newestRequest(socket: HttpSocket): RequestOfParser | undefined {
   return socket.parser?.incoming ?? undefined;
 }
@@ -99,9 +99,9 @@ function activityOf(socket: HttpSocket, server: ServerInternals, started: boolea
   if (socket.parser) {
     const response = socket._httpMessage ?? undefined;
     const request = newestRequest(socket);
-    // Node 26 keeps the parser until it has the body of such a request.
+    // Node 26 keeps the parser until it has the body of an upgrade request.
     if (request?.upgrade === true) return { is: 'tunnel' };
-    // A request without a response is one whose body still comes, or whose connection the app has taken from Node.
+    // A request has no response while its body still arrives, or if the app has taken its connection from Node.
     if (response !== undefined || request !== undefined) return { is: 'busy', response };
     return { is: 'idle', started };
   }
@@ -110,11 +110,11 @@ function activityOf(socket: HttpSocket, server: ServerInternals, started: boolea
   const kind = kindOf(server);
   if (kind === 'net' || kind === 'tls') return { is: 'raw' };
   if (isSecure(server)) {
-    // The TCP connection under one that we could not find.
+    // A TCP connection whose TLSSocket was not found.
     if (socket.encrypted !== true) return { is: 'raw' };
     if (socket._secureEstablished !== true) return { is: 'idle', started: false };
   }
-  // When the session has ended, what is left is an end that the client has to answer.
+  // The session has ended; only the client's end of the connection is outstanding.
   if (hadSession(socket)) return { is: 'idle', started: false };
   const websocket = websocketOf(socket);
   return websocket === undefined ? { is: 'tunnel' } : { is: 'websocket', websocket };
@@ -122,15 +122,15 @@ function activityOf(socket: HttpSocket, server: ServerInternals, started: boolea
 
 const secureSockets = new WeakMap<object, HttpSocket>();
 
-/** The TLSSocket over an accepted TCP socket. Node keeps no reference that way: only the TCP socket's first `close`
- * listener leads there, `() => this.destroy()` (lib/internal/tls/wrap.js, TLSSocket#_wrapHandle), so it is called once with
- * `destroy` replaced by a function that looks who it is. */
+/** The TLSSocket over an accepted TCP socket. Only the TCP socket's first `close` listener leads to it, `() => this.destroy()`
+ * (lib/internal/tls/wrap.js, TLSSocket#_wrapHandle). So this calls that listener once, with `destroy` replaced by a function that
+ * records `this`. */
 function secureSocket(tcp: HttpSocket): HttpSocket | undefined {
   const known = secureSockets.get(tcp);
   if (known !== undefined) return known;
   const first = tcp.listeners('close')[0];
   if (first === undefined || !/^\(\)\s*=>\s*this\.destroy\(\)$/.test(String(first))) return undefined;
-  // Loaded here: an app with a TLS server has it already, and any other app is spared the time.
+  // Loaded on use: an app with a TLS server has it already, and no other app has to load it.
   const prototype = (createRequire(process.execPath)('node:tls') as typeof tls).TLSSocket.prototype;
   const own = Object.getOwnPropertyDescriptor(prototype, 'destroy');
   let found: HttpSocket | undefined;

@@ -1,4 +1,4 @@
-// Counts what the end of the budget cuts off: the requests, streams and connections that were not finished.
+// Counts the requests, streams and connections that are cut off when the budget ends.
 
 import type { ServerHttp2Session } from 'node:http2';
 import { type Connection, hasHalfRequest, isOpaque } from './connections.ts';
@@ -13,11 +13,11 @@ export class CutCount {
   readonly #tally: Tally;
   readonly #streams: Http2Streams;
   readonly #endedStreams: WeakSet<object>;
-  /** HTTP/1 connections with requests that are cut, and what is known of the first of these. */
+  /** HTTP/1 connections whose requests are cut, with the response to the first one. */
   readonly #cutting = new Map<HttpSocket, { response: ResponseInternals | undefined; counted: boolean }>();
   #over = false;
 
-  /** @param endedStreams event streams that the drain has ended politely, and the connections of those of HTTP/1 */
+  /** @param endedStreams event streams that the drain has ended politely, and for HTTP/1 also their connections */
   constructor(tally: Tally, streams: Http2Streams, endedStreams: WeakSet<object>) {
     this.#tally = tally;
     this.#streams = streams;
@@ -30,7 +30,7 @@ export class CutCount {
     if (activity.is === 'http2') {
       this.#countSession(socket, activity.session);
     } else if (isEnding(socket)) {
-      // Its client was told, but did not hear all of it.
+      // It was ended politely, but its client has not received everything.
       const unsent = activity.is === 'websocket' ? unsentOf(socket) : socket.writableLength;
       if (unsent > 0) for (const it of [socket, socket._httpMessage]) if (it) this.#tally.cutIfClosed(it);
     } else if (isOpaque(activity)) {
@@ -48,7 +48,7 @@ export class CutCount {
     }
   }
 
-  /** Counts the requests that have no answer when this HTTP/1 connection closes: this one, and those behind it. */
+  /** Counts the requests that have no answer when this HTTP/1 connection closes: the current one, and those pipelined behind it. */
   countRequests(socket: HttpSocket, response: ResponseInternals | undefined): void {
     if (this.#cutting.has(socket)) return;
     const entry = { response, counted: false };
@@ -60,7 +60,7 @@ export class CutCount {
     });
   }
 
-  /** Ends the count. A connection that closes too late to be looked at has lost one request at least. */
+  /** Ends the count. A connection that has not closed by now counts as one lost request. */
   finish(): void {
     for (const { response, counted } of this.#cutting.values())
       if (!counted && response !== undefined) this.#tally.cut(response.req, requestLine(response.req));
@@ -77,7 +77,7 @@ export class CutCount {
   }
 }
 
-/** What was sent on a WebSocket and is still in this process, in bytes. */
+/** The bytes that were sent on a WebSocket and are still in this process. */
 function unsentOf(socket: HttpSocket): number {
   return websocketOf(socket)?.bufferedAmount ?? socket.writableLength;
 }

@@ -1,5 +1,5 @@
-// The drain itself, from the moment the servers have stopped listening: it finishes what is in flight, ends the rest politely,
-// and is over the moment nothing is left or the budget is used up.
+// The drain itself, once the servers have stopped listening: it finishes what is in flight and ends the other connections
+// politely. It is over as soon as nothing is left, or when the budget is used up.
 
 import type { ServerHttp2Session } from 'node:http2';
 import { attempt, guarded, ignoreErrors, subscribe } from '../shared/guard.ts';
@@ -24,19 +24,19 @@ import type { DrainOptions, DrainResult, RequestLine } from './types.ts';
 const KEEP_ALIVE_BUFFER_MS = 1_000;
 /** How long a client whose event stream was ended may take to ask again on its connection. */
 const AFTER_STREAM_MS = 1_000;
-/** How often the drain looks at its connections; less often where looking takes long. */
+/** How often the drain looks at its connections; less often if a look takes long. */
 const LOOK_EVERY_MS = 15;
 const LOOK_SHARE = 10;
-/** How long destroyed connections may take to close, so that what was on them can be counted. */
+/** How long destroyed connections may take to close; only then can their requests be counted. */
 const CLOSED_WITHIN_MS = 50;
 
-/** One drain. Starts looking with `run`. */
+/** One drain, which `run` starts. */
 export class Drain {
   readonly #look: () => Connection[];
   readonly #owns: (server: ServerInternals) => boolean;
   readonly #schedule: Schedule;
   readonly #tally = new Tally();
-  /** Event streams that the drain has ended, and the connections of those of HTTP/1. */
+  /** Event streams that the drain has ended, and for HTTP/1 also their connections. */
   readonly #endedStreams = new WeakSet<object>();
   readonly #streams = new Http2Streams((stream) => {
     if (!this.#budgetIsOver) this.#tally.finish(stream);
@@ -44,9 +44,9 @@ export class Drain {
   readonly #cuts = new CutCount(this.#tally, this.#streams, this.#endedStreams);
   /** Idle connections, and since when. */
   #idleSinceMs = new Map<HttpSocket, number>();
-  /** Connections of the last look that are still open, and what they were; the last of them that closes ends the drain. */
+  /** Connections that the last look found open; the drain ends when the last of them closes. */
   readonly #open = new Map<HttpSocket, Connection>();
-  /** Responses whose header has not been sent, and how many bytes had been by then. */
+  /** Responses whose header has not been sent, and how many bytes the connection had sent by then. */
   readonly #unanswered = new WeakMap<ResponseInternals, number>();
   #left: Pick<DrainResult, 'left' | 'leftRequests'> = {};
   #budgetIsOver = false;
@@ -58,8 +58,8 @@ export class Drain {
   readonly done: Promise<DrainResult>;
 
   /**
-   * @param look finds the connections that the drain is about
-   * @param owns is the drain about this server?
+   * @param look finds the connections to drain
+   * @param owns does the drain concern this server?
    */
   constructor(look: () => Connection[], owns: (server: ServerInternals) => boolean, options: DrainOptions) {
     this.#look = look;
@@ -83,7 +83,7 @@ export class Drain {
     return this.#over;
   }
 
-  /** A second caller has less time: the earlier end wins, and a process that exits wins over one that serves on. */
+  /** Joins a second call to this drain: the earlier end wins, and a process that exits wins over one that serves on. */
   shorten(options: DrainOptions): void {
     this.#schedule.shorten(options);
   }
@@ -100,7 +100,7 @@ export class Drain {
     const waited = this.#waitsForCloses;
     this.#waitsForCloses = left === 0 && this.#open.size > 0;
     if (this.#waitsForCloses && !waited) {
-      // The last connections are closing: how they ended is known only when they have.
+      // The last connections are closing. Only when they have closed does the drain know how they ended.
       this.#lookAgainIn(CLOSED_WITHIN_MS);
       return;
     }
@@ -152,7 +152,7 @@ export class Drain {
     return connections.length;
   }
 
-  /** The drain ends with the last connection, not with the look after that. */
+  /** Ends the drain together with the last connection, and not only at the next look. */
   #awaitEnd(connection: Connection): void {
     const { socket } = connection;
     const isNew = !this.#open.has(socket);
@@ -168,11 +168,11 @@ export class Drain {
     this.#undo.push(() => socket.off('close', onClose));
   }
 
-  /** A connection has closed that the drain did not end. */
+  /** Counts a connection that has closed although the drain did not end it. */
   #noteEnd({ socket, activity }: Connection): void {
     if (isEnding(socket) || this.#budgetIsOver) return;
     if (isOpaque(activity)) this.#tally.finish(socket);
-    // Node closes idle connections, too, when their time is over. A client's own end comes first, where it was the client.
+    // Node also closes idle connections after their timeout. If it was the client, its end has come first.
     else if (activity.is === 'idle' && !socket.readableEnded) this.#tally.close(socket);
   }
 
@@ -201,7 +201,7 @@ export class Drain {
       this.#endedStreams.add(stream);
       endEventStreamOfHttp2(stream);
       this.#tally.close(stream);
-      // As with HTTP/1, where a stream and its connection are one.
+      // The stream counts, and not its connection: with HTTP/1 they are one.
       this.#tally.notClosed(socket);
     }
   }
@@ -216,7 +216,7 @@ export class Drain {
     const bytes = this.#unanswered.get(response);
     if (bytes === undefined) this.#unanswered.set(response, socket.bytesWritten);
     if (!this.#schedule.isTimeForLastWords) return;
-    // An app may write to the connection past its response: then nothing is known of what the client has read so far.
+    // If the app writes to the connection itself, past its response, nothing tells what the client has read so far.
     if ((bytes ?? socket.bytesWritten) !== socket.bytesWritten || socket.listenerCount('unpipe') > 0) return;
     this.#cuts.countRequests(socket, response);
     answerUnavailable(socket);
@@ -224,7 +224,7 @@ export class Drain {
 
   #endStream(socket: HttpSocket, response: ResponseInternals): void {
     if (this.#endedStreams.has(response)) {
-      // Its client does not read, so that it cannot finish.
+      // The response cannot finish, because its client does not read.
       if (this.#schedule.inSecondHalf && this.#schedule.mayCut) endPolitely(socket);
       return;
     }
@@ -241,7 +241,7 @@ export class Drain {
 
   #endIdle(socket: HttpSocket): void {
     endPolitely(socket, undefined, (data) => {
-      // A request that was sent before its client read our end: it gets no answer.
+      // The client has sent a request before it read our end. It gets no answer.
       if (!this.#over) this.#tally.cut(socket, lineIn(data));
     });
     if (!this.#endedStreams.has(socket)) this.#tally.close(socket);
@@ -253,11 +253,11 @@ export class Drain {
     if (this.#schedule.mayCut) return this.#schedule.graceMs;
     const { keepAliveTimeout } = server as { keepAliveTimeout?: unknown };
     if (typeof keepAliveTimeout !== 'number') return this.#schedule.graceMs;
-    // 0: the server promises to keep it for ever.
+    // With 0, the server promises to keep idle connections for ever.
     return keepAliveTimeout > 0 ? keepAliveTimeout + KEEP_ALIVE_BUFFER_MS : Number.POSITIVE_INFINITY;
   }
 
-  /** The budget is used up. */
+  /** Cuts what is unfinished when the budget is used up. */
   #cutOff(): void {
     for (const connection of this.#look()) {
       const { socket } = connection;
@@ -270,10 +270,10 @@ export class Drain {
     }
   }
 
-  /** Notes what is unfinished where nothing is to be cut. */
+  /** Records what is unfinished in a process that serves on, where nothing is cut. */
   #noteLeft(): void {
     const connections = this.#look().filter(({ socket }) => !isEnding(socket));
-    // A session that was told GOAWAY and has streams stays open, too.
+    // A session that has got a GOAWAY and has open streams stays open, too.
     for (const { socket } of connections) this.#tally.notClosed(socket);
     const leftRequests = connections.flatMap((connection) => attempt(() => unfinishedOn(connection), []));
     this.#left = { left: connections.length, leftRequests: leftRequests.slice(0, NAMED_REQUESTS) };

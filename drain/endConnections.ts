@@ -1,4 +1,4 @@
-// How each kind of connection is ended, so that its client sees an end and not a reset.
+// Ends each kind of connection so that its client sees an end and not a reset.
 
 import type { ServerHttp2Session } from 'node:http2';
 import { guarded, ignoreErrors } from '../shared/guard.ts';
@@ -7,25 +7,25 @@ import { type HttpSocket, streamsOf, type WebSocketInternals } from './nodeInter
 
 /** How long a client may take to end its side after ours. */
 export const LINGER_MS = 1_000;
-/** How long an idle HTTP/2 client may take to send a request before it gets its GOAWAY: long for a client that is busy, short
- * for a drain. */
+/** How long to wait for an idle HTTP/2 client's next request before it gets its GOAWAY: long for a busy client, short for a
+ * drain. */
 export const GOAWAY_PATIENCE_MS = 250;
 /** WebSocket close code "service restart": clients connect again, to another process. */
 const SERVICE_RESTART = 1012;
-/** In a GOAWAY it means: no new streams please, but all that are on their way will be served (RFC 9113, 6.8). */
+/** In a GOAWAY it asks for no new streams, and promises to serve those that are on their way (RFC 9113, 6.8). */
 const EVERY_STREAM = 2 ** 31 - 1;
 const UNAVAILABLE =
   'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n';
 
 const ending = new WeakSet<object>();
 
-/** Is this connection or session being ended already? */
+/** Has the drain begun to end this connection or session? */
 export function isEnding(it: object): boolean {
   return ending.has(it);
 }
 
 /** Ends our side first and reads on until the client has ended its own, for `LINGER_MS` at most.
- * @param onInput hears what comes too late */
+ * @param onInput gets what arrives too late */
 export function endPolitely(socket: HttpSocket, lastWords?: string, onInput?: (data: Buffer) => void): void {
   if (ending.has(socket) || socket.destroyed) return;
   ending.add(socket);
@@ -33,7 +33,7 @@ export function endPolitely(socket: HttpSocket, lastWords?: string, onInput?: (d
   if (lastWords === undefined) socket.end();
   else socket.end(lastWords);
   const request = newestRequest(socket);
-  // A body that is still being read by the app is left to it; anything after it comes too late to be answered.
+  // The app gets the rest of a body that it still reads; anything after that comes too late for an answer.
   if (request === undefined || request.complete) discardInput(socket, onInput);
   else
     request.once(
@@ -45,15 +45,15 @@ export function endPolitely(socket: HttpSocket, lastWords?: string, onInput?: (d
   socket.once('close', () => clearTimeout(timer));
 }
 
-/** Ends a connection like `endPolitely` where Node would close it as soon as its last response is written: a client that
- * is still sending would see a reset and might never read that response. */
+/** Ends a connection like `endPolitely` after its last response. Node would close it at once, and a client that is still sending
+ * would see a reset and might never read that response. */
 export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
   if (Object.hasOwn(socket, 'destroySoon')) return;
   const original = socket.destroySoon;
   socket.destroySoon = function destroySoon(this: HttpSocket) {
     try {
       const request = newestRequest(this);
-      // The app answered before it had the whole body: a client that is still sending it is not interrupted.
+      // The app has answered before it had the whole body: do not interrupt a client that is still sending it.
       if (request === undefined || request.complete) endPolitely(this);
       else
         request.once(
@@ -66,22 +66,22 @@ export function endPolitelyAfterLastResponse(socket: HttpSocket): void {
   };
 }
 
-/** Answers in the app's place a request that will not be answered in time. */
+/** Answers a request with a 503, in the app's place, if the app will not answer it in time. */
 export function answerUnavailable(socket: HttpSocket): void {
   endPolitely(socket, UNAVAILABLE);
 }
 
-/** Closes a WebSocket through the object of the library that ends it here: that object alone knows what
- * is queued and where a frame ends, so no close frame of ours is ever written. */
+/** Closes a WebSocket through the library's own object. Only that knows what is queued and where a frame ends, so we never write
+ * a close frame ourselves. */
 export function closeWebSocket(socket: HttpSocket, websocket: WebSocketInternals): void {
   if (ending.has(socket)) return;
   ending.add(socket);
   websocket.close(SERVICE_RESTART);
 }
 
-/** Says GOAWAY while the client waits for an answer: with the next stream of a session that has none, at the latest after
- * `patienceMs`. A client that is just about to send when it hears it loses that request inside itself (Node's does: it
- * stays unsent and fails when the session ends). Returns whether this is the first time. */
+/** Sends a GOAWAY while the client waits for an answer: with the next stream of an idle session, after `patienceMs` at the
+ * latest. A client that is about to send when it gets a GOAWAY may lose that request (Node's client does: the request stays
+ * unsent and fails when the session ends). Returns whether this is the first call for the session. */
 export function sayGoawayWhileAnswering(session: ServerHttp2Session, patienceMs: number): boolean {
   if (expecting.has(session) || ending.has(session)) return false;
   expecting.add(session);
@@ -102,8 +102,8 @@ export function sayGoawayWhileAnswering(session: ServerHttp2Session, patienceMs:
 }
 const expecting = new WeakSet<object>();
 
-/** Asks an HTTP/2 client for no more streams, then, when all has arrived that it sent before it knew, ends the session
- * after the streams that are open. */
+/** Asks an HTTP/2 client for no more streams. Once everything has arrived that it sent before, ends the session after its open
+ * streams. */
 export function sayGoaway(session: ServerHttp2Session): void {
   if (ending.has(session) || session.destroyed) return;
   ending.add(session);
@@ -118,14 +118,14 @@ export function sayGoaway(session: ServerHttp2Session): void {
   if (!session.ping(close)) close();
 }
 
-/** Cuts a session off, with the streams that are open. */
+/** Cuts a session off, with its open streams. */
 export function cutSession(session: ServerHttp2Session): void {
   for (const stream of streamsOf(session)) stream.on('error', ignoreErrors);
   session.on('error', ignoreErrors);
   session.destroy();
 }
 
-/** What arrives after our end is not handed to the app, which could not answer it. */
+/** Keeps what arrives after our end from the app, which could not answer it. */
 function discardInput(socket: HttpSocket, onInput: (data: Buffer) => void = () => {}): void {
   if (socket.destroyed) return;
   const readers = socket.listeners('data');

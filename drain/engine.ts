@@ -15,7 +15,7 @@ import { addressOf, kindOf, ServerFinder } from './servers.ts';
 import { acceptQueued, type StoppedServer, stopListening } from './stopListening.ts';
 import type { DrainEngine, DrainOptions, DrainResult, OwnSocket } from './types.ts';
 
-/** Makes an engine for this process. Costs a few subscriptions; the servers are looked up when first needed. */
+/** Makes an engine for this process. That costs a few subscriptions; the engine looks for servers on first use. */
 export function createDrainEngine(): DrainEngine {
   return new Engine();
 }
@@ -25,20 +25,20 @@ class Engine implements DrainEngine {
   readonly #lastResponses = new LastResponses((server) => !this.#keepAlive || this.#drains(server));
   readonly #listeners = new Set<(state: ServingState) => void>();
   readonly #serverListeners = new Set<() => void>();
-  /** Servers that the drain is about, and what is needed to have them listen again. */
+  /** The servers that the drain concerns, and what is needed to have them listen again. */
   readonly #owned = new Set<Server>();
   readonly #stopped = new Map<Server, StoppedServer>();
   readonly #undo: (() => void)[] = [];
   #sessionHooks: (() => void)[] = [];
   #keepAlive = true;
   #drained = false;
-  /** Addresses that a drain is not about. */
+  /** Addresses that the drain leaves alone. */
   #except: ReadonlySet<string> = new Set();
   #drain: Drain | undefined;
   #resuming: Promise<string[]> | undefined;
   #disposed = false;
   #exiting = false;
-  /** Has the cluster's primary heard of every server that it stopped? */
+  /** Resolves when the cluster's primary knows every server that has stopped. */
   #handedOver: Promise<void> | undefined;
 
   constructor() {
@@ -111,7 +111,7 @@ class Engine implements DrainEngine {
     this.#exiting = true;
     const started = performance.now();
     const result = await this.#drainOnce({ ...options, budgetMs });
-    // Asked already when the servers stopped, where that was for this drain.
+    // If the servers have stopped for this drain, the primary was asked then.
     this.#handedOver ??= untilHandedOver();
     await unlessLate(this.#handedOver, budgetMs - (performance.now() - started));
     return result;
@@ -130,7 +130,7 @@ class Engine implements DrainEngine {
     this.#except = new Set(options.except ?? []);
     const servers = this.#finder.listening().filter((server) => !this.#except.has(addressOf(server)));
     if (this.#disposed) return nothing;
-    // One that left something open may be followed by one that finishes it.
+    // A drain that left connections open may be followed by one that finishes them.
     const idle = this.#drained || (servers.length === 0 && !this.#finder.blind);
     if (idle && this.#connections().length === 0) return nothing;
 
@@ -237,7 +237,8 @@ class Engine implements DrainEngine {
     return this.#stopped.get(server)?.taken() === false;
   }
 
-  /** Is this server part of the drain? One that began to listen since is not; one that never listens is fed by hand. */
+  /** Does the drain concern this server? Not if it has begun to listen since. A server that never listens gets its connections from
+   * the app, and counts. */
   #drains(server: ServerInternals): boolean {
     if (this.#drain === undefined && !this.#drained) return false;
     if (server._handle === null) return true;
@@ -248,7 +249,7 @@ class Engine implements DrainEngine {
     return openConnections(this.#finder.all(), (server) => this.#drains(server));
   }
 
-  /** HTTP/2 clients that come while connections are not kept get a GOAWAY after their first request. */
+  /** While keep-alive is off, sends new HTTP/2 clients a GOAWAY after their first request. */
   #hookSessions(server: ServerInternals): void {
     if (kindOf(server) !== 'http2') return;
     const onSession = guarded((session: ServerHttp2Session) => {
@@ -263,7 +264,7 @@ class Engine implements DrainEngine {
     this.#sessionHooks.push(() => server.off('session', onSession));
   }
 
-  /** Responses end their connections while that is asked for, and not longer. */
+  /** Has responses end their connections during a drain and while keep-alive is off, and no longer. */
   #settle(): void {
     if (!this.#keepAlive || this.#drain !== undefined || this.#drained) this.#lastResponses.start();
     else this.#lastResponses.stop();
@@ -275,7 +276,7 @@ class Engine implements DrainEngine {
   }
 }
 
-/** Waits for the promise, but not longer than that. */
+/** Waits for a promise, but not longer than `ms`. */
 async function unlessLate(promise: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
-// Which event streams may be ended early: those of an EventSource, which asks again by itself. Any other (a language model's
-// answer to a POST, a stream that is read by fetch) is a response in flight, whatever its type.
+// Finds the event streams that may be ended early: those of an EventSource, which connects again by itself. Any other stream (a
+// language model's answer to a POST, one that `fetch` reads) is a response in flight, whatever its type.
 
 import type { ServerHttp2Stream } from 'node:http2';
 import { ignoreErrors } from '../shared/guard.ts';
@@ -13,19 +13,19 @@ export function answersEventSource(response: ResponseInternals): boolean {
   return isForEventSource(response.req, response.statusCode, contentType);
 }
 
-/** The same of an HTTP/2 stream. A request that is not known is none of an EventSource. */
+/** The same for an HTTP/2 stream. An unknown request does not count as one of an EventSource. */
 export function streamsToEventSource(stream: ServerHttp2Stream, request: RequestInternals | undefined): boolean {
   const { ':status': status, 'content-type': contentType } = stream.sentHeaders ?? {};
   return request !== undefined && isForEventSource(request, Number(status), contentType);
 }
 
-/** What browsers and their like ask for (HTML standard, 9.2.3): a GET that takes nothing else. */
+/** Is it an EventSource's request (HTML standard, 9.2.3), a GET that accepts nothing else, and was it answered as one? */
 export function isForEventSource({ method, headers }: RequestInternals, status: number, contentType: unknown): boolean {
   return method === 'GET' && isEventStream(headers?.accept) && status === 200 && isEventStream(contentType);
 }
 
-/** Ends a response that would go on for ever, as the app itself would: its client may send its next request on the same
- * connection at once, and that is answered. The app may go on writing: that is ignored. */
+/** Ends a response that would go on for ever, as the app itself would. The client's next request may come at once on the same
+ * connection, and is answered. What the app writes from now on is ignored. */
 export function endEventStream(socket: HttpSocket, response: ResponseInternals): void {
   if (response._last) endPolitelyAfterLastResponse(socket);
   response.on('error', ignoreErrors);
@@ -33,7 +33,7 @@ export function endEventStream(socket: HttpSocket, response: ResponseInternals):
   swallowWrites(response);
 }
 
-/** The same of an HTTP/2 stream. */
+/** The same for an HTTP/2 stream. */
 export function endEventStreamOfHttp2(stream: ServerHttp2Stream): void {
   stream.on('error', ignoreErrors);
   stream.end();

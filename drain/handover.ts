@@ -1,10 +1,10 @@
-// In a cluster the primary accepts, and hands each connection over in a message. One that it sent before it heard that
-// we listen no more is still on its way; if the process exits before it is here, it is lost, and its client waits in vain.
+// In a cluster, the primary accepts connections and passes each one on in a message. A connection that it sent before it knew that
+// we listen no longer is still on its way. If the process exited before it arrives, its client would wait in vain.
 
 import cluster from 'node:cluster';
 import { guarded } from '../shared/guard.ts';
 
-/** Ours, so that it cannot be one of the numbers that Node gives its own questions (lib/internal/cluster/utils.js). */
+/** A text, because Node numbers its own questions (lib/internal/cluster/utils.js). */
 const QUESTION = 'pm2-ops.handover';
 
 interface Answer {
@@ -13,11 +13,11 @@ interface Answer {
 }
 
 /**
- * Resolves when all has arrived that the cluster's primary sent before it read our latest message; Node gives a connection that
- * comes to a server which has stopped listening back to the primary, which hands it to a sibling. The question is the one that
- * `worker.disconnect()` asks before it exits (lib/internal/cluster/child.js, `_disconnect`), so only a process that is about to
- * exit may ask: the primary notes it as `exitedAfterDisconnect`. Resolves at once outside a cluster, and where the
- * primary is gone; never rejects.
+ * Resolves when everything has arrived that the cluster's primary sent before it read our latest message. Node returns a
+ * connection for a server that has stopped listening to the primary, which passes it on to a sibling. The question is the one
+ * that `worker.disconnect()` asks (lib/internal/cluster/child.js, `_disconnect`). Only a process that is about to exit may ask it,
+ * because the primary then sets `exitedAfterDisconnect`. Resolves at once outside a cluster, and if the primary is gone. Never
+ * rejects.
  */
 export async function untilHandedOver(): Promise<void> {
   if (!cluster.isWorker || !process.connected || process.send === undefined) return;

@@ -1,10 +1,10 @@
-// To listen again makes Node emit `listening` or `error`, which the app must not hear: to it the server never stopped.
+// When a server listens again, Node emits `listening` or `error`. The app must not get that event: for it, the server never stopped.
 
 import { attempt } from '../shared/guard.ts';
 import type { ServerInternals } from './nodeInternals.ts';
 
-/** Keeps the one `listening` or `error` event that listening again causes from the app's listeners; those that Node
- * itself added for this call do hear it. */
+/** Keeps the one `listening` or `error` event that listening again causes from the app's listeners. Listeners that Node itself
+ * adds for this call get it. */
 export function hideListening(server: ServerInternals): { outcome: Promise<Error | undefined>; restore(): void } {
   const before = new Set<unknown>(server.rawListeners('listening'));
   const own = Object.getOwnPropertyDescriptor(server, 'emit');

@@ -1,10 +1,10 @@
-// The streams of HTTP/2 sessions: HTTP/2 has no channel that tells of a finished response on every Node version.
+// Watches the streams of HTTP/2 sessions, because not every version of Node has a diagnostics channel for a finished response.
 
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { attempt, guarded } from '../shared/guard.ts';
 import { type RequestInternals, requestOf, streamsOf } from './nodeInternals.ts';
 
-/** Watches sessions, and knows the requests of streams that began since. */
+/** Watches sessions, and knows the requests of the streams that begin from then on. */
 export class Http2Streams {
   readonly #onFinish: (stream: ServerHttp2Stream) => void;
   readonly #requests = new WeakMap<object, RequestInternals>();
@@ -12,12 +12,12 @@ export class Http2Streams {
   readonly #undo: (() => void)[] = [];
   #disposed = false;
 
-  /** @param onFinish called when a stream has ended and nothing of it was lost */
+  /** @param onFinish called when a stream has ended completely */
   constructor(onFinish: (stream: ServerHttp2Stream) => void) {
     this.#onFinish = onFinish;
   }
 
-  /** Watches the streams of this session that are open, and those to come. */
+  /** Watches the open streams of this session, and the later ones. */
   watch(session: ServerHttp2Session): void {
     if (this.#watched.has(session)) return;
     this.#watched.add(session);
@@ -35,12 +35,12 @@ export class Http2Streams {
     for (const stream of attempt(() => streamsOf(session), [])) onStream(stream);
   }
 
-  /** The request of a stream, as far as it is known. */
+  /** The request of a stream; undefined if it is not known. */
   requestOf(stream: ServerHttp2Stream): RequestInternals | undefined {
     return this.#requests.get(stream) ?? requestOf(stream);
   }
 
-  /** Takes all listeners out again. */
+  /** Removes all listeners. */
   dispose(): void {
     this.#disposed = true;
     for (const undo of this.#undo.splice(0)) attempt(undo, undefined);

@@ -1,5 +1,5 @@
-// The drain engine: stops a process's servers without losing a request, and starts them again. It runs in the process of an
-// app: of one that the agent was injected into, and of one that imports the lifecycle.
+// The drain engine: stops a process's servers without losing a request, and has them listen again. It runs inside an app, for the
+// agent and for the lifecycle that an app imports.
 
 export { budgetMsOf, exitDeadlineMs, LAST_WRITE_MS, suggestedKillTimeoutMs } from './budget.ts';
 export { createDrainEngine } from './engine.ts';

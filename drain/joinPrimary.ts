@@ -1,4 +1,4 @@
-// A cluster worker listens again: its primary holds the listening socket for all workers, and is asked for it once more.
+// Has a cluster worker listen again: it asks its primary, which holds the listening socket for all workers, once more.
 
 import cluster from 'node:cluster';
 import { getSystemErrorName } from 'node:util';
@@ -7,16 +7,16 @@ import { hideListening } from './hideListening.ts';
 import { backlogOf, type ListeningBefore, type ListenRequest, socketName } from './listeningBefore.ts';
 import type { ClusterChild, ListenHandle } from './nodeInternals.ts';
 
-/** Without an answer from the cluster's primary within that time, listening again has failed. */
+/** If the cluster's primary does not answer within this time, listening again has failed. */
 const PRIMARY_ANSWERS_MS = 5_000;
 
-/** Joins the socket that the cluster's primary holds for all workers, or has it opened before. */
+/** Joins the socket that the cluster's primary holds for all workers; if there is none any more, the primary opens one first. */
 export async function joinPrimary(
   before: ListeningBefore,
   asked: ListenRequest,
   flags: number,
 ): Promise<Error | undefined> {
-  // Listening on port 0 is shared under a key with an index: the same index finds the siblings' socket.
+  // The primary keeps sockets on port 0 under a key with an index. The same index finds the siblings' socket.
   const index = indexIn(before.clusterKey, asked);
   const samePort = before.name?.port;
   const portZero = asked.port === 0 && samePort !== undefined;
@@ -58,7 +58,7 @@ async function tryJoin(
   }
 }
 
-/** Asks the primary for a listening handle. `take` must put it to use at once: a connection may be the next message. */
+/** Asks the primary for a listening handle. `take` has to use it at once, because the next message may be a connection. */
 function askPrimary(
   before: ListeningBefore,
   asked: ListenRequest,

@@ -1,5 +1,5 @@
-// Makes every HTTP/1 response end its connection, whatever the app says itself. It is settled where the header is
-// rendered: an app's own `Connection: keep-alive` wins against everything before that.
+// Makes every HTTP/1 response end its connection, whatever header the app sets. It does so where Node renders the header, because
+// an app's own `Connection: keep-alive` overrides everything before that.
 
 import http from 'node:http';
 import { attempt, subscribe } from '../shared/guard.ts';
@@ -7,7 +7,7 @@ import { newestRequest } from './connections.ts';
 import { endPolitelyAfterLastResponse } from './endConnections.ts';
 import { type HttpSocket, type ResponseInternals, type ServerInternals, symbolOf } from './nodeInternals.ts';
 
-/** Ends the connections of the servers that `applies` accepts with their next response, from `start` until `stop`. */
+/** From `start` until `stop`, has the next response on each connection end it, for the servers that `applies` accepts. */
 export class LastResponses {
   readonly #applies: (server: ServerInternals) => boolean;
   #active = false;
@@ -49,12 +49,12 @@ export class LastResponses {
     };
   }
 
-  /** Of pipelined requests only the last response may end the connection: it would cut off the ones behind it. */
+  /** Of several pipelined requests, only the last response may end the connection: an earlier one would cut the others off. */
   #endsConnection(response: ResponseInternals): boolean {
     const request = response.req;
     const socket = (request?.socket ?? response.socket) as HttpSocket | null;
     if (!socket?.server || !this.#applies(socket.server)) return false;
-    // What an app says to the client of a tunnel is the beginning of that tunnel.
+    // The response to an upgrade or a CONNECT begins a tunnel, which has to stay open.
     if ((request as { upgrade?: boolean | null } | undefined)?.upgrade === true) return false;
     const newest = newestRequest(socket);
     if (newest !== undefined && newest !== request) return false;
@@ -67,9 +67,9 @@ interface RequestStart {
   socket: HttpSocket;
 }
 
-/** Requests with more behind them in the same packet, which Node has not parsed when an app answers at once. */
+/** Requests that are followed by more in the same packet. If the app answers at once, Node has not parsed those yet. */
 const followed = new WeakSet<object>();
-/** How much of the packet that is being parsed belongs to the requests seen so far. */
+/** How many bytes of the packet that Node parses right now belong to the requests seen so far. */
 const parsedBytes = new WeakMap<object, number>();
 
 function noteWhatFollows({ request, socket }: RequestStart): void {
@@ -84,7 +84,7 @@ function noteWhatFollows({ request, socket }: RequestStart): void {
   if (next < packet.length) followed.add(request);
 }
 
-/** The same headers with `Connection: close`, in the form in which `_storeHeader` takes them. */
+/** The headers with `Connection: close`, in the form that `_storeHeader` takes. */
 function saysClose(response: ResponseInternals, headers: unknown): unknown {
   const socket = (response.req?.socket ?? response.socket) as HttpSocket;
   endPolitelyAfterLastResponse(socket);

@@ -1,5 +1,5 @@
-// Has a stopped server listen as before, with the second half of Node's own `listen`: a socket of this process is bound
-// again, one of a cluster's primary is joined again.
+// Has a stopped server listen as before, with the second half of Node's own `listen`: it binds a socket of this process again, or
+// joins the socket of a cluster's primary again.
 
 import { chmodSync } from 'node:fs';
 import { attempt } from '../shared/guard.ts';
@@ -19,7 +19,7 @@ const UV_TCP_REUSEPORT = 2;
 
 /**
  * Has a stopped server listen as before.
- * @throws when it cannot; the stub stays in place then, and another call may try again
+ * @throws when that fails; the stub then stays in place, and another call may try again
  */
 export async function listenAgain(before: ListeningBefore): Promise<void> {
   const { server, stub, key, path, mode } = before;
@@ -30,7 +30,7 @@ export async function listenAgain(before: ListeningBefore): Promise<void> {
     ? bind(before, asked, flags | reuse)
     : joinPrimary(before, asked, flags));
   if (server._handle !== stub && server._handle !== null && failure === undefined) {
-    // `_listen2` wrote the port that we asked for; the app's was 0.
+    // `_listen2` has stored the port that we asked for; the app had asked for 0.
     if (key !== '') server._connectionKey = key;
     if (path !== undefined) server._pipeName = path;
     if (mode !== undefined && fileMode(path) !== mode)
@@ -48,7 +48,7 @@ export async function listenAgain(before: ListeningBefore): Promise<void> {
 async function bind(before: ListeningBefore, asked: ListenRequest, flags: number): Promise<Error | undefined> {
   const first = await tryBind(before, asked, flags);
   if ((first as NodeJS.ErrnoException | undefined)?.code !== 'EADDRINUSE' || asked.port < 0) return first;
-  // We may have come after `listen` and not know these two options: they leave no trace in the server.
+  // These two options leave no trace in the server, so we do not know them if we came after `listen`.
   if (asked.addressType === 6 && (await tryBind(before, asked, flags | UV_TCP_IPV6ONLY)) === undefined)
     return undefined;
   const reusable = Number(process.versions.node.split('.')[0]) >= 22 && process.platform === 'linux';

@@ -1,4 +1,4 @@
-// How a stopped server listened: what `listen` was asked for and where it was bound, so that it can be asked for again.
+// How a stopped server listened: the arguments of `listen` and where the socket was bound, so that it can listen again.
 
 import { statSync } from 'node:fs';
 import { attempt } from '../shared/guard.ts';
@@ -8,7 +8,7 @@ import type { StoppedHandle } from './stoppedHandle.ts';
 
 const DEFAULT_BACKLOG = 511;
 
-/** How a server's listening socket is held: by this process alone, or by a cluster's primary, which shares it out. */
+/** What holds a server's listening socket: this process alone, or a cluster's primary, which shares it. */
 export type Holding = 'own' | 'shared' | 'round-robin';
 
 /** All that is needed to have a stopped server listen as it did before. */
@@ -16,10 +16,10 @@ export interface ListeningBefore {
   server: ServerInternals;
   stub: StoppedHandle;
   options: ListenOptions;
-  /** Node's `_connectionKey`: what the app asked for. */
+  /** Node's `_connectionKey`: what the app has asked for. */
   key: string;
   path: string | undefined;
-  /** Of the path of a Unix socket. */
+  /** The mode of a Unix socket's file. */
   mode: number | undefined;
   /** Where the socket was bound. */
   name: SocketName | undefined;
@@ -28,19 +28,19 @@ export interface ListeningBefore {
   clusterKey: string | undefined;
 }
 
-/** What to ask for: the original arguments of `listen`, with the port that port 0 became where this process binds. */
+/** What to ask for: the original arguments of `listen`. If the app asked for port 0 and this process binds, the port it got. */
 export interface ListenRequest {
   address: string | null;
   port: number;
   addressType: number;
 }
 
-/** The arguments of the `listen` to come, from what is known of the one before. */
+/** The arguments for listening again, from what is known of the `listen` before. */
 export function requestFor({ key, name, path, holding }: ListeningBefore): ListenRequest {
   const parts = /^(-?\d+):(.*):(-?\d+)$/s.exec(key);
   if (path !== undefined) return { address: path, port: -1, addressType: -1 };
   if (parts === null || Number(parts[3]) < 0) {
-    // A handle or descriptor that the app was given: what is left is where it was bound.
+    // The app listened on a handle or a descriptor; only the address that it was bound to remains.
     if (name?.port === undefined)
       throw new Error('the app listens on a descriptor of its own, which cannot be reopened');
     return { address: name.address ?? null, port: name.port, addressType: name.family === 'IPv6' ? 6 : 4 };
@@ -53,13 +53,13 @@ export function requestFor({ key, name, path, holding }: ListeningBefore): Liste
   };
 }
 
-/** How a server's listening socket is held. Must not be asked of a stub. */
+/** What holds a server's listening socket. Not for a stub. */
 export function holdingOf(handle: ListenHandle): Holding {
   if (Object.hasOwn(handle, 'listen')) return 'round-robin';
   return Object.hasOwn(handle, 'close') ? 'shared' : 'own';
 }
 
-/** Where a handle is bound, or undefined where it cannot tell. */
+/** Where a handle is bound; undefined if it cannot tell. */
 export function socketName(handle: ListenHandle): SocketName | undefined {
   if (typeof handle.getsockname !== 'function') return undefined;
   const name: SocketName = {};

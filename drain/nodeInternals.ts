@@ -1,5 +1,5 @@
-// What we rely on inside Node, narrowed to the few members used, each with the Node source file that it comes from.
-// Everything here may be missing in another version: callers treat each as optional and have a fallback.
+// The parts of Node's internals that we use, each with its source file in Node. Any of them may be missing in another version, so
+// callers treat each as optional and have a fallback.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
@@ -14,7 +14,7 @@ export interface ListenHandle {
   hasRef?(): boolean;
   getsockname?(out: SocketName): number;
   getAsyncId?(): number;
-  /** Own property only on the faux handle of a round-robin worker. */
+  /** Only the faux handle of a round-robin worker has it as an own property. */
   listen?(backlog: number): number;
   fd?: number;
 }
@@ -28,13 +28,13 @@ export interface SocketName {
 /** lib/net.js (Server) */
 export interface ServerInternals extends Server {
   _handle: ListenHandle | null;
-  /** `<address type>:<address>:<port>`, as asked for and not as bound: `4:null:3000` in a cluster worker. */
+  /** `<address type>:<address>:<port>` of the `listen` call, which may differ from what is bound: `4:null:3000` in a worker. */
   _connectionKey?: string;
   _connections: number;
   _pipeName?: string;
   _unref?: boolean;
   _listeningId?: number;
-  /** The second half of `listen`: takes `_handle` if there is one, else creates it. */
+  /** The second half of `listen`: uses `_handle` if there is one, else creates it. */
   _listen2(
     address: string | null,
     port: number,
@@ -73,7 +73,7 @@ export interface HttpSocket extends Socket {
   server?: ServerInternals | null;
   parser?: Parser | null;
   _httpMessage?: ResponseInternals | null;
-  /** Of a TLSSocket: the TCP socket under it. */
+  /** The TCP socket under a TLSSocket. */
   _parent?: Socket;
   encrypted?: boolean;
   _secureEstablished?: boolean;
@@ -92,7 +92,7 @@ export interface ResponseInternals extends ServerResponse {
 /** ws, lib/websocket.js */
 export interface WebSocketInternals {
   close(code: number): void;
-  /** What was sent and is still in this process, in bytes. */
+  /** The bytes that were sent and are still in this process. */
   bufferedAmount?: number;
 }
 
@@ -118,7 +118,7 @@ export function symbolOf(object: object, description: string): symbol | undefine
   return Object.getOwnPropertySymbols(object).find((symbol) => symbol.description === description);
 }
 
-/** Is it a net.Server, whichever subclass? By shape, so that no module is loaded into an app that does not use it. */
+/** Is it a net.Server or a subclass? Looks at the shape, so that no module is loaded into an app that does not use it. */
 export function isServer(value: unknown): value is ServerInternals {
   const server = value as Partial<ServerInternals> | null | undefined;
   return (
@@ -130,14 +130,14 @@ export function isServer(value: unknown): value is ServerInternals {
   );
 }
 
-/** The HTTP/1 connections of a server, or undefined where it has no such list. */
+/** The HTTP/1 connections of a server; undefined if it has no such list. */
 export function connectionsList(server: object): ConnectionsList | undefined {
   const list = bySymbol(server, 'http.server.connections') as ConnectionsList | undefined;
   return typeof list?.all === 'function' ? list : undefined;
 }
 
-/** The HTTP/2 session that a socket carries. lib/internal/http2/core.js keeps it under `kBoundSession`, which it imports
- * from a module that has none (Node 20 to 26): so the key is the string `undefined`. */
+/** The HTTP/2 session that a socket carries. lib/internal/http2/core.js stores it under `kBoundSession`, which it imports from a
+ * module that does not export it (Node 20 to 26), so the key is the string `undefined`. */
 export function sessionOf(socket: object): ServerHttp2Session | undefined {
   for (const key of ['undefined', ...Object.getOwnPropertySymbols(socket)]) {
     const value = (socket as Record<string | symbol, unknown>)[key] as Partial<ServerHttp2Session> | null | undefined;
@@ -152,15 +152,14 @@ export function hadSession(socket: object): boolean {
   return Object.hasOwn(socket, 'undefined') && sessionOf(socket) === undefined;
 }
 
-/** The WebSocket object of the ws library that ends this connection in this process. It alone knows what is queued
- * and where a frame ends. */
+/** The ws library's object for a WebSocket that ends in this process. Only it knows what is queued and where a frame ends. */
 export function websocketOf(socket: object): WebSocketInternals | undefined {
   const found = bySymbol(socket, 'websocket') as
     | (Partial<WebSocketInternals> & { _socket?: unknown; _isServer?: unknown })
     | null
     | undefined;
   if (typeof found?.close !== 'function' || found._socket !== socket || found._isServer === false) return undefined;
-  // An app may leave only the handshake to ws and write to the connection past it.
+  // Some apps use ws only for the handshake, and then write to the connection themselves.
   if ((socket as HttpSocket).listenerCount('unpipe') > 0) return undefined;
   return found as WebSocketInternals;
 }
@@ -168,20 +167,20 @@ export function websocketOf(socket: object): WebSocketInternals | undefined {
 /** The open streams of an HTTP/2 session. */
 export function streamsOf(session: object): ServerHttp2Stream[] {
   const streams = (bySymbol(session, 'state') as SessionState | undefined)?.streams;
-  // A Map of Node's own kind, for which `instanceof` is false (lib/internal/per_context/primordials.js, SafeMap).
+  // Node's own kind of Map, for which `instanceof` is false (lib/internal/per_context/primordials.js, SafeMap).
   return typeof streams?.values === 'function' ? [...streams.values()] : [];
 }
 
-/** What is known of a request, of either version of HTTP. */
+/** What is known of a request of HTTP/1 or HTTP/2. */
 export interface RequestInternals {
   method?: string | undefined;
   url?: string | undefined;
-  /** Of HTTP/2: where a CONNECT without a path leads. */
+  /** The target of an HTTP/2 CONNECT, which has no path. */
   authority?: string | undefined;
   headers?: Record<string, unknown>;
 }
 
-/** The request of an HTTP/2 stream, where the app uses the API of `http` (lib/internal/http2/compat.js, kRequest). */
+/** The request of an HTTP/2 stream, if the app uses the compatibility API (lib/internal/http2/compat.js, kRequest). */
 export function requestOf(stream: object): RequestInternals | undefined {
   return bySymbol(stream, 'request') as RequestInternals | undefined;
 }

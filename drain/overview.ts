@@ -44,7 +44,7 @@ export function listenAddresses(
   });
 }
 
-/** Those of these servers' sockets that a successor of this process could listen on. */
+/** The sockets of these servers on which a successor of this process could listen. */
 export function ownSockets(servers: ServerInternals[]): OwnSocket[] {
   return servers.flatMap((server): OwnSocket[] => {
     const [{ at, own, anyPort } = {} as Partial<ListenAddress>] = listenAddresses([server], () => undefined);
@@ -53,7 +53,7 @@ export function ownSockets(servers: ServerInternals[]): OwnSocket[] {
   });
 }
 
-/** Of HTTP/1: newer servers of HTTP/2 have the property, too, for clients that cannot do better. */
+/** Only for HTTP/1: newer HTTP/2 servers have the property, too, for clients of HTTP/1. */
 function keepAliveOf(server: ServerInternals): { keepAliveTimeoutMs?: number } {
   const speaksHttp1 = kindOf(server) === 'http' || kindOf(server) === 'https';
   return speaksHttp1 && server.keepAliveTimeout !== undefined ? { keepAliveTimeoutMs: server.keepAliveTimeout } : {};

@@ -1,6 +1,6 @@
-// One engine per process: the lifecycle that an app imports and the agent that is injected into it stop and start the same
-// servers, so they share an engine. Each holds a share. Disposing of a share undoes what was done through it, and the last
-// share takes the engine along.
+// One engine per process. The lifecycle that an app imports and the agent that the module injects stop and start the same servers,
+// so they share an engine, and each holds a share of it. Disposing of a share undoes what was done through it; the last share
+// disposes of the engine.
 
 import type { ServingState } from '../contract/standing.ts';
 import { createDrainEngine } from './engine.ts';
@@ -14,8 +14,8 @@ interface Shared {
   shares: number;
 }
 
-/** The object under which all copies of our code in a process find what they share: `globalThis`, or `process` where the app
- * has frozen its global object. */
+/** The object on which all copies of our code in a process find what they share: `globalThis`, or `process` if the app has frozen
+ * its global object. */
 export function holderOf(name: symbol): object {
   return name in globalThis || Object.isExtensible(globalThis) ? globalThis : process;
 }
@@ -23,7 +23,7 @@ export function holderOf(name: symbol): object {
 /** Takes a share of the process's engine, which the first share makes. `dispose` gives the share back. */
 export function takeEngine(): DrainEngine {
   const holder = holderOf(SHARED) as { [SHARED]?: Shared };
-  // An engine without shares is found only where it could not be deleted.
+  // An engine without shares is still there only if it could not be deleted.
   if (holder[SHARED]?.shares === 0) holder[SHARED].engine = createDrainEngine();
   if (!holder[SHARED]) {
     const value: Shared = { engine: createDrainEngine(), shares: 0 };

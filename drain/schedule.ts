@@ -1,22 +1,22 @@
-// How a drain shares its budget out: most of it for what is in flight, the last part for what would never end by itself.
+// Divides a drain's budget: most of it is for what is in flight, the last part for what would never end by itself.
 
 import type { DrainOptions } from './types.ts';
 
-/** A client that knows Node's default `keepAliveTimeout` of 5 s has given its connection up after that, and Node itself
- * closes it 1 s later. */
+/** Node's default `keepAliveTimeout` is 5 s. A client that knows it does not use its connection after that, and Node closes it 1 s
+ * later. */
 const LONGEST_GRACE_MS = 6_000;
 
-/** Idle connections get all the time that the budget allows, up to 6 s: after that their clients have no reason to use them. */
+/** Idle connections get all the time that the budget allows, up to 6 s; after that, clients have no reason to use them. */
 export function defaultGraceMs(budgetMs: number): number {
   return Math.min(LONGEST_GRACE_MS, budgetMs - lastPartMs(budgetMs));
 }
 
-/** 10 % of the budget, between 50 ms and 1 s. Streams of an EventSource end here. */
+/** The last part: 10 % of the budget, between 50 ms and 1 s. Streams of an EventSource end in it. */
 function lastPartMs(budgetMs: number): number {
   return Math.min(budgetMs, 1_000, Math.max(50, budgetMs / 10));
 }
 
-/** The last words take the very end: a request that has no answer by then gets a 503 instead of being cut silently. */
+/** The very end of the budget, when a request without an answer gets a 503 instead of being cut silently. */
 function lastWordMs(budgetMs: number): number {
   return Math.min(50, budgetMs / 20);
 }
@@ -34,12 +34,12 @@ export class Schedule {
     this.#graceMs = Math.min(graceMs ?? defaultGraceMs(budgetMs), budgetMs - lastPartMs(budgetMs));
   }
 
-  /** Until the budget is used up. */
+  /** The time until the budget is used up. */
   get leftMs(): number {
     return this.#startedMs + this.#budgetMs - performance.now();
   }
 
-  /** How long a connection may be idle before it is ended. */
+  /** How long a connection may be idle before the drain ends it. */
   get graceMs(): number {
     return this.#graceMs;
   }
@@ -53,8 +53,8 @@ export class Schedule {
     return this.leftMs <= lastPartMs(this.#budgetMs);
   }
 
-  /** Until the last part's second half a connection whose response has just ended may be used once more: its client had no
-   * chance to hear that it ends. */
+  /** The second half of the last part. Until it begins, a client may use a connection once more whose response has just ended, if
+   * nothing has told it yet that the connection ends. */
   get secondHalfMs(): number {
     return lastPartMs(this.#budgetMs) / 2;
   }
@@ -67,7 +67,7 @@ export class Schedule {
     return this.leftMs <= lastWordMs(this.#budgetMs);
   }
 
-  /** A second caller has less time: the earlier end wins, and a process that exits wins over one that serves on. */
+  /** Joins a second call: the earlier end wins, and a process that exits wins over one that serves on. */
   shorten({ budgetMs, unfinished = 'cut' }: DrainOptions): void {
     if (unfinished === 'cut') this.#mayCut = true;
     const endsInMs = Math.min(this.leftMs, budgetMs);

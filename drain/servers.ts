@@ -1,4 +1,4 @@
-// Which servers this process has. They must be found: an agent may arrive long after `listen`, when connections are open.
+// Finds the servers of this process. An agent may arrive long after `listen`, when connections are open.
 
 import type { Server } from 'node:net';
 import type { ServerInfo } from '../contract/standing.ts';
@@ -6,14 +6,14 @@ import { attempt, guarded, subscribe } from '../shared/guard.ts';
 import { isClusterWorker, serversInCluster } from './clusterHandles.ts';
 import { activeHandles, isServer, type ServerInternals } from './nodeInternals.ts';
 
-/** What the app passed to `listen`, as far as it was seen. */
+/** What the app has passed to `listen`, if we were there to see it. */
 export interface ListenOptions {
   backlog?: number;
   ipv6Only?: boolean;
   reusePort?: boolean;
 }
 
-/** Finds the app's servers and remembers them without keeping a closed one alive. */
+/** Finds the app's servers, and remembers them without keeping closed ones alive. */
 export class ServerFinder {
   readonly #known = new Set<WeakRef<ServerInternals>>();
   readonly #seen = new WeakSet<object>();
@@ -26,7 +26,7 @@ export class ServerFinder {
 
   constructor() {
     this.#undo.push(
-      // Per new connection, not per request: how a server is learnt that could not be looked up.
+      // Once per connection, not per request: it reveals servers that the lookup has not found.
       subscribe<{ socket: { server?: unknown } }>('net.server.socket', ({ socket }) => {
         this.#accepted++;
         this.#learn(socket.server, true);
@@ -61,22 +61,22 @@ export class ServerFinder {
     return alive;
   }
 
-  /** What `listen` was called with, if that happened after we came. */
+  /** What the app has passed to `listen`; empty if that was before we came. */
   optionsOf(server: ServerInternals): ListenOptions {
     return this.#options.get(server) ?? {};
   }
 
-  /** Connections accepted since this was created. */
+  /** How many connections the process has accepted since this was created. */
   get accepted(): number {
     return this.#accepted;
   }
 
-  /** May there be servers that only their next connection will make known? Where a cluster worker's cannot be looked up. */
+  /** May there be servers that only their next connection reveals? So it is in a cluster worker where the lookup fails. */
   get blind(): boolean {
     return this.#blind;
   }
 
-  /** Calls back for every server that becomes known, and says whether only a connection of its told. Returns the undo. */
+  /** Calls back for every server that becomes known; `byConnection`: only a connection has revealed it. Returns the undo. */
   onLearnt(listener: (server: ServerInternals, byConnection: boolean) => void): () => void {
     const safe = guarded(listener);
     this.#learnt.add(safe);
@@ -99,7 +99,7 @@ export class ServerFinder {
   }
 }
 
-/** What an operator calls this server. By shape and class name, so that `http2` is not loaded just to ask. */
+/** What an operator calls this server. Looks at shape and class name, so that `http2` need not be loaded. */
 export function kindOf(server: ServerInternals): ServerInfo['kind'] {
   for (let proto = Object.getPrototypeOf(server); proto !== null; proto = Object.getPrototypeOf(proto)) {
     if (/^Http2(Secure)?Server$/.test(proto.constructor?.name ?? '')) return 'http2';

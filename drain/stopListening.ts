@@ -1,5 +1,5 @@
-// Stops taking connections, and takes them again, without the app noticing: `server.close()` would emit its `close`
-// event and make its own later `close()` fail. The real handle is closed, and a stub takes its place.
+// Stops taking connections, and takes them again, without the app noticing: `server.close()` would emit the app's `close` event and
+// make its own later `close()` fail. So this closes the real handle and puts a stub in its place.
 
 import cluster from 'node:cluster';
 import { attempt } from '../shared/guard.ts';
@@ -12,16 +12,16 @@ import { StoppedHandle } from './stoppedHandle.ts';
 /** A server that does not take connections for now. */
 export interface StoppedServer {
   readonly server: ServerInternals;
-  /** Where it listened: `0.0.0.0:3000` or a path. */
+  /** Where it has listened: `0.0.0.0:3000` or a path. */
   readonly address: string;
   readonly holding: Holding;
-  /** Has the app closed or re-opened the server itself since? Then it is no longer ours. */
+  /** Has the app closed or re-opened the server itself meanwhile? Then it is no longer ours. */
   taken(): boolean;
-  /** Listens as before and resolves to the address, or to undefined if the app took the server over meanwhile. */
+  /** Has the server listen as before. Resolves to the address, or to undefined if the app has taken the server over. */
   resume(): Promise<string | undefined>;
 }
 
-/** Stops listening at once. What is in the kernel's queue should have been accepted before (`acceptQueued`). */
+/** Stops listening at once. Call `acceptQueued` first, because connections in the kernel's queue would be reset. */
 export function stopListening(server: ServerInternals, options: ListenOptions): StoppedServer | undefined {
   const handle = server._handle;
   if (handle === null || handle instanceof StoppedHandle) return undefined;
@@ -53,8 +53,8 @@ export function stopListening(server: ServerInternals, options: ListenOptions): 
   };
 }
 
-/** Lets the event loop accept what already waits in the kernel's queue: closing the socket would reset it.
- * `accepted` tells how many connections there have been so far. */
+/** Lets the event loop accept the connections in the kernel's queue, which closing the socket would reset.
+ * `accepted` returns how many connections there have been so far. */
 export async function acceptQueued(accepted: () => number): Promise<void> {
   for (let turn = 0; turn < 8; turn++) {
     const before = accepted();
@@ -63,7 +63,7 @@ export async function acceptQueued(accepted: () => number): Promise<void> {
   }
 }
 
-/** The key under which the primary knows a socket: a worker's handle says it only when it is closed. */
+/** The key under which the primary knows a socket. A worker's handle reveals it only in the message that it sends on `close`. */
 function keySentWhile(close: () => void): string | undefined {
   const own = Object.getOwnPropertyDescriptor(process, 'send');
   const send = process.send;

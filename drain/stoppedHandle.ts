@@ -1,4 +1,4 @@
-// The stub that a server has in place of its listening socket while it is stopped. To the app the server looks as before.
+// The stub in place of a stopped server's listening socket. For the app, the server looks as before.
 
 import type { ListenHandle, SocketName } from './nodeInternals.ts';
 
@@ -15,7 +15,7 @@ export class StoppedHandle implements ListenHandle {
   constructor(name: SocketName | undefined, asyncId: number, referenced: boolean) {
     this.#name = name;
     this.#asyncId = asyncId;
-    // Node asks whether there is a `getsockname` at all: a socket's path has none in a cluster worker.
+    // Node checks whether `getsockname` exists: in a cluster worker, the handle of a socket's path has none.
     if (name === undefined) Object.defineProperty(this, 'getsockname', { value: undefined });
     if (referenced) this.ref();
   }

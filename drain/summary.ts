@@ -3,12 +3,12 @@
 import { suggestedKillTimeoutMs } from './budget.ts';
 import type { DrainResult } from './types.ts';
 
-/** So many of the requests that were cut are in the log line. */
+/** How many of the cut requests the log line names. */
 const LOGGED_REQUESTS = 5;
 
 /**
  * `drained in 1440 ms: 12 finished, 3 closed, 1 cut (GET /export); they did not fit into kill_timeout 1600, try …`
- * @param ms how long it took
+ * @param ms how long the drain took
  */
 export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number): string {
   const { finished, closed, cut } = result;
@@ -25,12 +25,12 @@ export function summaryOf(result: DrainResult, ms: number, killTimeoutMs: number
   return `${sum} (${which}); they ${end}`;
 }
 
-/** A kill_timeout to try where requests were cut. None is suggested for tunnels and raw connections: they may last for days. */
+/** A kill_timeout to try if requests were cut. Tunnels and raw connections may last for days, so they suggest none. */
 export function suggestionFor({ cut, cutOpaque = 0 }: DrainResult, killTimeoutMs: number): number | undefined {
   return cut > cutOpaque ? suggestedKillTimeoutMs(killTimeoutMs) : undefined;
 }
 
-/** `GET /path` of the requests that were cut, as far as they are known. */
+/** `GET /path` of the cut requests that are known. */
 export function requestLines({ cutRequests = [] }: DrainResult): string[] {
   return cutRequests.map(({ method, path }) => `${method} ${path}`);
 }

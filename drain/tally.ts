@@ -1,11 +1,11 @@
-// The figures of a drain: what its clients saw of it, each request, stream and connection counted once.
+// The figures of a drain: what clients noticed. Each request, stream and connection counts once.
 
 import { type Connection, isOpaque, newestRequest } from './connections.ts';
 import { type HttpSocket, type RequestInternals, requestOf, streamsOf } from './nodeInternals.ts';
 import { asInUrl, requestPath } from './requestPath.ts';
 import type { DrainResult, RequestLine } from './types.ts';
 
-/** So many of the requests that were cut, or left, are named. */
+/** How many of the requests that were cut, or left open, a result names. */
 export const NAMED_REQUESTS = 10;
 
 export class Tally {
@@ -13,40 +13,40 @@ export class Tally {
   #cut = 0;
   #cutOpaque = 0;
   readonly #closed = new Set<object>();
-  /** All that has been counted, so that nothing is counted twice. */
+  /** Everything that was counted, so that nothing is counted twice. */
   readonly #counted = new WeakSet<object>();
   readonly #cutLines: RequestLine[] = [];
 
-  /** A response is complete, or a tunnel or a raw connection ended by itself. */
+  /** Counts a complete response, or a tunnel or a raw connection that has ended by itself. */
   finish(it: object): void {
     if (this.#isNew(it)) this.#finished++;
   }
 
-  /** An idle or long-lived connection, or an event stream, was ended politely. */
+  /** Counts an idle or long-lived connection, or an event stream, that was ended politely. */
   close(it: object): void {
     if (this.#isNew(it)) this.#closed.add(it);
   }
 
-  /** Not politely after all, or its parts are counted instead. */
+  /** Takes back a `close`: it was not ended politely after all, or its parts count instead. */
   notClosed(it: object): void {
     this.#closed.delete(it);
   }
 
-  /** A request was cut off; what counts as closed was not after all. */
+  /** Counts a request that was cut off, and takes back its `close` if it had one. */
   cut(it: object, line?: RequestLine): void {
     if (!this.#isNew(it) && !this.#closed.delete(it)) return;
     this.#cut++;
     if (line !== undefined && this.#cutLines.length < NAMED_REQUESTS) this.#cutLines.push(line);
   }
 
-  /** A tunnel or a raw connection was cut off: only its two ends know whether they were done. */
+  /** Counts a tunnel or a raw connection that was cut off. Only its two ends know whether they were done. */
   cutOpaque(it: object, line: RequestLine): void {
     if (this.#counted.has(it)) return;
     this.cut(it, line);
     this.#cutOpaque++;
   }
 
-  /** What was ended politely has not reached its client whole. */
+  /** Counts as cut what was ended politely but has not reached its client completely. */
   cutIfClosed(it: object): void {
     if (this.#closed.has(it)) this.cut(it);
   }
@@ -79,7 +79,7 @@ export function unfinishedOn(connection: Connection): RequestLine[] {
   return requests.map(requestLine).filter((line) => line !== undefined);
 }
 
-/** The request's query may hold secrets and is left out. */
+/** A request for a log line, without its query, which may contain secrets. */
 export function requestLine(request: RequestInternals | undefined): RequestLine | undefined {
   const { method, url, authority } = request ?? {};
   const path = url ?? (method === 'CONNECT' ? authority : undefined);
@@ -87,14 +87,14 @@ export function requestLine(request: RequestInternals | undefined): RequestLine 
   return { method: asInUrl(method), path: requestPath(path) };
 }
 
-/** Node forgets the request of a tunnel when it begins: what can be told is who is at its other end. */
+/** A tunnel or a raw connection for a log line. Node forgets the request of a tunnel, so this names the client's address. */
 export function opaqueLine({ socket, activity }: Connection): RequestLine {
   const line = requestLine(newestRequest(socket));
   if (line !== undefined) return line.method === 'CONNECT' ? line : { ...line, path: `${line.path} (upgrade)` };
   return { method: activity.is === 'raw' ? 'TCP' : 'CONNECT or upgrade', path: `from ${peerOf(socket)}` };
 }
 
-/** A request whose head has not come whole has no name yet. */
+/** A request whose head has not arrived completely, for a log line. */
 export function halfRequestLine(socket: HttpSocket): RequestLine {
   return { method: 'half a request', path: `from ${peerOf(socket)}` };
 }

@@ -1,18 +1,18 @@
-// What the drain engine is asked for, and what it answers.
+// The interface of the drain engine.
 
 import type { ListenAddress, ServerInfo, ServingState } from '../contract/standing.ts';
 
-/** How a process stops and starts taking its clients' requests. None of it throws unless it says so. */
+/** Has a process stop and start taking requests. No method throws unless its comment says so. */
 export interface DrainEngine {
   /** How the process stands towards its clients. */
   state(): ServingState;
   /** The app's servers that listen, are drained, or still have connections. */
   servers(): ServerInfo[];
-  /** Where the app listens, also while that is drained. */
+  /** Where the app listens, also while it is drained. */
   addresses(): ListenAddress[];
-  /** The TCP sockets of its own that the process listens on now, on ports that the app chose. */
+  /** The process's own TCP sockets that listen now, on ports that the app has chosen. */
   sockets(): OwnSocket[];
-  /** Open connections, and requests on them that are not answered yet, over all servers. */
+  /** The number of open connections and of unanswered requests on them, over all servers. */
   totals(): { connections: number; inFlight: number };
   /** Are connections kept open after a response? */
   keepAlive(): boolean;
@@ -29,11 +29,11 @@ export interface DrainEngine {
    * listen again: the others do, `state()` stays `drained`, and another call tries again. Rejects, too, after a drain that
    * was the last. */
   resume(): Promise<string[]>;
-  /** Is the process on its way out, after a drain that was asked for as its last? */
+  /** Does the process exit? It does after a drain with `last`. */
   leaving(): boolean;
-  /** Takes everything out of the process again; a drained process listens again, unless that drain was its last. */
+  /** Removes everything of ours from the process. A drained process listens again, unless that drain was its last. */
   dispose(): Promise<void>;
-  /** Calls back after every change of `state()` that is of the engine's doing. Returns the undo. */
+  /** Calls back after every change of `state()` that the engine makes. Returns the undo. */
   onState(listener: (state: ServingState) => void): () => void;
   /** Calls back whenever a server of the app becomes known. Returns the undo. */
   onServer(listener: () => void): () => void;
@@ -46,33 +46,33 @@ export interface OwnSocket {
   handle: object;
 }
 
-/** What a drain did, as its clients saw it: each request, stream and connection is counted once. */
+/** What clients noticed of a drain. Each request, stream and connection counts once. */
 export interface DrainResult {
-  /** Responses completed while it ran, and tunnels and raw connections that ended by themselves. */
+  /** Responses that were completed, and tunnels and raw connections that ended by themselves. */
   finished: number;
   /** What was ended politely: idle connections, HTTP/2 sessions, WebSockets of ws, streams of an EventSource. */
   closed: number;
   /** What was cut off when the budget ended: requests, tunnels, raw connections. */
   cut: number;
-  /** The first of those that can be told. */
+  /** The first cut requests that are known. */
   cutRequests?: RequestLine[];
-  /** Of `cut`: tunnels and raw connections. Only their two ends know whether they were done. */
+  /** How many of `cut` are tunnels and raw connections. Only their two ends know whether they were done. */
   cutOpaque?: number;
   /** Connections that are still open, with `unfinished: 'leave'`. */
   left?: number;
-  /** The first requests on them that can be told. */
+  /** The first requests on them that are known. */
   leftRequests?: RequestLine[];
 }
 
-/** A request as an operator recognises it, without its query, which may hold secrets. Of a tunnel or a raw connection: what
- * it is and where it comes from. */
+/** A request as an operator recognises it, without its query, which may contain secrets. For a tunnel or a raw connection: its
+ * kind and where it comes from. */
 export interface RequestLine {
   method: string;
   path: string;
 }
 
 export interface DrainOptions {
-  /** The drain is over then, whatever is left. */
+  /** The drain is over after this time, even if something is left. */
   budgetMs: number;
   /** How long an idle connection may take to send its next request. Default: see `defaultGraceMs`. */
   graceMs?: number;
@@ -85,6 +85,6 @@ export interface DrainOptions {
    * the streams of an EventSource, which comes back by itself, are ended at once.
    */
   unfinished?: 'cut' | 'leave';
-  /** Addresses at which it goes on listening: no other process would take their clients, so these wait. */
+  /** Addresses at which the process goes on listening. No other process would take their clients, so these have to wait. */
   except?: readonly string[];
 }

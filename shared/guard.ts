@@ -1,19 +1,19 @@
-// Nothing of ours may throw into the app: an exception in a diagnostics_channel subscriber or an event listener ends it.
+// Nothing of ours may throw into the app, because an exception in a diagnostics_channel subscriber or an event listener ends it.
 
 import { channel } from 'node:diagnostics_channel';
 
-/** The same function, except that what it throws is swallowed: the app's work goes on as if we were not there. */
+/** The same function, but it never throws: the app goes on as if we were not there. */
 export function guarded<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
   return (...args) => {
     try {
       fn(...args);
     } catch {
-      // Not the app's problem.
+      // A failure of ours must not become one of the app.
     }
   };
 }
 
-/** Runs `fn`; what it throws is swallowed and `otherwise` returned. */
+/** Runs `fn`. If it throws, returns `otherwise`. */
 export function attempt<T>(fn: () => T, otherwise: T): T {
   try {
     return fn();
@@ -32,5 +32,5 @@ export function subscribe<M>(name: string, listener: (message: M) => void): () =
   };
 }
 
-/** For `error` events of sockets that we end: the app may still write to them, which must not end the app. */
+/** A listener for `error` events of sockets that we end: the app may still write to them, and the error must not end it. */
 export function ignoreErrors(): void {}

@@ -1,19 +1,19 @@
-// From compiled code back to the lines that somebody wrote. Reads a map only for the few places that are named to a person,
-// in slices, and without building a table of it: Node's own `SourceMap` takes seconds and 94 MB for the 13 MB map of
-// a bundled service. A map that is missing or broken leaves the place as it is.
+// Maps places in compiled code to lines in the source. It decodes a source map in slices, for the few places that a person sees,
+// and builds no table: Node's own `SourceMap` takes seconds and 94 MB for the 13 MB map of a bundled service. If a map is missing
+// or broken, the places stay as they are.
 import { open, readFile, stat } from 'node:fs/promises';
 import { findSourceMap } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The reference to a map stands in a file's last line; inline ones are as long as the map. */
+/** The last line of a file has the reference to its map; an inline map is longer than this. */
 const TAIL_BYTES = 4096;
-/** Larger ones would hold the app for too long. */
+/** A larger map would hold the app for too long. */
 const MAX_BYTES = 64 * 2 ** 20;
-/** Mappings decoded before the app has its turn again, in characters; some two milliseconds. */
+/** How many characters of mappings to decode before the app gets its turn; about two milliseconds. */
 const SLICE = 200_000;
 
-/** A position in a file, both from 0. */
+/** A position in a file; line and column count from 0. */
 export interface Position {
   line: number;
   column: number;
@@ -26,9 +26,9 @@ export interface Original {
 }
 
 /**
- * What was written at these positions of a script.
- * @param url of the script: a path or a file URL
- * @returns for each position its original place; undefined where no map says it. Never throws.
+ * Finds the source of positions in a script.
+ * @param url the script's path or file URL
+ * @returns for each position its original place; undefined if no map tells it. Never throws.
  */
 export async function originalsOf(url: string, positions: Position[]): Promise<(Original | undefined)[]> {
   try {
@@ -38,7 +38,7 @@ export async function originalsOf(url: string, positions: Position[]): Promise<(
   }
 }
 
-/** A path where V8 has a URL or a path; anything else stays what it is. */
+/** The path for a file URL or a path; returns anything else as it is. */
 export function pathOf(url: string): string {
   try {
     return url.startsWith('file:') ? fileURLToPath(url) : url;
@@ -47,7 +47,7 @@ export function pathOf(url: string): string {
   }
 }
 
-/** Node has the map already where the app runs with --enable-source-maps, or a loader compiled it in memory. */
+/** Uses the map that Node has already, with --enable-source-maps or from a loader that compiles in memory. */
 function fromNode(url: string, positions: Position[]): (Original | undefined)[] | undefined {
   const map = findSourceMap(url) ?? findSourceMap(pathOf(url));
   if (!map) return undefined;
@@ -119,15 +119,15 @@ async function readSmall(file: string): Promise<string> {
 }
 
 /**
- * Takes out what is needed. Most of a map is the text of the sources, which JSON.parse would take half a second for; inside
- * of it every quotation mark has a backslash, so that these names are not found there.
+ * Takes the needed parts out of a map. Most of a map is the text of the sources, which would take JSON.parse half a second. In
+ * that text every quotation mark has a backslash, so these patterns do not match inside it.
  */
 function parseMap(text: string, folder: string): SourceMapText | undefined {
   const begin = /"mappings"\s*:\s*"/.exec(text);
   const from = begin ? begin.index + begin[0].length : -1;
   const mappings = from < 0 ? undefined : text.slice(from, text.indexOf('"', from));
   const sources = /"sources"\s*:\s*(\[(?:\s*(?:"(?:[^"\\]|\\.)*"|null)\s*,?)*\s*\])/.exec(text)?.[1];
-  // A map of maps (`sections`) has several of both.
+  // A map of maps (`sections`) has several `mappings` and `sources`.
   if (mappings === undefined || sources === undefined || /"sections"\s*:\s*\[/.test(text)) return undefined;
   const root = /"sourceRoot"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
   return {
@@ -150,7 +150,7 @@ interface Entry {
   line: number;
 }
 
-/** Decodes mappings (base64 VLQ, differences to the one before) up to the last position that is asked for. */
+/** Decodes mappings (base64 VLQ, each relative to the one before) up to the last wanted position. */
 async function find(mappings: string, positions: Position[]): Promise<(Entry | undefined)[]> {
   const wanted = positions.map((position, index) => ({ ...position, index })).sort(byPlace);
   const found: (Entry | undefined)[] = positions.map(() => undefined);
@@ -162,7 +162,7 @@ async function find(mappings: string, positions: Position[]): Promise<(Entry | u
   let value = 0;
   let shift = 0;
   let before: (Entry & { at: number }) | undefined;
-  /** A position belongs to the last mapping of its line that does not begin behind it. */
+  /** A position belongs to the last mapping of its line that begins at or before it. */
   const settle = (upTo: Position) => {
     for (let ask = wanted[next]; ask && byPlace(ask, upTo) < 0; ask = wanted[++next]) {
       if (before?.at === ask.line) found[ask.index] = { source: before.source, line: before.line };

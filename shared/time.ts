@@ -1,16 +1,15 @@
-// Waiting with a deadline: for a promise, and for a state that has to be looked at. For the module's process and the command,
-// whose timers are Node's own.
+// Waits with a deadline, for a promise or for a state. For the module's process and the command, whose timers are Node's own.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** False where the wait alone is not to keep the process alive. Default true. */
+  /** Does the wait alone keep the process alive? Default true. */
   ref?: boolean;
 }
 
 /**
- * What a promise brings, or what `onTimeout` returns when it is not settled in time. The promise itself is not stopped, and
- * a rejection that comes too late is no unhandled one. The timer ends with the wait.
+ * Resolves like a promise, or to what `onTimeout` returns if the promise does not settle in time. The promise itself goes on; a
+ * late rejection does not count as unhandled. The timer ends with the wait.
  */
 export function withTimeout<T, U>(
   promise: Promise<T>,
@@ -32,7 +31,7 @@ export function withTimeout<T, U>(
 }
 
 export interface PollOptions extends WaitOptions {
-  /** The pause between two looks; a function is asked anew each time. */
+  /** The pause between two looks; a function is called before each pause. */
   everyMs: number | (() => number);
   timeoutMs: number;
   /** Ends the wait early, as the deadline does. */
@@ -40,8 +39,8 @@ export interface PollOptions extends WaitOptions {
 }
 
 /**
- * Looks until it sees something: at once, after each pause, and a last time at the deadline.
- * @returns the first value that is not falsy; after the deadline, what the last look saw
+ * Calls `look` until it returns something truthy: at once, after each pause, and a last time at the deadline.
+ * @returns the first truthy value; after the deadline, what the last look returned
  */
 export async function pollUntil<T>(
   look: () => T | Promise<T>,

@@ -1,19 +1,18 @@
-// Reads a file while another process still writes it: V8 writes a heap snapshot with its process's event loop stopped, and
-// whoever compresses it or sends it on need not wait for the end, nor hold it in memory.
+// Reads a file while another process still writes it. V8 writes a heap snapshot while it stops the process's event loop; with this,
+// the module can compress it meanwhile, and without holding it in memory.
 import { constants, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openRegular } from './regularFile.ts';
 
-/** Bytes that are read at once. */
 const PART_BYTES = 256 * 1024;
-/** Pause before the end of the file is looked at again, in milliseconds. */
+/** Pause before it looks for more at the end of the file. */
 const LOOK_EVERY_MS = 20;
 
 /**
- * The parts of a file, as they come, up to its whole size.
- * @param whole settles with the file's size in bytes once it is written, or rejects if it never will be
+ * Yields the parts of a file as they are written, up to its full size.
+ * @param whole resolves with the file's size in bytes once it is complete; rejects if it never will be
  * @param signal ends the reading with its reason
- * @throws when the file cannot be read, is no regular file of this user's, or is shorter than `whole` says
+ * @throws when the file cannot be read, is no regular file of this user, or is shorter than `whole` says
  */
 export async function* readGrowing(file: string, whole: Promise<number>, signal: AbortSignal): AsyncGenerator<Buffer> {
   let size: number | undefined;
@@ -31,7 +30,7 @@ export async function* readGrowing(file: string, whole: Promise<number>, signal:
     for (let at = 0; size === undefined || at < size; ) {
       signal.throwIfAborted();
       if (failure !== undefined) throw failure;
-      // Asked before the read: what is written after it is read by the next one.
+      // Checked before the read, because more may be written after it; then the next read gets that.
       const ended = size !== undefined;
       const part = await readPart(handle, at);
       at += part.length;

@@ -1,11 +1,11 @@
-// Opens files in folders where somebody else may have put something under a file's name: never through a link, never waiting
-// for the other end of a FIFO, and nothing but a regular file of this user's with no second name.
+// Opens files in folders where another user may have put something under a file's name. It follows no link, does not wait for the
+// other end of a FIFO, and opens only a regular file of this user that has no second name.
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 const GUARDED = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** @param flags of open(2), beside those that guard. @throws when it is anything else, or cannot be opened */
+/** @param flags of open(2), in addition to those that guard. @throws when it is anything else, or cannot be opened */
 export async function openRegular(file: string, flags: number, mode?: number): Promise<FileHandle> {
   const handle = await open(file, flags | GUARDED, mode);
   try {
@@ -17,7 +17,7 @@ export async function openRegular(file: string, flags: number, mode?: number): P
   }
 }
 
-/** The same at once. @returns the descriptor */
+/** The synchronous form. @returns the descriptor */
 export function openRegularSync(file: string, flags: number, mode?: number): number {
   const fd = openSync(file, flags | GUARDED, mode);
   try {
@@ -29,9 +29,9 @@ export function openRegularSync(file: string, flags: number, mode?: number): num
   }
 }
 
-/** Was a file not opened because something else has its name? */
+/** Did opening fail because something else than such a file has its name? */
 export function isSomethingElse(error: unknown): boolean {
-  // What open(2) says of a link, of a FIFO that nobody reads or a socket, and of a folder.
+  // The errors of open(2) for a link, for a FIFO without a reader or a socket, and for a folder.
   return error instanceof SomethingElse || ['ELOOP', 'ENXIO', 'EISDIR'].includes((error as { code: string }).code);
 }
 

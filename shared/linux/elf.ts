@@ -1,15 +1,15 @@
-// What kind of program a binary is, and where libuv keeps its signal watchers and its main loop in it. Read in pieces, because
-// Node is 100 MB and this process is to stay small, and once per binary.
+// Tells what kind of program a binary is, and where libuv keeps its signal watchers and its main loop in it. It reads a binary in
+// pieces, because Node is 100 MB and this process has to stay small, and only once.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 export interface Binary {
-  /** It has Node's own entry point, which no look-alike (Bun, Deno) exports. */
+  /** Does it have Node's own entry point, which no look-alike (Bun, Deno) exports? */
   isNode: boolean;
-  /** Addresses of libuv's own variables as linked; null in a stripped binary. */
+  /** The linked addresses of libuv's own variables; null in a stripped binary. */
   signalTree: number | null;
   mainLoop: number | null;
-  /** Loaded at an address of the kernel's choosing (ET_DYN) instead of the linked one. */
+  /** Does the kernel load it at an address of its choice (ET_DYN), and not at the linked one? */
   relocated: boolean;
 }
 
@@ -28,7 +28,7 @@ const MAIN_LOOP = 'default_loop_struct';
 
 const known = new Map<string, Binary>();
 
-/** Looks into an ELF file. Throws when it cannot be opened; anything but a 64-bit ELF is nothing we know. */
+/** Looks into an ELF file. For anything but a 64-bit ELF, returns that nothing is known. @throws when it cannot be opened */
 export function inspectBinary(path: string): Binary {
   const fd = openSync(path, 'r');
   try {
@@ -51,7 +51,7 @@ interface Section {
   offset: number;
   size: number;
   link: number;
-  /** For symbols: how many come before the first global one. */
+  /** In a table of symbols: how many local ones come before the first global one. */
   info: number;
 }
 
@@ -89,7 +89,7 @@ function readSections(fd: number, header: Buffer): Section[] {
   return sections;
 }
 
-/** Addresses of variables in libuv. They are local ones, which some compilers name `uv__signal_tree.0`. */
+/** The addresses of libuv's variables. They are local symbols, which some compilers name `uv__signal_tree.0`. */
 function findVariables(fd: number, symbols: Section, names: Section): Pick<Binary, 'signalTree' | 'mainLoop'> {
   const found = { ...NOTHING_FOUND };
   const wanted = new Map<number, keyof typeof found>();
@@ -127,7 +127,7 @@ function offsetsOf(fd: number, section: Section, text: string): number[] {
   return found;
 }
 
-/** Pieces of a file in one reused buffer: each a multiple of `unit` long and reaching `overlap` bytes into the next. */
+/** Yields a file in pieces, in one reused buffer: each is a multiple of `unit` long and reaches `overlap` bytes into the next. */
 function* chunks(fd: number, offset: number, size: number, unit: number, overlap = 0) {
   const step = CHUNK_BYTES - (CHUNK_BYTES % unit);
   const bytes = Buffer.allocUnsafe(step + overlap);

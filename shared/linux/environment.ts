@@ -1,7 +1,7 @@
 // The environment that a process was started with.
 import { readFileSync } from 'node:fs';
 
-/** @returns by name, as UTF-8, since a value may hold any character; empty when the process is gone or another user's */
+/** @returns values by name, decoded as UTF-8; empty when the process is gone or belongs to another user */
 export function environmentOf(pid: number): Map<string, string> {
   try {
     const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);

@@ -1,9 +1,9 @@
-// Whether an app has nothing to do right now: the moment to signal it, and to load into it.
+// Tells whether an app has nothing to do right now. That is the moment to signal it and to load into it.
 
 import { read, readStat } from './proc.ts';
 import { mainLoopFd } from './processMemory.ts';
 
-/** Where `epoll_wait`, `epoll_pwait` and `epoll_pwait2` stand in the system call tables. */
+/** The numbers of `epoll_wait`, `epoll_pwait` and `epoll_pwait2`. */
 const EPOLL_WAITS: Partial<Record<NodeJS.Architecture, string[]>> = {
   x64: ['232', '281', '441'],
   arm64: ['22', '441'],
@@ -11,14 +11,14 @@ const EPOLL_WAITS: Partial<Record<NodeJS.Architecture, string[]>> = {
 
 export interface Idleness {
   idle: boolean;
-  /** Descriptor of the epoll instance of its event loop, as far as it can be told. */
+  /** The descriptor of its event loop's epoll instance; null if it is not known. */
   loopFd: number | null;
-  /** Known from the process's memory, and so not taken for a loop of the moment, which `spawnSync` has. */
+  /** Does the process's memory show that descriptor? Else it may be the temporary loop of a `spawnSync`. */
   certain: boolean;
 }
 
-/** Whether the main thread waits for events in its event loop. Where the kernel does not show what it waits for,
- * sleeping has to do. */
+/** Does the main thread wait for events in its event loop? If the kernel does not show its system call, a sleeping thread counts as
+ * idle. */
 export function idleness(pid: number): Idleness {
   const mainFd = mainLoopFd(pid);
   const certain = mainFd !== null;

@@ -1,4 +1,4 @@
-// What the kernel says about a process that cannot say anything itself: whether it runs or waits, and for what.
+// What the kernel tells about a process that cannot answer: whether it runs or waits, and for what.
 
 import type { KernelView, ThreadView } from '../../contract/stackView.ts';
 import { childrenOf, read, readLink, readStat, threadsOf } from './proc.ts';
@@ -13,10 +13,10 @@ const STATES: Record<string, string> = {
   I: 'I idle',
 };
 
-/** System calls whose first argument is a descriptor, and so tell what is waited for. */
+/** System calls whose first argument is a descriptor, which shows what the thread waits for. */
 const OF_A_DESCRIPTOR =
   /^(p?(read|write)(v|64|v2)?|(recv|send)(from|to|msg|mmsg)?|accept4?|connect|flock|f(data)?sync|fcntl|ioctl|sendfile|getdents64|fallocate|ftruncate|epoll_p?wait2?)$/;
-/** Waiting for work. */
+/** System calls in which a thread waits for work. */
 const PARKED = /^(futex|epoll_p?wait2?|none)\b/;
 
 /** The kernel's view of a process now; null when it is gone. */
@@ -35,14 +35,14 @@ export function kernelView(pid: number): KernelView | null {
   };
 }
 
-/** What a process's main thread has had of the CPU since its start, and how long it stood in line for one, in nanoseconds;
- * null where the kernel does not count it. */
+/** How long a process's main thread has run on a CPU since its start, and how long it has waited for one; null if the kernel does
+ * not count it. */
 export function mainThreadTimes(pid: number): { hadNs: number; stoodInLineNs: number } | null {
   const [had, stood] = (read(`/proc/${pid}/task/${pid}/schedstat`) ?? '').split(' ').map(Number);
   return had === undefined || stood === undefined ? null : { hadNs: had, stoodInLineNs: stood };
 }
 
-/** The system call in which the main thread is, with its descriptor: `read 19 pipe:[4711]`; `none`, or null if not shown. */
+/** The main thread's current system call with its descriptor: `read 19 pipe:[4711]`. `none` outside one; null if not shown. */
 export function mainSyscall(pid: number): string | null {
   return describeCall(pid, read(`/proc/${pid}/syscall`));
 }
@@ -57,12 +57,12 @@ function threadView(pid: number, tid: number): ThreadView {
     name: read(`${folder}/comm`)?.trim() ?? '',
     state: STATES[letter] ?? letter,
     syscall: describeCall(pid, read(`${folder}/syscall`)),
-    // "0" is what it says of one that runs.
+    // "0" means that the thread runs.
     wchan: /^(0|)$/.test(wchan) ? null : wchan,
   };
 }
 
-/** `0 0x13 0x7f…` is system call 0 with its arguments, `running`, or `-1` of a thread that was interrupted in its own code. */
+/** Reads `0 0x13 0x7f…` (system call 0 with its arguments), `running`, or `-1` (interrupted in its own code). */
 function describeCall(pid: number, text: string | null): string | null {
   const [number = '', first = ''] = text?.trim().split(' ') ?? [];
   if (number === '') return null;

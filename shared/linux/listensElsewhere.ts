@@ -1,4 +1,5 @@
-// A server that is not in the main thread of its process: the drain engine does not see it, the kernel does. The agent uses it, too.
+// Finds a server outside the main thread of its process: the kernel shows it, but the drain engine cannot see it. The agent uses
+// this, too.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const TCP_LISTEN = '0A';
@@ -7,7 +8,7 @@ const INSPECTOR_PORTS = { first: 9229, last: 9328 };
 
 /**
  * Where a process listens although its main thread has no server: in a worker thread, or in native code.
- * @returns `127.0.0.1:3000`; undefined where it does not, or where that cannot be read
+ * @returns `127.0.0.1:3000`; undefined if it does not, or if /proc does not tell
  */
 export function listensElsewhere(pid: number | 'self'): string | undefined {
   try {
@@ -22,7 +23,7 @@ export function listensElsewhere(pid: number | 'self'): string | undefined {
       }
     }
   } catch {
-    // No /proc, or another user's process.
+    // There is no /proc, or the process belongs to another user.
   }
   return undefined;
 }
@@ -31,7 +32,7 @@ function isInspector({ host, port }: { host: string; port: number }): boolean {
   return host === '127.0.0.1' && port >= INSPECTOR_PORTS.first && port <= INSPECTOR_PORTS.last;
 }
 
-/** `0100007F:0BB8` is 127.0.0.1, port 3000: words of 32 bits, each in the byte order of the machine (little-endian). */
+/** Reads `0100007F:0BB8`, which is 127.0.0.1, port 3000: words of 32 bits, each in the machine's byte order (little-endian). */
 function hostAndPortFrom(text: string): { host: string; port: number } {
   const [address = '', port = '0'] = text.split(':');
   const bytes = Buffer.from(address, 'hex').swap32();

@@ -1,9 +1,9 @@
-// How a process was told to run Node, as far as /proc shows it.
+// The options of Node that a process was started with, as far as /proc shows them.
 
 import { read } from './proc.ts';
 
-/** The words a process was started with that Node reads as its options. Incomplete: PM2 overwrites the command line
- * with a title, so its environment (what PM2 puts there, and NODE_OPTIONS) counts as well. */
+/** The options of Node that a process was started with. PM2 overwrites the command line with a title, so this also reads the
+ * environment (what PM2 puts there, and NODE_OPTIONS). It may miss some. */
 export function nodeOptions(pid: number): string[] {
   const words = (read(`/proc/${pid}/cmdline`) ?? '').split('\0');
   const script = words.findIndex((word, index) => index > 0 && !word.startsWith('-'));
@@ -17,7 +17,7 @@ export function nodeOptions(pid: number): string[] {
 
 const DEFAULT_INSPECTOR_PORT = 9229;
 
-/** The port that a process would open its inspector on; 0 is any. A guess where its options cannot be read. */
+/** The port on which a process would open its inspector; 0 is any port. A guess if its options cannot be read. */
 export function expectedPort(pid: number): number {
   let port = DEFAULT_INSPECTOR_PORT;
   for (const word of nodeOptions(pid)) {

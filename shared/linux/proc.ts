@@ -1,8 +1,8 @@
-// What Linux tells about a process in /proc. Files are read and nothing is sent, so a look cannot disturb an app.
+// Reads what Linux tells about processes in /proc. It only reads files, so it cannot disturb an app.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** A process, told apart from a later one with the same pid. `startTime` is in clock ticks since boot. */
+/** Identifies a process among all that have had its pid. `startTime` is in clock ticks since boot. */
 export interface ProcessId {
   pid: number;
   startTime: number;
@@ -15,7 +15,7 @@ export interface Stat {
   startTime: number;
 }
 
-/** The file's text, or null when the process is gone or hides it. */
+/** The text of a file; null when the process is gone or the kernel hides it. */
 export function read(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
@@ -24,7 +24,7 @@ export function read(path: string): string | null {
   }
 }
 
-/** Where a symbolic link points; null when the process is gone or hides it. */
+/** Where a symbolic link points; null when the process is gone or the kernel hides it. */
 export function readLink(path: string): string | null {
   try {
     return readlinkSync(path);
@@ -33,7 +33,7 @@ export function readLink(path: string): string | null {
   }
 }
 
-/** Null when there is no such process, or only its zombie. */
+/** The state of a process; null when there is none, or only its zombie. */
 export function readStat(pid: number): Stat | null {
   const text = read(`/proc/${pid}/stat`);
   // The name in the second field may hold spaces and parentheses.
@@ -44,25 +44,25 @@ export function readStat(pid: number): Stat | null {
   return { state, parent: Number(parent), startTime };
 }
 
-/** Whether this very process (not a later one with its pid) is alive. */
+/** Does this process still run, and not a later one with its pid? */
 export function isAlive({ pid, startTime }: ProcessId): boolean {
   return readStat(pid)?.startTime === startTime;
 }
 
-/** Pids of the living children of a process, whichever of its threads has started them; empty when it is gone. */
+/** The pids of a process's living children, of all its threads; empty when it is gone. */
 export function childrenOf(pid: number): number[] {
   const lists = threadsOf(pid).map((tid) => read(`/proc/${pid}/task/${tid}/children`));
-  // A kernel without these lists has every process say who its parent is.
+  // A kernel without these lists still tells the parent of every process.
   const children = lists.every((list) => list === null) ? allProcesses() : lists.join(' ').split(/\s+/).map(Number);
   return children.filter((child) => child > 0 && readStat(child)?.parent === pid);
 }
 
-/** Ids of the threads of a process, the main one first; empty when it is gone. */
+/** The ids of a process's threads, the main one first; empty when it is gone. */
 export function threadsOf(pid: number): number[] {
   return numbersIn(`/proc/${pid}/task`);
 }
 
-/** Pids of all processes that can be seen. */
+/** The pids of all visible processes. */
 export function allProcesses(): number[] {
   return numbersIn('/proc');
 }
@@ -77,12 +77,12 @@ function numbersIn(folder: string): number[] {
   }
 }
 
-/** Changes with every boot of the host, so that pids of an earlier one are not taken for today's. */
+/** An id that changes with every boot of the host, so that no pid of an earlier boot counts. */
 export function bootId(): string {
   return read('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
 }
 
-/** Age of a process in milliseconds. */
+/** The age of a process. */
 export function ageMs(startTime: number): number {
   const uptimeSeconds = Number(read('/proc/uptime')?.split(' ')[0] ?? Number.NaN);
   // Clock ticks are 100 a second on every Linux that Node runs on.
@@ -97,7 +97,7 @@ export interface Status {
   uid: number;
 }
 
-/** Null when there is no such process, or the kernel hides it. */
+/** The status of a process; null when there is none, or the kernel hides it. */
 export function readStatus(pid: number): Status | null {
   const text = read(`/proc/${pid}/status`);
   const field = (name: string) => text?.match(new RegExp(`^${name}:\\s*(.*)$`, 'm'))?.[1]?.split(/\s+/);

@@ -1,6 +1,6 @@
-// What only a process's own memory tells. Whether the app has a SIGUSR1 handler of its own: /proc shows that the signal is
-// caught, and Node's handler (which opens the inspector) looks the same from there. And which epoll instance its main event
-// loop waits on: `spawnSync` blocks the app in one that looks just like it. libuv's variables are found by their symbols.
+// Reads from a process's memory what nothing else tells. Has the app a SIGUSR1 handler of its own? /proc shows only that the
+// signal is caught, as it is by Node's handler, which opens the inspector. On which epoll instance does its main event loop wait?
+// `spawnSync` blocks the app in one that looks the same. libuv's variables are found by their symbols.
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -9,7 +9,7 @@ import { read, readLink } from './proc.ts';
 
 export type OwnHandler = 'yes' | 'no' | 'unreadable';
 
-// uv_signal_t, whose layout is part of libuv 1's ABI and the same on every 64-bit Linux.
+// Offsets in uv_signal_t, whose layout is part of libuv 1's ABI and the same on every 64-bit Linux.
 const TYPE = 16;
 const SIGNUM = 104;
 const LEFT = 112;
@@ -18,15 +18,15 @@ const PARENT = 128;
 const COLOR = 136;
 const NODE_BYTES = 144;
 const UV_SIGNAL = 16;
-/** In uv_loop_t. */
+/** An offset in uv_loop_t. */
 const BACKEND_FD = 64;
 const MAX_WATCHERS = 4096;
 const ATTEMPTS = 3;
 
-/** Whether a process that is Node watches SIGUSR1 through libuv, as `process.on('SIGUSR1')` does. */
+/** Does a Node process watch SIGUSR1 through libuv, as `process.on('SIGUSR1')` does? */
 export function hasOwnHandler(pid: number): OwnHandler {
   const signals = withVariable(pid, 'signalTree', (memory, address) => {
-    // The app may be changing the tree while we walk it: what makes no sense is read again.
+    // The app may change the tree while this reads it. If the result makes no sense, read it again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const found = walk(memory, address);
       if (found) return found;
@@ -37,7 +37,7 @@ export function hasOwnHandler(pid: number): OwnHandler {
   return signals.includes(constants.signals.SIGUSR1) ? 'yes' : 'no';
 }
 
-/** Descriptor of the epoll instance of a Node process's main event loop; null where it cannot be read. */
+/** The descriptor of the epoll instance of a Node process's main event loop; null if it cannot be read. */
 export function mainLoopFd(pid: number): number | null {
   return withVariable(pid, 'mainLoop', (memory, address) => {
     const fd = bytesAt(memory, address + BACKEND_FD, 8)?.readInt32LE() ?? 0;
@@ -45,7 +45,7 @@ export function mainLoopFd(pid: number): number | null {
   });
 }
 
-/** Reads one of libuv's variables; null when it cannot be found or read. */
+/** Reads one of libuv's variables; null if it cannot be found or read. */
 function withVariable<T>(
   pid: number,
   name: 'signalTree' | 'mainLoop',
@@ -65,7 +65,7 @@ function withVariable<T>(
   }
 }
 
-/** Where a variable is in the process: in its binary, or in a shared libuv. */
+/** The address of a variable in the process: in its binary, or in a shared libuv. */
 function locationOf(pid: number, name: 'signalTree' | 'mainLoop'): number | null {
   const executable = inspectBinary(`/proc/${pid}/exe`);
   const linked = executable[name];
@@ -91,7 +91,7 @@ export function mappedFile(pid: number, wanted: (path: string) => boolean): { pa
   return null;
 }
 
-/** The signals of all watchers in the tree, or null when what is there is no such tree. */
+/** The signals of all watchers in the tree; null if the memory holds no such tree. */
 function walk(memory: number, root: number): number[] | null {
   const signals: number[] = [];
   const todo: { address: number; parent: number }[] = [];

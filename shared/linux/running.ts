@@ -1,7 +1,7 @@
-// Does a process run under a pid? Who has to know that it is still the same process asks `isAlive` of proc.ts, with its start time.
+// Tells whether a process runs under a pid. To know that it is still the same process, use `isAlive` of proc.ts.
 import { readStat } from './proc.ts';
 
-/** A later process with the same pid counts; a zombie does not, because it serves nobody and ends by itself. */
+/** A later process with the same pid counts; a zombie does not, because it does no work any more. */
 export function isRunning(pid: number): boolean {
   return readStat(pid) !== null;
 }

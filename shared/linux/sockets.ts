@@ -1,4 +1,4 @@
-// The sockets of processes, from the kernel's tables: who listens, who is connected, and which descriptor is which socket.
+// The sockets of processes, from the kernel's tables: listeners, connections, and their descriptors.
 
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { allProcesses, read, readLink } from './proc.ts';
@@ -9,12 +9,12 @@ export interface Listener {
   inode: string;
 }
 
-/** A listener together with the descriptor by which its process has it. */
+/** A listener, with its descriptor in the process. */
 export interface OwnListener extends Listener {
   fd: number;
 }
 
-/** Whether a process still has a socket open: one look, where its port would have to be looked up in long tables. */
+/** Does a process still have a socket open? That is one look; finding its port would mean reading long tables. */
 export function hasOpen(pid: number, { fd, inode }: Pick<OwnListener, 'fd' | 'inode'>): boolean {
   return readLink(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
 }
@@ -23,7 +23,7 @@ const TCP_ESTABLISHED = '01';
 const TCP_LISTEN = '0A';
 const TCP_TIME_WAIT = '06';
 
-/** All TCP sockets that listen in the network of a process. */
+/** All TCP sockets that listen in a process's network namespace. */
 export function listeners(pid: number): Listener[] {
   return ['tcp', 'tcp6'].flatMap((file) =>
     // The kernel lists the listening sockets first: a host with thousands of connections costs nothing here.
@@ -34,11 +34,11 @@ export function listeners(pid: number): Listener[] {
   );
 }
 
-/** A table's last piece is shorter than this. The kernel fills a page or more with rows of 150 bytes, and looking for
- * further ones after the last takes it as long as for all before: milliseconds on a large host. */
+/** A shorter piece is a table's last one. The kernel fills a page or more with rows of 150 bytes. A further read at the end takes
+ * it as long as all reads before: milliseconds on a large host. */
 const FULL_BYTES = 3800;
 
-/** How many connections a port of this process's network has. */
+/** How many connections a port in this process's network namespace has. */
 export function connectionsTo(pid: number, port: number): number {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return ['tcp', 'tcp6']
@@ -50,8 +50,8 @@ export function connectionsTo(pid: number, port: number): number {
 }
 
 /**
- * Has a client connected to this process, on a port that it listens on itself, or the primary of its cluster? Our own
- * connections to it, to its inspector for example, do not count.
+ * Has a client connected to this process, on a port on which it listens itself, or the primary of its cluster does? Our own
+ * connections, for example to its inspector, do not count.
  */
 export function holdsClients(pid: number): boolean {
   const ports = new Set(listeners(pid).map(({ port }) => port));
@@ -61,32 +61,32 @@ export function holdsClients(pid: number): boolean {
   return held.some(({ remote }) => !ours.has(remote));
 }
 
-/** Does it hold the other end of a connection of this process's? */
+/** Does a process hold the other end of one of our connections? */
 export function isConnectedToUs(pid: number): boolean {
   return portsConnectedTo(pid).size > 0;
 }
 
-/** The local ports of this process's connections of which that process holds the other end. */
+/** The local ports of our connections whose other end that process holds. */
 export function portsConnectedTo(pid: number): Set<number> {
   const ours = new Set(established(process.pid).map(({ local }) => withoutMapping(local)));
   const remotes = established(pid).map(({ remote }) => withoutMapping(remote));
   return new Set(remotes.filter((remote) => ours.has(remote)).map((remote) => parseAddress(remote).port));
 }
 
-/** A server that listens on `::` has the address of an IPv4 client as `::ffff:127.0.0.1`. */
+/** A server that listens on `::` sees an IPv4 client as `::ffff:127.0.0.1`. */
 function withoutMapping(address: string): string {
   return address.replace(/^0{16}FFFF0000/, '');
 }
 
-/** Has a process any TCP connection open? */
+/** Does a process have an open TCP connection? */
 export function holdsConnections(pid: number): boolean {
   return established(pid).length > 0;
 }
 
-/** Flag of a unix socket that listens (SO_ACCEPTCON, include/uapi/linux/net.h). */
+/** The flag of a Unix socket that listens (SO_ACCEPTCON, include/uapi/linux/net.h). */
 const LISTENING_FLAG = 0x10000;
 
-/** Does a process listen on a unix socket whose path is wanted? */
+/** Does a process listen on a Unix socket whose path `wanted` accepts? */
 export function listensOnSocketFile(pid: number, wanted: (path: string) => boolean): boolean {
   const paths = new Map<string, string>();
   for (const line of (read(`/proc/${pid}/net/unix`) ?? '').split('\n').slice(1)) {
@@ -97,7 +97,7 @@ export function listensOnSocketFile(pid: number, wanted: (path: string) => boole
   return [...(own?.keys() ?? [])].some((inode) => wanted(paths.get(inode) ?? ''));
 }
 
-/** The connections that a process has open. */
+/** The open connections of a process. */
 function established(pid: number): Row[] {
   const found = ['tcp', 'tcp6']
     .flatMap((file) => rows(`/proc/${pid}/net/${file}`))
@@ -113,7 +113,7 @@ interface Row {
   inode: string;
 }
 
-/** Rows of a socket table, up to the first that is not wanted when `wanted` is given. */
+/** The rows of a socket table; with `wanted`, only those before the first row that it does not accept. */
 function rows(path: string, wanted?: (row: Row) => boolean): Row[] {
   const found: Row[] = [];
   let fd: number;
@@ -149,7 +149,7 @@ function rows(path: string, wanted?: (row: Row) => boolean): Row[] {
   }
 }
 
-/** `0100007F:240D` is 127.0.0.1, port 9229: words of 32 bits, each in the byte order of the machine (little-endian). */
+/** Reads `0100007F:240D`, which is 127.0.0.1, port 9229: words of 32 bits, each in the machine's byte order (little-endian). */
 function parseAddress(text: string): { host: string; port: number } {
   const [address = '', port = '0'] = text.split(':');
   const bytes = Buffer.from(address, 'hex');
@@ -161,7 +161,7 @@ function parseAddress(text: string): { host: string; port: number } {
   return { host, port: Number.parseInt(port, 16) };
 }
 
-/** Descriptors of a process that are one of these sockets: inode → descriptor. Null when they cannot be read. */
+/** The descriptors that a process has for these sockets, by inode; null if they cannot be read. */
 export function ownSockets(pid: number, inodes: ReadonlySet<string>): Map<string, number> | null {
   const own = new Map<string, number>();
   if (inodes.size === 0) return own;
@@ -176,18 +176,18 @@ export function ownSockets(pid: number, inodes: ReadonlySet<string>): Map<string
   }
 }
 
-/** Whether the epoll instance `loopFd` of a process watches its descriptor `fd`. */
+/** Does the epoll instance `loopFd` of a process watch its descriptor `fd`? */
 export function loopWatches(pid: number, loopFd: number, fd: number): boolean {
   return new RegExp(`^tfd:\\s*${fd}\\s`, 'm').test(read(`/proc/${pid}/fdinfo/${loopFd}`) ?? '');
 }
 
-/** The process that holds a socket, for a message: "nginx (pid 812)"; null where we may not look. */
+/** The process that holds a socket, for a message: `nginx (pid 812)`; null if we may not look. */
 export function ownerOf(inode: string): string | null {
   const pid = holderOf(inode);
   return pid === null ? null : `${read(`/proc/${pid}/comm`)?.trim() ?? 'a process'} (pid ${pid})`;
 }
 
-/** Pid of a process that holds a socket; null when there is none that we may look into. */
+/** The pid of a process that holds a socket; null if there is none that we may look into. */
 export function holderOf(inode: string): number | null {
   return allProcesses().find((pid) => ownSockets(pid, new Set([inode]))?.size) ?? null;
 }

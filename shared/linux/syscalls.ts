@@ -1,5 +1,5 @@
-// Names of Linux's system calls by their numbers, as /proc shows these (from the kernel's unistd.h). A number in a list is where
-// it goes on.
+// The names of Linux's system calls by their numbers, which /proc shows (from the kernel's unistd.h). A number in a table sets the
+// number of the next name.
 
 const TABLES: Partial<Record<NodeJS.Architecture, string>> = {
   x64:
@@ -81,7 +81,7 @@ const TABLES: Partial<Record<NodeJS.Architecture, string>> = {
 
 let names: Map<number, string> | undefined;
 
-/** The name of a system call of this architecture; `syscall 999` for one that is not known here. */
+/** The name of a system call of this architecture; `syscall 999` for an unknown one. */
 export function syscallName(number: number): string {
   names ??= parse(TABLES[process.arch] ?? '');
   return names.get(number) ?? `syscall ${number}`;

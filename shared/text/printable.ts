@@ -1,32 +1,32 @@
-// Text of an app, or of whoever sends it requests, on a terminal or in a log: nothing in it controls the terminal, begins a line
-// of its own, or hides. What does is shown as JSON would write it, so that text of JSON stays JSON of the same value.
+// Makes text of an app, or of its clients, safe for a terminal or a log: it must not control the terminal, begin a new line, or
+// hide. Such characters are escaped as in JSON, so that JSON text keeps its value.
 
 /**
- * Everything that is no character to look at: controls (C0, DEL, C1), halves of surrogate pairs, separators of lines, and formats
- * such as those that turn the direction of writing. Joiners stay: scripts and emoji are made with them.
+ * Characters that show nothing: controls (C0, DEL, C1), lone surrogates, line separators, and format characters, such as those
+ * that change the direction of text. Joiners stay, because scripts and emoji need them.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu;
 
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** One line of text. */
+/** Text as one safe line. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
 }
 
-/** Text of several lines: line breaks and tabs stay. */
+/** Text of several lines; keeps line breaks and tabs. */
 export function printableLines(text: string): string {
   return text.replace(UNPRINTABLE, (character) => (/[\n\t]/.test(character) ? character : escaped(character)));
 }
 
-/** A copy in which every text, at whatever depth, is one printable line. @param value as JSON has it */
+/** A copy in which every text, at any depth, is one safe line. @param value a JSON value */
 export function printableValue<T>(value: T): T {
   return mapTexts(value, printable) as T;
 }
 
 /**
- * A copy for `pm2 trigger`, which prints the JSON of a reply: `JSON.stringify` escapes C0 and halves of pairs itself, and leaves
- * everything else to the terminal.
+ * A copy for `pm2 trigger`, which prints a reply as JSON. `JSON.stringify` escapes C0 and lone surrogates, but none of the other
+ * characters.
  */
 export function printableAsJson<T>(value: T): T {
   return mapTexts(value, (text) =>
@@ -46,7 +46,7 @@ function mapTexts(value: unknown, map: (text: string) => string): unknown {
 function escaped(character: string): string {
   const short = SHORT[character];
   if (short !== undefined) return short;
-  // A character beyond the first 65,536 is two halves in JSON.
+  // JSON writes a character above U+FFFF as two surrogates.
   return Array.from(
     { length: character.length },
     (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,

@@ -1,13 +1,14 @@
-// Lines that a person is told to type can be pasted into a shell, whatever an app is called. The agent uses it, too.
+// Quotes the lines that a person is told to type, so that they can be pasted into a shell whatever an app is called. The agent uses
+// this, too.
 
-/** What needs no quotes in any shell. */
+/** A word that needs no quotes in any shell. */
 const PLAIN = /^(?!=)[\w@%+=:,./-]+$/;
-/** What cannot be shown as it is. */
+/** Characters that a terminal does not show. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 /**
- * One word of a command line: `web`, `'my app'`, and `$'a\nb'` (bash, zsh, ksh) where a line break or another character that
- * cannot be seen is in it.
+ * One word of a command line: `web`, `'my app'`, or `$'a\nb'` (bash, zsh, ksh) if it contains a line break or another invisible
+ * character.
  */
 export function shellWord(text: string): string {
   if (PLAIN.test(text)) return text;
@@ -26,8 +27,8 @@ export function shellLine(...words: (string | number)[]): string {
 }
 
 /**
- * Does PM2's own command take this name as that of an app? It reads `all` as every app, digits as an id, `/x/` as a pattern, what looks
- * like a file of its own (`.json`) as that file, and what begins with a dash as an option.
+ * Does PM2's own command take this name for an app? It reads `all` as every app, digits as an id, `/x/` as a pattern, a name that
+ * looks like a file of its own (`.json`) as that file, and a name that begins with a dash as an option.
  */
 export function isNameForPm2(name: string): boolean {
   if (name === '' || name === 'all' || name === '-' || name.startsWith('-') || !Number.isNaN(Number(name)))
