@@ -1,4 +1,4 @@
-// What the `pm2-ops` command and the module's process say to each other over PM2's bus.
+// What the `pm2-ops` command and the module say to each other over PM2's bus.
 import type { Failure } from './errors.ts';
 import type { ExitReport } from './exitReport.ts';
 import type { Finding } from './finding.ts';
@@ -8,10 +8,10 @@ import type { Settings } from './settings.ts';
 import type { StackView } from './stackView.ts';
 import type { GracefulBy } from './standing.ts';
 
-/** Topic under which the command asks, and type under which the answer goes on the bus. */
+/** The topic of the command's packets, and the type of the module's answers on the bus. */
 export const COMMAND_TOPIC = 'pm2-ops:command';
 export const COMMAND_REPLY = 'pm2-ops:command-reply';
-/** Type under which a long action tells on the bus how far it is; `data` is a progress with the command's nonce. */
+/** The type of progress on the bus; `data` is a progress with the command's nonce. */
 export const PROGRESS = 'pm2-ops:progress';
 
 /** One row of `status`. */
@@ -23,31 +23,31 @@ export interface ProcessStatus {
   mode: 'cluster' | 'fork';
   status: string;
   attached: boolean;
-  /** `attached`, `waiting` (tried again by itself) or `skipped`. */
+  /** `waiting`: the module tries again; `skipped`: it leaves the process alone. */
   attachment: 'attached' | 'waiting' | 'skipped';
   code?: string;
   /** Why it is not attached. */
   reason?: string;
-  /** As its agent last said, or `blocked`. */
+  /** The state that its agent last told, or `blocked`. */
   state: string;
-  /** For so long its event loop has not answered. */
+  /** For how long its event loop has not answered. */
   blockedMs?: number;
   /** It writes a heap dump, and answers nothing meanwhile. */
   dumping?: true;
   graceful?: GracefulBy;
-  /** How the last process of this app exited that its agent drained on a signal. */
+  /** The exit report of this app's last process that its agent drained on a signal. */
   lastExit?: ExitReport;
-  /** Version of its agent. */
+  /** The version of its agent. */
   agent?: string;
-  /** Actions that the app registered itself and keeps. */
+  /** Actions that the app has registered itself and keeps. */
   kept?: string[];
-  /** Messages of this process that the module dropped, because no agent sends such ones. */
+  /** How many invalid messages of this process the module has dropped. */
   badMessages?: number;
-  /** PM2 runs a wrapper of the app here: a package manager, a loader, … */
+  /** It is a wrapper of the app: a package manager, a loader, … */
   wrapper?: true;
-  /** Which process does the work instead, in words. A wrapper has it, and an app that forks workers of its own. */
+  /** Which process does the work instead, in words: for a wrapper, and for an app that forks workers of its own. */
   real?: string;
-  /** Where a server of it listens outside of the main thread, which cannot be drained. */
+  /** Where one of its servers listens outside the main thread, where it cannot be drained. */
   listensElsewhere?: string;
   /** What becomes of its listening sockets while it restarts. */
   door: DoorStatus;
@@ -70,7 +70,7 @@ export interface StatusReply {
   processes: ProcessStatus[];
 }
 
-/** Where a process is right now. */
+/** What a process executes right now. */
 export interface StackReply extends StackView {
   ok: true;
   action: 'stack';
@@ -80,19 +80,19 @@ export interface StackReply extends StackView {
   ms: number;
 }
 
-/** What `doctor` found. */
+/** The reply of `doctor`. */
 export interface DoctorReply {
   ok: true;
   action: 'doctor';
   version: string;
-  /** No error was found. */
+  /** Is there no finding of severity `error`? */
   healthy: boolean;
-  /** Names of all that was looked for. */
+  /** The names of all checks that ran. */
   checks: string[];
   findings: Finding[];
 }
 
-/** The command asks the module for a REPL under this name. */
+/** The name under which the command asks for a REPL. */
 export const REPL = 'repl';
 export interface ReplQuestion {
   /** A pm_id, `name:id`, or the name of an app with one instance. */
@@ -102,48 +102,48 @@ export interface ReplQuestion {
   uid: number;
 }
 
-/** A REPL that waits for the client that knows its token. */
+/** A REPL that waits for a client with its token. */
 export interface ReplOpened {
   ok: true;
   action: 'repl';
   id: PmId;
   name: string;
   pid: number;
-  /** The user as whom the process runs: only that one and root can connect. */
+  /** The user that the process runs as. Only that user and root can connect. */
   uid: number;
   socket: string;
   token: string;
 }
 
-/** The command asks the module for an action of managed processes under this name. */
+/** The name under which the command asks for an action of managed processes. */
 export const RUN = 'run';
 export interface RunRequest {
   action: string;
   /** A pm_id, an app's name, `name:id`, or `all`. */
   target: string;
-  /** As a person gave them: texts or JSON values. The agent validates. */
+  /** As a person gave them, texts or JSON values. The agent validates them. */
   params: Record<string, unknown>;
 }
 
 /** Progress of an action. */
 export interface RunProgress {
   action: string;
-  /** The process it is about. */
+  /** The process that performs it. */
   id: PmId;
   name: string;
   phase: string;
   detail?: string;
-  /** Size of the file that is being written. */
+  /** How much of its file the process has written. */
   bytes?: number;
   /** All of this as a line. */
   message: string;
-  /** Since it began. */
+  /** The time since the action began. */
   ms: number;
-  /** The reply, or other progress with a deadline, comes within this time. */
+  /** Within this time comes the reply, or other progress with a deadline. */
   deadlineMs?: number;
 }
 
-/** The reply of exactly one process. */
+/** The reply of one process. */
 export interface RunResult<Replied extends Reply = Reply> {
   id: PmId;
   name: string;
@@ -152,7 +152,7 @@ export interface RunResult<Replied extends Reply = Reply> {
 }
 
 export interface RunReply<Replied extends Reply = Reply> {
-  /** Did every process do it? */
+  /** Has every process done it? */
   ok: boolean;
   action: string;
   target: string;
@@ -165,19 +165,19 @@ export interface ReloadProgress {
   app: string;
   step: 'begin' | 'canary' | 'patient' | 'replaced' | 'note' | 'finish' | 'failed' | 'undo';
   message: string;
-  /** Since it began. */
+  /** The time since the reload began. */
   ms: number;
   /** With `begin`: the reply comes within this time. */
   deadlineMs?: number;
 }
 
-/** An instance that the reload replaced. */
+/** An instance that the reload has replaced. */
 export interface Replaced {
   id: PmId;
-  /** Pids. */
+  /** The pid before, and the pid after. */
   from: number;
   to: number;
-  /** Its agent drained it before PM2 touched it. */
+  /** Did its agent drain it before PM2 restarted it? */
   drained: boolean;
 }
 
@@ -196,6 +196,6 @@ export interface ReloadRefused extends Failure {
   app?: string;
   replaced?: Replaced[];
   notes?: string[];
-  /** The last lines of the instance that did not come up. */
+  /** The last log lines of the instance that did not come up. */
   logs?: string[];
 }

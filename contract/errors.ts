@@ -1,29 +1,29 @@
-// Every way in which an action fails: its stable code, on which scripts match, and what it tells a person.
+// How actions fail: a stable code for scripts, and a message and a hint for a person.
 
 /** The catalogue of codes. Their meaning never changes; a new meaning gets a new code. */
 export type ErrorCode =
-  /** The request itself is wrong: an unknown parameter, a value out of its range, a target that matches nothing. Nothing was done. */
+  /** The request itself is wrong: an unknown parameter, a value out of range, a target that matches nothing. Nothing was done. */
   | 'E_PARAMS'
   /** A heap dump would probably exceed the memory that this process or host has. `force` dumps anyway. */
   | 'E_MEMORY'
   /** The file cannot be written: too little space, no permission, or a write that failed. Nothing is left behind. */
   | 'E_DISK'
-  /** The same thing, or one that excludes it, is running: ask again when it has ended. */
+  /** The same action, or one that excludes it, is running: ask again when it has ended. */
   | 'E_BUSY'
-  /** The last instance that serves an address stays in service. `force` drains it anyway. */
+  /** This is the last instance that serves an address, so it stays in service. `force` drains it anyway. */
   | 'E_LAST'
-  /** It did not finish, or a process did not answer, within the deadline. */
+  /** The action did not finish, or a process did not answer, within the deadline. */
   | 'E_TIMEOUT'
-  /** The process listens on nothing, or not in its main thread. */
+  /** The process listens nowhere, or not in its main thread. */
   | 'E_NO_SERVER'
-  /** The process, the agent or a setting is not in the state that the action needs: not attached, going, undone meanwhile. */
+  /** The process, the agent or a setting is not in the state that the action needs: not attached, exiting, undone meanwhile. */
   | 'E_STATE'
-  /** PM2 runs a wrapper here, and the app is another process: the hint names it. */
+  /** The process is a wrapper, and the app is another process, which the hint names. */
   | 'E_WRAPPER'
   /** pm2-ops itself failed. */
   | 'E_INTERNAL';
 
-/** What an action answers when it did not do what was asked: what happened, with figures, and what to do next. */
+/** The reply of an action that failed or refused: what happened, with figures, and what to do next. */
 export interface Failure {
   ok: false;
   action: string;
@@ -32,7 +32,7 @@ export interface Failure {
   hint: string;
 }
 
-/** Thrown anywhere inside an action that will not be done; at the action's edge it becomes a `Failure`. */
+/** An action throws this anywhere to refuse; its caller turns it into a `Failure`. */
 export class Refusal extends Error {
   readonly code: ErrorCode;
   readonly hint: string;

@@ -1,4 +1,4 @@
-// How a process exited that its agent drained on a signal.
+// What a process tells about its drain when it exits on a signal.
 
 export interface ExitReport {
   pid: number;
@@ -9,8 +9,8 @@ export interface ExitReport {
   finished: number;
   closed: number;
   cut: number;
-  /** `GET /path` of the first that were cut; of a tunnel or a raw connection, where it came from. */
+  /** `GET /path` of the first requests that were cut; for a tunnel or a raw connection, where it came from. */
   cutRequests: string[];
-  /** The kill_timeout to try, where requests did not fit. */
+  /** A kill_timeout to try, if requests did not fit into the present one. */
   suggestedKillTimeoutMs?: number;
 }

@@ -1,21 +1,21 @@
-// What `doctor` finds.
+// A finding of `doctor`.
 
-/** `error`: something does not work, or harms. `warning`: it will, sooner or later. `info`: good to know. */
+/** `error`: something fails or does harm. `warning`: it will, sooner or later. `info`: good to know. */
 export type Severity = 'error' | 'warning' | 'info';
 
 export interface Finding {
   severity: Severity;
-  /** Name of the check, for scripts. */
+  /** The name of the check, for scripts. */
   check: string;
-  /** Its subject, `web (id 3)`, or the first few of several; absent when it is the host or the module. */
+  /** Its subject, `web (id 3)`, or the first few of several; absent if that is the host or the module. */
   about?: string;
   /** All its subjects. */
   subjects: string[];
   what: string;
-  /** What to do, a line each: the commands, then what they do not do. */
+  /** What to do, in lines: the commands, then what they do not do. */
   fix: string;
   /** Lines for a shell, in this order. */
   commands: string[];
-  /** What is to stand in the ecosystem file: the commands hold only until PM2 reads that file again. */
+  /** Settings for the ecosystem file, because the commands last only until PM2 reads that file again. */
   ecosystem?: Record<string, unknown>;
 }

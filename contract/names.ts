@@ -1,10 +1,10 @@
-// What pm2-ops calls itself where others see it.
+// The names of pm2-ops that others see.
 
-/** npm package, PM2 module and prefix of every message of ours. */
+/** The npm package, the PM2 module, and the prefix of all our messages. */
 export const NAME = 'pm2-ops';
 
-/** What the agent's script is called where V8 shows scripts, such as in a profile. */
+/** The name of the agent's script in stack traces and profiles. */
 export const AGENT_URL = 'pm2-ops:agent';
 
-/** The running module, in the state folder: `{ pid, version, pm2File }`. The command finds the PM2 that its daemon runs by it. */
+/** A file in the state folder about the running module: `{ pid, version, pm2File }`. The command finds PM2 with it. */
 export const MODULE_FILE = 'module.json';

@@ -1,27 +1,27 @@
-// Parameters, as a person types them behind `pm2 trigger APP ACTION` or the command, and as a script hands them over: a JSON
-// object or key=value pairs. Strict on purpose: a parameter that is silently ignored is a drain without its timeout.
+// Reads parameters, which a person types after `pm2 trigger APP ACTION` or the command, or a script passes: a JSON object or
+// key=value pairs. It is strict on purpose: a mistyped parameter that is silently ignored could mean a drain without its timeout.
 import type { ParamSpec } from './actions/declaration.ts';
 import { type ActionName, type ParamsOf, specsOf } from './actions/index.ts';
 import { Refusal } from './errors.ts';
 
-/** Values of an action's parameters after validation: every declared key is present. */
+/** The values of an action's parameters after validation: every declared key is present. */
 export type ParamValues = Record<string, boolean | number>;
 
-/** Values of an action's parameters hold neither spaces nor commas. */
+/** The values of an action's parameters contain neither spaces nor commas. */
 const BETWEEN_VALUES = /[\s,&]+/;
 
-/** One `key=value`; undefined when it is none. */
+/** Reads one `key=value`; undefined if the text is none. */
 export function readPair(text: string): [name: string, value: string] | undefined {
   const [, name, value] = /^([A-Za-z][\w-]*)=(.*)$/s.exec(text) ?? [];
   return name === undefined || value === undefined ? undefined : [name, value];
 }
 
 /**
- * Reads parameters without knowing which there are.
+ * Reads parameters of any action.
  * @param raw nothing, an object, or a text: a JSON object or pairs
- * @param separator between two pairs
- * @param bare the parameter that a text begins with when it does not begin with a pair
- * @returns the parameters, or what is wrong
+ * @param separator what separates two pairs
+ * @param bare the parameter whose value a text begins with, if it does not begin with a pair
+ * @returns the parameters, or what is wrong with them
  */
 export function readParams(raw: unknown, separator: RegExp, bare?: string): Record<string, unknown> | string {
   if (raw === undefined || raw === null) return {};
@@ -44,8 +44,8 @@ export function readParams(raw: unknown, separator: RegExp, bare?: string): Reco
 /**
  * Validates an action's parameters.
  * @param raw a text from `pm2 trigger`, or an object from the command
- * @returns every parameter the action declares, with its default where it was not given; times in the unit of their type
- * @throws {Refusal} E_PARAMS naming the parameter, what was expected and what was got
+ * @returns every parameter that the action declares, given or default; times in the unit of their type
+ * @throws {Refusal} E_PARAMS with the parameter, what was expected, and what was given
  */
 export function parseParams<Name extends ActionName>(action: Name, raw: unknown): ParamsOf<Name> {
   const specs = specsOf(action);
@@ -63,7 +63,7 @@ export function parseParams<Name extends ActionName>(action: Name, raw: unknown)
 
 function readJson(text: string): Record<string, unknown> | string {
   try {
-    // It starts with a brace, so what parses is an object.
+    // The text starts with a brace, so if it parses, it is an object.
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
     return `parameters are not valid JSON (${(error as Error).message}): ${show(text)}`;

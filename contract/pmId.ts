@@ -1,4 +1,4 @@
-// PM2's numbers of processes.
+// PM2's ids of processes.
 
 /** PM2's id of a process: a number, or `_old_3` for one that a reload is replacing. */
 export type PmId = number | string;
@@ -9,7 +9,7 @@ export function slotOf(pmId: PmId): PmId {
   return old === undefined ? pmId : Number(old);
 }
 
-/** A process keeps waiting under the one id, and answers under the other, if a reload begins meanwhile. */
+/** Are these ids of the same process? It may be asked under one and answer under the other, if a reload begins meanwhile. */
 export function isSameSlot(a: PmId, b: PmId): boolean {
   return slotOf(a) === slotOf(b);
 }

@@ -1,10 +1,10 @@
-// How far a long action is.
+// The progress of a long action.
 
 export interface ActionProgress {
   /** One word for a person: `draining`, `writing`, … */
   phase: string;
-  /** More of it, such as `3 requests in flight`. */
+  /** Details, such as `3 requests in flight`. */
   detail?: string;
-  /** A file that grows meanwhile: the module looks at its size from outside, also while the event loop stands still. */
+  /** The file that the process writes. The module reads its size from outside, because the event loop may be stopped. */
   file?: string;
 }

@@ -1,6 +1,6 @@
-// The times of a rolling reload: `pm2-ops reload` and `pm2 trigger pm2-ops reload` take the same.
+// The times of a rolling reload, which `pm2-ops reload` and `pm2 trigger pm2-ops reload` share.
 
-/** Each in milliseconds: what it is, to tell a person, and what it is where nothing is said. */
+/** For each time, its meaning for a person, and its default. */
 export const RELOAD_TIMES = {
   timeout: { is: 'milliseconds an instance may take to become ready', standardMs: 30_000 },
   settle: { is: 'milliseconds for which the first one must stay up', standardMs: 3_000 },
@@ -14,7 +14,7 @@ export const RELOAD_TIMES = {
 /** The name of one of those times. */
 export type ReloadTime = keyof typeof RELOAD_TIMES;
 
-/** What a time of a reload is, with its default: `milliseconds an instance may take to become ready (30000)`. */
+/** The meaning of a time with its default: `milliseconds an instance may take to become ready (30000)`. */
 export function aboutReloadTime(name: ReloadTime): string {
   const { is, standardMs } = RELOAD_TIMES[name];
   return `${is} (${standardMs})`;

@@ -1,8 +1,8 @@
-// What the `pm2-ops repl` command and the thread that serves it inside an app say to each other: a line of JSON each.
+// What the `pm2-ops repl` command and the thread that serves it inside an app say to each other, in lines of JSON.
 
 /** From the command. */
 export type ClientFrame =
-  /** The first one: the token of the module proves that the client may connect. `colours` for a terminal only. */
+  /** The first frame: the module's token proves that the client may connect. `colours` only for a terminal. */
   | { hello: string; columns: number; colours: boolean }
   | { run: string }
   | { complete: string }
@@ -13,12 +13,12 @@ export type ClientFrame =
 export type ServerFrame =
   | { ready: { node: string; names: string[] } }
   | { print: string }
-  /** The code has run; `incomplete`: it may go on in another line, and nothing has run. */
+  /** The code has run. With `incomplete` it has not: the code may go on in another line. */
   | { done: 'ok' | 'error' | 'incomplete' }
   | { completions: [names: string[], of: string] }
   | { end: string };
 
-/** Cuts a stream of bytes into frames, and skips lines that are no JSON. */
+/** Splits a stream into frames, and skips lines that are no JSON. */
 export function frameReader<Frame>(onFrame: (frame: Frame) => void): (chunk: string) => void {
   let rest = '';
   return (chunk) => {
@@ -53,11 +53,11 @@ export type ToWorker =
   | { kind: 'completions'; names: string[]; of: string }
   | { kind: 'close'; reason: string };
 
-/** The name on the main thread's global under which the thread finds the function to call on Ctrl-C. */
+/** The name on the main thread's global under which the other thread finds the function to call on Ctrl-C. */
 export const INTERRUPT = 'pm2-ops.repl.interrupt';
 
 /**
- * The answers of that function. `terminate`: end the code that runs now; `late`: it runs after an `await`, so end it only if it
- * still does after a while; `abandon`: it waits, so only forget it; `stuck`: it cannot be ended; `idle`: nothing runs.
+ * The answers of that function. `terminate`: end the code that runs now; `late`: the code runs after an `await`, so end it only if
+ * it still runs after a while; `abandon`: the code waits, so only forget it; `stuck`: it cannot be ended; `idle`: nothing runs.
  */
 export type Interruption = 'terminate' | 'late' | 'abandon' | 'stuck' | 'idle';

@@ -1,6 +1,6 @@
-// What the module gives an agent that is to open a REPL.
+// The module's request to an agent to open a REPL.
 
-/** The sources of the REPL's two parts, and what the thread that serves its socket has to know. */
+/** The sources of the REPL's two parts, and the data for the thread that serves its socket. */
 export interface ReplRequest {
   source: string;
   worker: string;
@@ -12,10 +12,10 @@ export interface ReplData {
   socket: string;
   token: string;
   audit: string;
-  /** The REPL ends after so long without a word from its client. */
+  /** The REPL ends after this time without input from its client. */
   idleMs: number;
   /** The client has to connect within this time. */
   comesWithinMs: number;
-  /** Written with every line of the audit. */
+  /** The person and the process, for every line of the audit log. */
   who: { user: string; uid: number; app: string; pm_id: string; pid: number };
 }

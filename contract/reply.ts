@@ -1,8 +1,8 @@
-// What an action of a managed process replies.
+// The reply of an action of a managed process.
 import type { ActionName, FieldsOf } from './actions/index.ts';
 import type { Failure } from './errors.ts';
 
-/** The part that every successful reply has; the fields of its action stand beside it. */
+/** What every successful reply has, beside the fields of its action. */
 export interface Success {
   ok: true;
   action: string;
@@ -11,7 +11,7 @@ export interface Success {
   ms: number;
 }
 
-/** A reply of whichever action. */
+/** The reply of any action. */
 export type Reply = Success | Failure;
 
 /** The reply of one action. */
@@ -19,10 +19,10 @@ export type ReplyOf<Name extends ActionName> = SuccessOf<Name> | Failure;
 
 export type SuccessOf<Name extends ActionName> = Success & FieldsOf<Name>;
 
-/** The reply of one action as the module hears it: the word of an app, in which a field may hold anything. */
+/** The reply of one action as it reaches the module. An app may have sent it, so its fields are not validated yet. */
 export type HeardReply<Name extends ActionName> =
   | (Success & { readonly [Field in KeyOf<FieldsOf<Name>>]?: unknown })
   | Failure;
 
-/** The keys of every member of a union. */
+/** The keys of all members of a union. */
 type KeyOf<Fields> = Fields extends unknown ? keyof Fields : never;

@@ -11,7 +11,7 @@ export interface Settings {
   door: 'auto' | 'off';
   port: number;
   host: string;
-  /** Newest heap dumps to keep for an app, and their total size. */
+  /** How many of an app's newest heap dumps to keep, and their total size. */
   dump_keep: number;
   dump_max_bytes: number;
   http_dumps: 'on' | 'off';

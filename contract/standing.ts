@@ -2,7 +2,7 @@
 
 export type ServingState = 'serving' | 'draining' | 'drained' | 'no-server';
 
-/** Who handles SIGINT, SIGTERM and PM2's `shutdown` message: our agent, by a drain; the app itself; or, with `off`, neither,
+/** What handles SIGINT, SIGTERM and PM2's `shutdown` message. `ours`: the agent, with a drain; `app`: the app itself; `off`: neither,
  * because the app has no server or the setting `graceful` is off. */
 export type GracefulBy = 'ours' | 'app' | 'off';
 
@@ -10,18 +10,18 @@ export type GracefulBy = 'ours' | 'app' | 'off';
 export interface ListenAddress {
   /** `0.0.0.0:3000`, `[::]:3000` or a socket's path. */
   at: string;
-  /** The socket is the process's own: not one that a cluster's primary shares out among its workers. */
+  /** The process holds the socket itself; otherwise a cluster's primary shares it among its workers. */
   own?: true;
-  /** The system chose the port (the app asked for 0): the next process gets another one. */
+  /** The app asked for port 0, so the system chose this port, and the next process gets another one. */
   anyPort?: true;
 }
 
-/** As the agent of a process tells it. */
+/** How a process stands, as its agent tells it. */
 export interface Standing {
   state: ServingState;
   graceful: GracefulBy;
   addresses: ListenAddress[];
-  /** It was drained with `force`, or by an action that brings it back itself: the module does not resume it. */
+  /** It was drained with `force`, or by an action that resumes it itself, so the module does not resume it. */
   stays?: true;
   /** It drains because it is about to exit. */
   exits?: true;
@@ -35,6 +35,6 @@ export interface ServerInfo {
   listening: boolean;
   connections: number;
   inFlight: number;
-  /** How long it keeps an idle connection open; 0 for ever, or for no time. HTTP servers have it. */
+  /** How long an HTTP server keeps an idle connection open; 0: for ever, or not at all. */
   keepAliveTimeoutMs?: number;
 }

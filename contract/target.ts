@@ -1,15 +1,15 @@
-// How a person names processes: a pm_id, an app's name, `name:pm_id`, `namespace:name` or `all`. Names may hold any character, so
-// that only the module, which knows the fleet, can say which of these a text is.
+// How a person names processes: a pm_id, an app's name, `name:pm_id`, `namespace:name` or `all`. Names may contain any character, so
+// only the module, which knows the fleet, can tell which of these a text is.
 import { readPair } from './params.ts';
 
 /** The target that means every process. */
 export const ALL = 'all';
 
 /**
- * Reads the parameter of an action that takes nothing but a target. Nothing means all; else it is `app=my app`, `id=3`,
- * `{"app":"my app"}`, or the target itself.
- * @param isName is there an app of that very name? Then the text means that app, whatever it looks like
- * @returns undefined when it is none of these
+ * Reads the parameter of an action that takes only a target: `app=my app`, `id=3`, `{"app":"my app"}`, or the target itself. No
+ * parameter means all.
+ * @param isName is there an app with exactly this name? Then the text means that app, whatever it looks like
+ * @returns undefined if it is none of these
  */
 export function readTarget(raw: unknown, isName: (text: string) => boolean): string | undefined {
   if (raw === undefined || raw === null || raw === '') return ALL;
@@ -31,7 +31,7 @@ export function readTarget(raw: unknown, isName: (text: string) => boolean): str
   return isName(value) ? value : value.trim();
 }
 
-/** The name in `name:pm_id`; undefined when the target has no such form. */
+/** The name in `name:pm_id`; undefined if the target does not have this form. */
 export function nameBeforeId(target: string): string | undefined {
   return /^(.+):\d+$/.exec(target)?.[1];
 }

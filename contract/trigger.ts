@@ -1,7 +1,7 @@
-// What `pm2 trigger` needs of a process that answers it.
+// What `pm2 trigger` expects of a process that answers it.
 
 /**
- * How long after a trigger its reply may go out: one that overtakes the daemon's own answer to `pm2 trigger` is printed but never
- * counted, and the command waits for ever (PM2's lib/API/Extra.js, `process_wait_count`).
+ * How long a reply has to wait after its trigger. `pm2 trigger` prints a reply that arrives before the daemon's own answer, but does
+ * not count it, and then waits for ever (PM2's lib/API/Extra.js, `process_wait_count`).
  */
 export const REPLY_AFTER_MS = 25;

@@ -1,4 +1,4 @@
-// Where the time of a process goes.
+// Shows where a process spends its CPU time.
 
 import type { Action, Help, ParamSpecs } from './declaration.ts';
 import type { Place } from './place.ts';
@@ -21,7 +21,7 @@ const params = {
 export const action: Action<typeof params, CpuProfileFields> = {
   params,
   deadlineMs: 60_000,
-  // Starting a CPU profile stops a process for a moment: not all of an app at once.
+  // Starting a CPU profile stops a process for a moment, so the instances of an app start theirs in turn.
   several: { takes: 'largest', order: 'in-turn' },
 };
 

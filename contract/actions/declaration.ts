@@ -1,6 +1,6 @@
-// What an action of managed processes is, declared as data: the agent, the module and the command all read it here.
+// The declaration of an action of managed processes, as data, which the agent, the module and the command all read.
 
-/** One parameter, as data so that validation and help come from one place. */
+/** One parameter. */
 export interface ParamSpec {
   type: 'boolean' | 'milliseconds' | 'seconds';
   default: boolean | number;
@@ -12,29 +12,29 @@ export interface ParamSpec {
 export type ParamSpecs = Readonly<Record<string, ParamSpec>>;
 
 /**
- * What is done when the action is asked of an app by its name: without it, every instance in turn. PM2's own trigger sends it to
- * every instance at once; the module follows this.
+ * What happens if a person asks an app by its name for an action. Without this, every instance performs it in turn. The module
+ * follows this; PM2's own trigger reaches every instance at once.
  */
 export interface Several {
-  /** Which instances: every one, or the one with the largest heap. The parameter `all` makes it every one. */
+  /** Every instance, or only the one with the largest heap. The parameter `all` makes it every one. */
   takes: 'every' | 'largest';
-  /** Several of them one after the other by rising id, or at once. */
+  /** One instance after the other by rising id, or all at once. */
   order: 'in-turn' | 'at-once';
-  /** One at a time for an app: another that is asked for meanwhile waits for its turn. */
+  /** Only one such action of an app runs at a time; another one waits for its turn. */
   exclusive?: boolean;
 }
 
-/** An action. `Fields` is what its reply has beside `ok`, `action`, `pid` and `ms`. */
+/** An action. `Fields` are those of its reply, beside `ok`, `action`, `pid` and `ms`. */
 export interface Action<Specs extends ParamSpecs, Fields extends object> {
   params: Specs;
-  /** The latest moment at which it has replied, beside the time that its own parameters ask for. */
+  /** Within this time, plus the time that its parameters ask for, the action has replied. */
   deadlineMs: number;
   several?: Several;
-  /** Exists for the type alone: nothing has it. */
+  /** Only for the type; no action has a value for it. */
   readonly reply?: Fields;
 }
 
-/** The words for a person: the command's help. They stand beside the action and not in it, so that they are not in every app. */
+/** The command's help on an action. It is not part of the action, so that agents do not carry it into every app. */
 export interface Help<Declared extends Action<ParamSpecs, object> = Action<ParamSpecs, object>> {
   /** One line. */
   summary: string;
@@ -42,10 +42,10 @@ export interface Help<Declared extends Action<ParamSpecs, object> = Action<Param
   params: Readonly<Record<keyof Declared['params'], string>>;
 }
 
-/** Of an action that takes no parameters. */
+/** The parameters of an action that takes none. */
 export type NoParams = Record<never, never>;
 
-/** Instead of its fields, where this instance left the action to another one. */
+/** The fields of a reply if this instance has left the action to another one. */
 export interface Skipped {
   skipped: true;
   reason: string;

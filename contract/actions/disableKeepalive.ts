@@ -1,4 +1,4 @@
-// Keep-alive off: every later response ends its connection.
+// Turns keep-alive off: every later response ends its connection.
 
 import type { Action, Help, NoParams } from './declaration.ts';
 import type { KeepAliveFields } from './keepAliveFields.ts';

@@ -8,7 +8,7 @@ export interface DrainFields {
   finished: number;
   closed: number;
   cut: number;
-  /** The first that were cut. */
+  /** The first requests that were cut. */
   cutRequests?: string[];
   /** Addresses that no instance serves now. */
   note?: string;

@@ -1,4 +1,4 @@
-// Keep-alive on again.
+// Turns keep-alive on again.
 
 import type { Action, Help, NoParams } from './declaration.ts';
 import type { KeepAliveFields } from './keepAliveFields.ts';

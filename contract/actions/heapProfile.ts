@@ -1,4 +1,4 @@
-// Which functions allocate the memory that stays, or all of it.
+// Shows which functions allocate the memory that stays, or all memory.
 
 import type { Action, Help, ParamSpecs } from './declaration.ts';
 import type { Place } from './place.ts';

@@ -6,14 +6,14 @@ export interface HeapdumpFields {
   file: string;
   bytes: number;
   heapUsed: number;
-  /** Was no client connected to this instance when it stood still? */
+  /** Was this instance drained, so that no client was connected while V8 stopped it? */
   drained: boolean;
-  /** Why not, or a remark. */
+  /** Why it was not, or a remark. */
   reason?: string;
-  /** Responses completed, and idle or long-lived connections ended, by the drain before it. */
+  /** Responses that the drain completed, and idle or long-lived connections that it ended. */
   finished?: number;
   closed?: number;
-  /** The instance does not serve again, and why. */
+  /** Why the instance does not serve again, if it does not. */
   note?: string;
 }
 

@@ -1,4 +1,4 @@
-// The words for a person about every action. The agent does not import them.
+// The command's help on every action. The agent does not import it.
 import { help as cpuProfile } from './cpuProfile.ts';
 import type { Help } from './declaration.ts';
 import { help as disableKeepalive } from './disableKeepalive.ts';

@@ -33,17 +33,17 @@ export const ACTION_NAMES = Object.keys(ACTIONS) as [ActionName, ...ActionName[]
 
 type SpecsOf<Name extends ActionName> = (typeof ACTIONS)[Name]['params'];
 
-/** The parameters of an action after validation: every one is there. */
+/** The parameters of an action after validation: every one is present. */
 export type ParamsOf<Name extends ActionName> = {
   [Param in keyof SpecsOf<Name>]: SpecsOf<Name>[Param] extends { type: 'boolean' } ? boolean : number;
 };
 
-/** What an action replies, beside `ok`, `action`, `pid` and `ms`. */
+/** The fields of an action's reply, beside `ok`, `action`, `pid` and `ms`. */
 export type FieldsOf<Name extends ActionName> = NonNullable<(typeof ACTIONS)[Name]['reply']>;
 
 const EVERY_IN_TURN: Several = { takes: 'every', order: 'in-turn' };
 
-/** What is done when an action is asked of an app by its name. */
+/** What happens if a person asks an app by its name for an action. */
 export function severalOf(action: ActionName): Several {
   const declared: Action<ParamSpecs, object> = ACTIONS[action];
   return declared.several ?? EVERY_IN_TURN;
@@ -54,7 +54,7 @@ export function specsOf(action: ActionName): Readonly<Record<string, ParamSpec>>
   return ACTIONS[action].params;
 }
 
-/** When an action has replied at the latest, with the time that its parameters ask for. */
+/** Within which time an action has replied, including the time that its parameters ask for. */
 export function deadlineMs(action: ActionName, params: Record<string, unknown>): number {
   let sumMs = ACTIONS[action].deadlineMs;
   for (const [name, { type, default: standard }] of Object.entries(specsOf(action))) {

@@ -1,8 +1,8 @@
-// What both actions about keep-alive reply.
+// The reply of both actions about keep-alive.
 
 export interface KeepAliveFields {
-  /** Does a response leave its connection open, from now on? */
+  /** Do responses leave their connections open from now on? */
   keepAlive: boolean;
-  /** Open ones. */
+  /** The number of open connections. */
   connections: number;
 }

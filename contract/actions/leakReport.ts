@@ -1,4 +1,4 @@
-// Does a process leak, how fast, and which lines allocate the memory that stays?
+// Tells whether a process leaks, how fast, and which lines allocate the memory that stays.
 
 import type { Action, Help, ParamSpecs } from './declaration.ts';
 import type { Place } from './place.ts';
@@ -11,12 +11,12 @@ export interface LeakReportFields {
   file: string;
   bytes: number;
   seconds: number;
-  /** Full collections that were made, and how long the longest one stopped the process. */
+  /** The number of full collections, and how long the longest one stopped the process. */
   collections: number;
   longestHoldMs: number;
 }
 
-/** Of the memory that is held after full collections, in bytes; `low` and `high` bound the rate with 90 %. */
+/** The growth of the memory that remains after full collections, in bytes. `low` and `high` are the bounds of the 90 % interval. */
 export interface Growth {
   bytesPerMinute: number;
   low: number;
@@ -30,7 +30,7 @@ export interface Growth {
 
 /** Code that allocates memory that stays. */
 export interface LeakSite extends Place {
-  /** The function inside it that allocates, where that is another one. */
+  /** The function inside it that allocates, if it is another one. */
   allocatedIn?: string;
   bytesPerMinute: number;
   share: number;

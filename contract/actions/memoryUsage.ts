@@ -1,6 +1,6 @@
 // `process.memoryUsage()` in a reply.
 
-/** Bytes. */
+/** All in bytes. */
 export interface MemoryUsage {
   rss: number;
   heapTotal: number;

@@ -1,11 +1,11 @@
-// What the agent sees of its process.
+// What the agent knows of its process.
 import type { GracefulBy, ServerInfo, ServingState } from '../standing.ts';
 import type { Action, Help, NoParams } from './declaration.ts';
 import type { MemoryUsage } from './memoryUsage.ts';
 
 export interface OpsStatusFields {
   state: ServingState;
-  /** Of the agent. */
+  /** The version of the agent. */
   version: string;
   servers: ServerInfo[];
   connections: number;
@@ -15,23 +15,23 @@ export interface OpsStatusFields {
   /** Seconds. */
   uptime: number;
   memory: MemoryUsage;
-  /** Does its memory rise over minutes and hours? null as long as it is too early to say. */
+  /** Does its memory rise over minutes and hours? null while it is too early to say. */
   trend: MemoryTrend | null;
-  /** Version of Node. */
+  /** The version of Node. */
   node: string;
-  /** Actions that the app registered itself and keeps. */
+  /** Actions that the app has registered itself and keeps. */
   kept: string[];
 }
 
-/** The least memory that was held in each stretch of time, and how it changes. */
+/** How the least memory of each stretch of time changes. */
 export interface MemoryTrend {
-  /** How far back it goes. */
+  /** How far back the trend goes. */
   minutes: number;
-  /** Heap and buffers; `low` and `high` bound it with 90 %. */
+  /** The growth of heap and buffers; `low` and `high` are the bounds of the 90 % interval. */
   bytesPerMinute: number;
   low: number;
   high: number;
-  /** Rises that consistently by chance in less than one of 100 cases. */
+  /** Does memory rise so steadily that chance would explain it in less than 1 of 100 cases? */
   rising: boolean;
 }
 
