@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { manifest } from '../testkit/package.ts';
 import { type Candidate, candidates, DEFAULT_KILL_TIMEOUT_MS, PATIENT_KILL_TIMEOUT_MS } from './reload/candidates.ts';
 import { type Clients, startClients } from './reload/clients.ts';
+import { benchForkMode } from './reload/forkMode.ts';
 import { installPeers, nodeVersion } from './reload/peers.ts';
 import { publish, render } from './reload/publish.ts';
 import { createRow, type Row } from './reload/rows.ts';
@@ -18,6 +19,11 @@ import { readOptions } from './support/options.ts';
 import { say } from './support/report.ts';
 
 const options = readOptions('bench:reload', {
+  mode: {
+    default: 'cluster',
+    help: 'cluster, or fork: one process, restarted under clients half of which connect anew each time (cluster)',
+  },
+  boots: { default: '100,400,2000', help: 'fork: milliseconds that the app takes before it listens (100,400,2000)' },
   reloads: { default: 20, help: 'of each candidate, with busy clients and again with clients that pause' },
   clients: { default: 64, help: 'each with a keep-alive connection of its own' },
   pause: { default: 3_000, help: 'longest pause of those that pause, in milliseconds' },
@@ -41,6 +47,7 @@ interface Entrant {
 }
 
 async function main(): Promise<void> {
+  if (options.mode === 'fork') return benchForkMode(options);
   if (options.report) return render();
   if (!['both', 'busy', 'pausing'].includes(options.load))
     throw new Error(`--load is busy, pausing or both, not ${options.load}`);

@@ -15,7 +15,7 @@ export interface Candidate {
   /** As it is called in tables. */
   name: string;
   /** How it is reloaded. */
-  by: 'pm2 reload' | 'pm2-ops reload' | 'wattpm restart' | 'nginx -s reload';
+  by: 'pm2 reload' | 'pm2 restart' | 'pm2-ops reload' | 'wattpm restart' | 'nginx -s reload';
   /** In bench/workspace/apps. */
   app: string;
   ours?: true;
@@ -24,6 +24,8 @@ export interface Candidate {
   env?: Record<string, string>;
   /** Also measured with `PATIENT_KILL_TIMEOUT_MS` while clients pause. */
   patient?: true;
+  /** Runs as one process in fork mode, and takes so long before it listens. */
+  fork?: { bootMs: number };
 }
 
 const ALL: Candidate[] = [
@@ -76,6 +78,20 @@ export function candidates(only: readonly string[]): Candidate[] {
   const unknown = only.find((id) => ALL.every((candidate) => candidate.id !== id));
   if (unknown) throw new Error(`no candidate "${unknown}"; there are ${ALL.map(({ id }) => id).join(', ')}`);
   return ALL.filter(({ id }) => only.length === 0 || only.includes(id));
+}
+
+/** What fork mode is measured with, by the commands that people use there. */
+export function forkCandidates(bootMs: number, only: readonly string[]): Candidate[] {
+  const ids = ['pm2-ops', 'none', 'recipe', 'http-graceful-shutdown', 'close-with-grace-no-503'];
+  const unknown = only.find((id) => !ids.includes(id));
+  if (unknown) throw new Error(`no candidate "${unknown}" in fork mode; there are ${ids.join(', ')}`);
+  return ids
+    .filter((id) => only.length === 0 || only.includes(id))
+    .flatMap((id) => {
+      const { patient: _, ...candidate } = ALL.find((each) => each.id === id)!;
+      const commands = ['pm2 reload', 'pm2 restart', ...(candidate.attached ? ['pm2-ops reload'] : [])] as const;
+      return commands.map((by) => ({ ...candidate, by: by as Candidate['by'], fork: { bootMs } }));
+    });
 }
 
 /** With the version that the lock file names. */

@@ -21,7 +21,9 @@ class Clients {
 
   constructor(group: Group) {
     this.#group = group;
-    this.#clients = Array.from({ length: group.clients }, () => new Client(group, () => this.#seen));
+    this.#clients = Array.from({ length: group.clients }, (_, at) => {
+      return new Client(group, at >= (group.anew ?? 0), () => this.#seen);
+    });
     this.#look = setInterval(() => {
       for (const client of this.#clients) client.giveUpStalled();
     }, LOOK_EVERY_MS);
@@ -62,10 +64,11 @@ class Client {
   #timer: NodeJS.Timeout | undefined;
   #stopped: (() => void) | undefined;
 
-  constructor(group: Group, seen: () => Seen) {
+  constructor(group: Group, keepsAlive: boolean, seen: () => Seen) {
     this.#group = group;
     this.#seen = seen;
-    this.#request = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${group.port}\r\nConnection: keep-alive\r\n\r\n`;
+    const connection = keepsAlive ? 'keep-alive' : 'close';
+    this.#request = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${group.port}\r\nConnection: ${connection}\r\n\r\n`;
   }
 
   /** Clients that pause do not all begin at once. */

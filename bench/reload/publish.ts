@@ -1,14 +1,15 @@
 // Says what was measured, and writes it down: the figures as JSON, and from those the tables and the chart that the
 // project shows. Rendering needs nothing else, so that it can be done again without measuring.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ROOT } from '../../testkit/folders.ts';
 import type { Machine } from '../support/machine.ts';
 import { machineLine } from '../support/machine.ts';
 import { type Goal, report } from '../support/report.ts';
 import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
 import { chart } from './chart.ts';
+import { PAGE, write, writeBetweenMarks } from './page.ts';
 import type { Load, Row, RowFigures } from './rows.ts';
 import { details, overview, type Table, toMarkdown } from './tables.ts';
 
@@ -17,8 +18,7 @@ const RESULTS = join(ROOT, 'bench', 'results');
 const SECONDS_LIMIT = 1.15;
 /** A process leaves within so many milliseconds of its last answer, less what the system takes to end one that is killed. */
 const LEAVING_LIMIT_MS = 50;
-/** Where a reader finds the table and the chart; the README shows the chart, too. */
-const PAGE = join(ROOT, 'docs', 'benchmarks.md');
+/** The README shows the chart, too. */
 const CHART = join(ROOT, 'docs', 'pictures', 'reload.svg');
 /** Between these lines the page has the table that is made here. */
 const MARKS = ['<!-- made by npm run bench:reload -->', '<!-- end of what npm run bench:reload made -->'] as const;
@@ -63,7 +63,7 @@ export function render(): void {
   write(CHART, chart(figures.rows, reloads));
   const tables = details(figures.rows).map(section).join('\n\n');
   write(join(RESULTS, 'reload.md'), `# Reloads: all figures\n\n${facts}\n\n${tables}\n`);
-  writeBetweenMarks(PAGE, `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
+  writeBetweenMarks(PAGE, MARKS, `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
 }
 
 /** How many there were; when the time is over, rows may differ. */
@@ -75,18 +75,6 @@ function reloadsOf(rows: RowFigures[], load: Load): string {
 
 function section({ title, ...table }: Table & { title: string }): string {
   return `## ${title}\n\n${toMarkdown(table)}`;
-}
-
-function writeBetweenMarks(file: string, text: string): void {
-  const content = readFileSync(file, 'utf8');
-  const [from, to] = MARKS.map((mark) => content.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) throw new Error(`${file} lacks the lines ${MARKS.join(' and ')}`);
-  write(file, `${content.slice(0, from + MARKS[0].length)}\n\n${text}\n\n${content.slice(to)}`);
-}
-
-function write(file: string, content: string): void {
-  writeFileSync(file, content);
-  console.log(`${relative(process.cwd(), file)} written.`);
 }
 
 function goalsOf(rows: RowFigures[]): Goal[] {

@@ -34,12 +34,14 @@ export interface Seen {
   servers: Record<string, { answers: number; firstAtMs: number; lastAtMs: number }>;
 }
 
-/** Clients with one keep-alive connection each, that pause between 0 and `pauseMs` milliseconds between two requests. */
+/** Clients that pause between 0 and `pauseMs` milliseconds between two requests. */
 export interface Group {
   name: string;
   port: number;
   clients: number;
   pauseMs: number;
+  /** So many of them open a connection for each request; none unless told. The others have one keep-alive connection each. */
+  anew?: number;
 }
 
 export type Order = { id: number } & (

@@ -21,6 +21,7 @@ const RELOADED_WITHIN_MS = 120_000;
 
 export interface Service {
   port: number;
+  workers: number;
   /** The processes that serve now; none where a worker is a thread. */
   pids(): Promise<number[]>;
   /** Waits until nothing of an earlier reload is under way any more. */
@@ -82,28 +83,30 @@ async function installModule(pm2: Pm2): Promise<Map<number, string>> {
 
 async function startUnderPm2(
   pm2: Pm2,
-  { id, by, app, attached, env = {} }: Candidate,
+  { id, by, app, attached, env = {}, fork }: Candidate,
   killTimeoutMs: number,
   graceful: Map<number, string>,
 ): Promise<Service> {
   const port = await freePort();
-  const name = `${id}-${killTimeoutMs}`;
+  const name = fork ? `${id}-${by.replace(/\W+/g, '-')}-${fork.bootMs}` : `${id}-${killTimeoutMs}`;
+  const workers = fork ? 1 : WORKERS;
   await pm2.startApp({
     name,
     script: join(PEERS, 'apps', app),
     cwd: PEERS,
-    exec_mode: 'cluster',
-    instances: WORKERS,
+    exec_mode: fork ? 'fork' : 'cluster',
+    instances: workers,
     kill_timeout: killTimeoutMs,
-    env: { PORT: port, ...env },
+    env: { PORT: port, ...(fork ? { BOOT_MS: fork.bootMs } : {}), ...env },
   });
   await untilServing({ port }, UP_WITHIN_MS);
   const online = async () => {
     const all = await pm2.processes(name);
-    return all.length === WORKERS && all.every(({ pm2_env }) => pm2_env.status === 'online') && all;
+    return all.length === workers && all.every(({ pm2_env }) => pm2_env.status === 'online') && all;
   };
-  return {
+  const service: Service = {
     port,
+    workers,
     async pids() {
       return (await pm2.processes(name)).map(({ pid }) => pid);
     },
@@ -122,8 +125,8 @@ async function startUnderPm2(
     },
     async reload() {
       try {
-        if (by === 'pm2 reload') await pm2.okWith({ timeoutMs: RELOADED_WITHIN_MS }, 'reload', name);
-        else await runOk(NODE, [CLI, 'reload', name], { env: pm2.env, timeoutMs: RELOADED_WITHIN_MS });
+        if (by === 'pm2-ops reload') await reloadByUs(pm2, name);
+        else await pm2.okWith({ timeoutMs: RELOADED_WITHIN_MS }, by.replace('pm2 ', ''), name);
       } catch (error) {
         throw new Error(`${(error as Error).message}\n${pm2.daemonLog().slice(-4_000)}`, { cause: error });
       }
@@ -131,6 +134,16 @@ async function startUnderPm2(
     endsWithCommand: by === 'pm2-ops reload',
     namesWorkers: true,
   };
+  if (attached && fork) {
+    // From its first `pm2-ops reload` on, each further restart is covered.
+    await service.ready();
+    await reloadByUs(pm2, name);
+  }
+  return service;
+}
+
+async function reloadByUs(pm2: Pm2, name: string): Promise<void> {
+  await runOk(NODE, [CLI, 'reload', name], { env: pm2.env, timeoutMs: RELOADED_WITHIN_MS });
 }
 
 async function startWatt({ app }: Candidate, ANSWER_MS: string, children: ChildProcess[]): Promise<Service> {
@@ -147,6 +160,7 @@ async function startWatt({ app }: Candidate, ANSWER_MS: string, children: ChildP
   await untilServing({ port }, UP_WITHIN_MS);
   return {
     port,
+    workers: WORKERS,
     pids: async () => [],
     ready: async () => {},
     async reload() {
@@ -174,6 +188,7 @@ async function startNginx({ app }: Candidate, ANSWER_MS: string, children: Child
     readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
   return {
     port,
+    workers: WORKERS,
     pids,
     ready: async () => void (await waitFor(async () => (await pids()).length === WORKERS, { what: 'nginx workers' })),
     reload: async () => void (await runOk('nginx', [...options, '-s', 'reload'])),

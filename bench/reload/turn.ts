@@ -7,7 +7,7 @@ import { waitFor } from '../../testkit/wait-for.ts';
 import { monotonicMs } from '../support/fleet.ts';
 import type { Clients } from './clients.ts';
 import type { Seen } from './seen.ts';
-import { type Service, WORKERS } from './services.ts';
+import type { Service } from './services.ts';
 
 /** How often a process is looked for that is about to go: figures about its end are exact to that. */
 const LOOK_EVERY_MS = 2;
@@ -27,7 +27,7 @@ export interface Turn {
 export async function busyTurn(
   service: Service,
   clients: Clients,
-  group: { name: string; clients: number },
+  group: { name: string; clients: number; anew?: number },
 ): Promise<{ turn: Turn | Error; seen: Seen }> {
   await clients.start({ ...group, port: service.port, pauseMs: 0 });
   const turn = await warmReload(service, clients, group.name).catch((error: Error) => error);
@@ -40,7 +40,7 @@ async function warmReload(service: Service, clients: Clients, name: string): Pro
   const { servers } = await waitFor(
     async () => {
       const seen = await clients.look(name);
-      const enough = !service.namesWorkers || Object.keys(seen.servers).length >= WORKERS;
+      const enough = !service.namesWorkers || Object.keys(seen.servers).length >= service.workers;
       return enough && seen.requests > WARM_ANSWERS && seen;
     },
     { what: `${name} to answer ${WARM_ANSWERS} requests`, timeoutMs: OVER_WITHIN_MS },
@@ -102,12 +102,12 @@ async function untilNewServe(service: Service, clients: Clients, name: string, o
   await waitFor(
     async () => {
       for (const [server, seen] of Object.entries((await clients.look(name)).servers)) note(server, seen.firstAtMs);
-      if (firstAtMs.size >= WORKERS) return true;
+      if (firstAtMs.size >= service.workers) return true;
       const { status, body } = await get({ port: service.port });
       if (status === 200) note(body.replace('pid ', ''), monotonicMs());
-      return firstAtMs.size >= WORKERS;
+      return firstAtMs.size >= service.workers;
     },
-    { what: `${WORKERS} new workers of ${name} to answer`, timeoutMs: OVER_WITHIN_MS },
+    { what: `${service.workers} new workers of ${name} to answer`, timeoutMs: OVER_WITHIN_MS },
   );
   return Math.max(...firstAtMs.values());
 }

@@ -20,6 +20,10 @@ export async function answer(worker = String(process.pid)) {
   return `pid ${worker}`;
 }
 
+// What an app does before it listens.
+const bootedMs = performance.now() + Number(process.env.BOOT_MS ?? 0);
+while (performance.now() < bootedMs);
+
 export const port = Number(process.env.PORT);
 
 /** PM2's time until SIGKILL, which PM2 puts into the environment, less what it takes to leave, in milliseconds. */
