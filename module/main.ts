@@ -88,9 +88,9 @@ async function main(): Promise<void> {
   const dumping = (app: App) => turns.current(app)?.taker.pmId;
   const reloading = (app: App) => reloads.runs(app);
   const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
-  const reloads = createRollingReload({ ...services, journal: createReloadJournal(folder), dumping });
-  const lastServing = createLastServing({ ...services, reloading, dumping });
   const doors = openDoors({ ...services, settings }, folder, Number(process.env.PM2_OPS_DOOR_MS) || undefined);
+  const reloads = createRollingReload({ ...services, doors, journal: createReloadJournal(folder), dumping });
+  const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
 
@@ -160,9 +160,9 @@ async function main(): Promise<void> {
     stopTimers() {
       clearInterval(renewal);
       listing.stop();
-      doors.close();
     },
     endReloads: reloads.close,
+    closeDoors: doors.close,
     endAttaching: attachLoop.close,
   });
 }

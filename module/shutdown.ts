@@ -9,12 +9,14 @@ interface Parts {
   stopTimers(): void;
   /** Ends the reloads; resolves when each has undone what it had begun. */
   endReloads(): Promise<void>;
+  /** Lets go of the sockets that the module holds. A reload may need them until it is undone. */
+  closeDoors(): void;
   /** Ends attaching; resolves when no inspector stays open in any process. */
   endAttaching(): Promise<void>;
 }
 
 /** Ends the process in order on a signal, on PM2's `shutdown` message, and when the daemon is gone. */
-export function endInOrder({ stopTimers, endReloads, endAttaching }: Parts): void {
+export function endInOrder({ stopTimers, endReloads, closeDoors, endAttaching }: Parts): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void end());
   process.once('disconnect', () => void end());
   process.on('message', (message) => {
@@ -24,6 +26,7 @@ export function endInOrder({ stopTimers, endReloads, endAttaching }: Parts): voi
   async function end(): Promise<void> {
     stopTimers();
     await Promise.race([endReloads(), sleep(PUTS_BACK_WITHIN_MS)]);
+    closeDoors();
     await endAttaching();
     process.exit(0);
   }

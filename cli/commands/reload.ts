@@ -27,7 +27,7 @@ export const reload: Command = {
     'update-env': { type: 'boolean', help: 'take over the environment of this command' },
     force: {
       type: 'boolean',
-      help: 'go on where clients are refused for a moment (fork mode), or at an address that is given up',
+      help: 'go on where clients are refused for a moment, or at an address that is given up',
     },
     json: { type: 'boolean', help: 'print the reply as JSON, for scripts' },
   },

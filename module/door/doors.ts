@@ -32,8 +32,14 @@ export interface Doors {
   whyNot(member: Member): string | undefined;
   /** Has the module hold the process's listening sockets. @returns the addresses held @throws {Refusal} */
   hold(member: Member): Promise<ListenAddress[]>;
-  /** A process that is about to be started under an id not known yet shares the sockets of this one. @returns the undo */
-  expectBeside(model: PmId): () => void;
+  /** What is held for a process goes, unless its next starts take it over. */
+  release(pmId: PmId): void;
+  /**
+   * A process that starts, or listens again, shares the sockets of this one.
+   * @param pmId its id; one that is not known yet unless told
+   * @returns the undo
+   */
+  expectBeside(model: PmId, pmId?: PmId): () => void;
   /** Node's options of a process, with our import added (once). */
   nodeArgs(listed: readonly string[]): string[];
   /** Do its next starts load the door? */
@@ -83,6 +89,7 @@ export function createDoors(parts: DoorParts): OpenDoors {
   return {
     whyNot,
     hold,
+    release,
     expectBeside: starting.expectBeside,
     nodeArgs,
     isPrepared,
@@ -118,6 +125,11 @@ export function createDoors(parts: DoorParts): OpenDoors {
         'look at: pm2-ops ops-status',
       );
     return addresses;
+  }
+
+  function release(pmId: PmId): void {
+    const member = fleet.get(pmId);
+    if (!member || !isPrepared(member)) drop(Number(pmId));
   }
 
   function nodeArgs(listed: readonly string[]): string[] {

@@ -8,8 +8,12 @@ import type { Fleet } from '../fleet/fleet.ts';
 export interface Starting {
   /** Did this module's daemon start that process, under that id? */
   isOf(pmId: number, pid: number): boolean;
-  /** A process that is about to be started under an id not known yet shares the sockets of this one. @returns the undo */
-  expectBeside(model: PmId): () => void;
+  /**
+   * A process that starts, or listens again, shares the sockets of this one.
+   * @param pmId its id; one that is not known yet unless told
+   * @returns the undo
+   */
+  expectBeside(model: PmId, pmId?: PmId): () => void;
   /** Whose sockets a process shares that was expected. */
   modelOf(pmId: number, pid: number): number | undefined;
   /** PM2's `created_at` of an id, which it sets anew when somebody has it restarted. */
@@ -18,17 +22,18 @@ export interface Starting {
 }
 
 export function createStarting(fleet: Pick<Fleet, 'get'>, daemonPid = process.ppid): Starting {
-  const expected = new Set<{ model: number; app: App; known: (pmId: number) => boolean }>();
+  const expected = new Set<{ model: number; app: App; isMeant: (pmId: number) => boolean }>();
   const created = new Map<number, number>();
 
   return {
     isOf(pmId, pid) {
       return readStat(pid)?.parent === daemonPid && environmentOf(pid).get('pm_id') === String(pmId);
     },
-    expectBeside(model) {
+    expectBeside(model, pmId) {
       const member = fleet.get(model);
       if (!member) return () => {};
-      const entry = { model: Number(model), app: appOf(member.process), known: knownIds() };
+      const isMeant = pmId === undefined ? isNewId() : (id: number) => id === pmId;
+      const entry = { model: Number(model), app: appOf(member.process), isMeant };
       expected.add(entry);
       return () => void expected.delete(entry);
     },
@@ -38,15 +43,15 @@ export function createStarting(fleet: Pick<Fleet, 'get'>, daemonPid = process.pp
         namespace: variables.get('namespace') || DEFAULT_NAMESPACE,
         name: variables.get('name') ?? '',
       });
-      return [...expected].find((each) => each.app === app && each.model !== pmId && !each.known(pmId))?.model;
+      return [...expected].find((each) => each.app === app && each.model !== pmId && each.isMeant(pmId))?.model;
     },
     createdMs: (pmId) => created.get(pmId),
     sawCreated: (pmId, createdMs) => void created.set(pmId, createdMs),
   };
 
   /** Ids are given once, in rising order, as long as PM2 lists a process: a new one has none that was listed before. */
-  function knownIds(): (pmId: number) => boolean {
+  function isNewId(): (pmId: number) => boolean {
     const ids = new Set([...created.keys()]);
-    return (pmId) => ids.has(pmId);
+    return (pmId) => !ids.has(pmId);
   }
 }

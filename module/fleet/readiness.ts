@@ -171,17 +171,19 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
 
   async function untilHealthy(instance: Instance, health: string, instances: number, endsMs: number): Promise<void> {
     const target = await findTarget(instance, health, endsMs);
+    let why = 'no connection has come to the new instance';
     for (;;) {
       checkpoint();
       await refresh();
       const { process } = requireUp(instance);
       const isOwn = process.mode === 'fork' && health.startsWith('/');
-      const bad = await (isOwn ? sickness(process.pid, target, instances) : sicknessOfAny(target, instances));
-      if (bad === undefined) return;
+      const answer = await (isOwn ? askOne(process.pid, target, instances) : askAll(target, instances));
+      if (answer?.isGood) return;
+      if (answer) why = `it answered ${answer.bad}`;
       if (performance.now() > endsMs) {
         throw new Refusal(
           'E_TIMEOUT',
-          `${health} did not become healthy in time: ${bad}`,
+          `${health} did not become healthy in time: ${why}`,
           'look at the log lines, and ask it yourself: curl -i',
         );
       }
@@ -193,20 +195,20 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
    * PM2 passes each new connection on to the next instance, so this asks more often than there are instances, each time over a
    * new connection. All answers must be good.
    */
-  async function sicknessOfAny(target: HealthTarget, instances: number): Promise<string | undefined> {
+  async function askAll(target: HealthTarget, instances: number): Promise<Health> {
     const answers = await Promise.all(Array.from({ length: 3 * instances }, () => probe(target)));
-    const bad = answers.find((answer) => answer !== undefined);
-    return bad === undefined ? undefined : `it answered ${bad}`;
+    return healthOf(answers.find((answer) => answer !== undefined));
   }
 
-  /** Any of the processes that share a socket may take a connection, so this asks over one that this process has taken. */
-  async function sickness(pid: number, target: HealthTarget, instances: number): Promise<string | undefined> {
+  /**
+   * Any of the processes that share a socket may take a connection, so this asks over one that this process has taken.
+   * @returns undefined if other processes have taken all
+   */
+  async function askOne(pid: number, target: HealthTarget, instances: number): Promise<Health | undefined> {
     const { host, port, socketPath } = target.options;
-    if (socketPath) return sicknessOfAny(target, instances);
+    if (socketPath) return askAll(target, instances);
     const connection = await connectionTo(pid, { host: host ?? 'localhost', port: Number(port) }, 3 * instances);
-    if (!connection) return 'no connection came to the new instance';
-    const bad = await probe(target, connection);
-    return bad === undefined ? undefined : `it answered ${bad}`;
+    return connection && healthOf(await probe(target, connection));
   }
 
   /** Where it listens, as its agent says. Waits for the agent, which comes late to a busy process. */
@@ -228,4 +230,11 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
       'give the whole URL: health=http://127.0.0.1:3000/health/ready',
     );
   }
+}
+
+type Health = { isGood: true } | { isGood: false; bad: string };
+
+/** @param bad the first bad answer */
+function healthOf(bad: string | undefined): Health {
+  return bad === undefined ? { isGood: true } : { isGood: false, bad };
 }

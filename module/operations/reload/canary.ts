@@ -30,7 +30,7 @@ export interface Canary {
 
 /** Nothing is started yet. */
 export function createCanary(context: ReloadContext): Canary {
-  const { parts, request, app, lines, addresses, drains, journal, successors } = context;
+  const { parts, request, app, lines, addresses, sockets, drains, journal, successors } = context;
   let canary: Instance | undefined;
   let modelId: PmId | undefined;
   return {
@@ -50,10 +50,11 @@ export function createCanary(context: ReloadContext): Canary {
     const known = new Set(instancesOf(parts.fleet, app).map(({ process }) => process.pmId));
     modelId = model.process.pmId;
     const startedMs = performance.now();
+    sockets.passOnTo(modelId);
     // No checkpoint meanwhile: a canary that starts unknown to the run would be left behind.
     const started = await startInstance(parts, {
       model: modelId,
-      changes: { env: request.env },
+      changes: { env: request.env, nodeArgs: sockets.nodeArgsOf(modelId) },
       number,
       find: () => instancesOf(parts.fleet, app).find(({ process }) => !known.has(process.pmId))?.process.pmId,
       withinMs: request.timeout,

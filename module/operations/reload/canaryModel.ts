@@ -23,7 +23,7 @@ export function modelOf({ parts, app, title, of, addresses }: ReloadContext): Me
  * Where all listen on the same address, the canary has the next number, so that no work of one number is done twice.
  */
 export function numberOf({ old, addresses }: ReloadContext, model: Member): 'same' | 'next' {
-  const mine = addresses.of(model.process.pmId) ?? [];
+  const mine = (addresses.of(model.process.pmId) ?? []).filter(({ anyPort }) => !anyPort);
   const shared = mine.filter(({ own }) => !own);
   if (old.length === 1) return shared.length > 0 && shared.length === mine.length ? 'same' : 'next';
   const where = addresses.all().map((each) => list(each.filter(({ own }) => !own)));

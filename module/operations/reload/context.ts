@@ -3,6 +3,7 @@ import type { App, OfApp } from '../../../contract/app.ts';
 import type { Replaced } from '../../../contract/commandMessages.ts';
 import type { PmId } from '../../../contract/pmId.ts';
 import type { AgentCalls } from '../../agents/agentCalls.ts';
+import type { Doors } from '../../door/doors.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 import type { Instance, Readiness } from '../../fleet/readiness.ts';
 import type { Daemon } from '../../pm2/daemon.ts';
@@ -13,6 +14,7 @@ import type { LastLines } from './lastLines.ts';
 import type { ProgressLines } from './progressLines.ts';
 import type { ReloadJournal, RunEntry } from './reloadJournal.ts';
 import type { ReloadParams } from './reloadParams.ts';
+import type { SharedSockets } from './sharedSockets.ts';
 
 /** What to reload, and the way in which a person asked for it: hints name the same way. */
 export type ReloadRequest = ReloadParams & { by: 'command' | 'trigger' };
@@ -22,6 +24,7 @@ export interface ReloadParts {
   fleet: Fleet;
   daemon: Daemon;
   calls: AgentCalls;
+  doors: Doors;
   journal: ReloadJournal;
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
@@ -45,6 +48,7 @@ export interface ReloadContext {
   lines: ProgressLines;
   interruption: Interruption;
   addresses: FormerAddresses;
+  sockets: SharedSockets;
   readiness: Readiness;
   lastLines: LastLines;
   drains: Drains;

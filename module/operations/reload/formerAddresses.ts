@@ -9,6 +9,8 @@ import type { Fleet, Member } from '../../fleet/fleet.ts';
 export interface FormerAddresses {
   /** Asks every agent where its process listens now. */
   learn(): Promise<void>;
+  /** The sockets of an instance are passed on: others can listen there from now on, as if a primary shared them out. */
+  share(pmId: PmId): void;
   /** Does any instance listen? Then so must the new ones. */
   serves(): boolean;
   /** Where an instance listened; undefined where no agent has told. */
@@ -49,6 +51,7 @@ export function createFormerAddresses(
   const required = (of: ListenAddress[]) => (force ? [] : of.filter(({ anyPort }) => !anyPort).map(({ at }) => at));
   return {
     learn,
+    share,
     serves: () => anyListens,
     of,
     all: () => [...addresses.values()],
@@ -68,6 +71,15 @@ export function createFormerAddresses(
       if (member.addresses) addresses.set(pmId, member.addresses);
       shared.set(pmId, shareable(member, others));
     }
+  }
+
+  function share(pmId: PmId): void {
+    const now = (addresses.get(pmId) ?? []).map((each) => (each.anyPort ? each : { at: each.at }));
+    addresses.set(pmId, now);
+    shared.set(
+      pmId,
+      now.filter(({ own }) => !own),
+    );
   }
 
   function aloneAt(pmId: PmId, model: PmId = pmId): ListenAddress[] {

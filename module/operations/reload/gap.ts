@@ -6,16 +6,17 @@ import { ReloadFailure } from './reloadFailure.ts';
 
 /** @returns why clients would be refused for a moment, or undefined where they would not */
 export function whyGap(context: ReloadContext): ReloadFailure | undefined {
-  const { title, addresses, parts } = context;
+  const { title, addresses, sockets, parts } = context;
   const members = onlineInstancesOf(parts.fleet, context.app);
   const isFork = members.some(({ process }) => process.mode === 'fork');
   const accept = `accept a gap: ${context.lines.again('force')}`;
   for (const { process } of members) {
     const own = addresses.of(process.pmId) ?? [];
     if (own.length === 0 || addresses.shareableOf(process.pmId).length > 0) continue;
+    const why = sockets.whyNot(process.pmId);
     return new ReloadFailure(
       'E_STATE',
-      `instance ${process.pmId} of ${title} ${isFork ? 'runs in fork mode and ' : ''}holds ${list(own)} by itself, and no other instance listens there: clients would be refused while it restarts`,
+      `instance ${process.pmId} of ${title} ${isFork ? 'runs in fork mode and ' : ''}holds ${list(own)} by itself, and no other instance listens there: clients would be refused while it restarts${why === undefined ? '' : ` (its socket cannot be passed on: ${why})`}`,
       isFork
         ? `run it in cluster mode (exec_mode: "cluster" in its configuration), or ${accept}`
         : `let it listen without "exclusive", or ${accept}`,

@@ -22,12 +22,25 @@ const STARTS_WITHIN_MS = 10_000;
 
 /** Settles when all is put right, or cannot be within its deadlines. The log tells what was done. */
 export async function putRight(reload: UnfinishedReload, parts: ReloadParts): Promise<void> {
+  const { canary, old } = reload;
+  // In fork mode the sockets live on in the canary alone: those who are to serve again get them from there.
+  const undo = canary === undefined ? [] : old.map(({ pmId }) => parts.doors.expectBeside(canary, pmId));
+  try {
+    await serveAsBefore(reload, parts);
+  } finally {
+    for (const each of undo) each();
+  }
+}
+
+async function serveAsBefore(reload: UnfinishedReload, parts: ReloadParts): Promise<void> {
   const { old, patient } = reload;
   const app = appOf(reload);
-  const { fleet, calls, refresh, askState } = parts;
+  const { fleet, calls, doors, refresh, askState } = parts;
   const log = (line: string) => parts.log(`reload ${titleOf(reload)}: ${line}`);
   log('the module was killed in the middle of it');
   await until(KNOWN_WITHIN_MS, () => instances().every(({ attachment }) => attachment.is !== 'waiting'));
+  const known = reload.canary === undefined ? undefined : fleet.get(reload.canary);
+  if (known && doors.isPrepared(known)) await doors.hold(known).catch(({ message }: Error) => log(message));
   for (const { pmId, pid } of old) await serveAgain(pmId, pid);
 
   const canary = reload.canary ?? unknownOne();

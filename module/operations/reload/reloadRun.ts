@@ -12,7 +12,7 @@ import { modelOf, numberOf } from './canaryModel.ts';
 import { proveCanary } from './canaryProof.ts';
 import { type ReloadContext, type ReloadParts, type ReloadRequest, requireSuccessorsUp } from './context.ts';
 import { createDrains } from './drains.ts';
-import { createFormerAddresses } from './formerAddresses.ts';
+import { createFormerAddresses, onlineInstancesOf } from './formerAddresses.ts';
 import { whyGap } from './gap.ts';
 import { createInterruption } from './interruption.ts';
 import { createKeepAlive } from './keepAlive.ts';
@@ -21,6 +21,7 @@ import { createProgressLines } from './progressLines.ts';
 import { ReloadFailure } from './reloadFailure.ts';
 import { createRunEntry } from './reloadJournal.ts';
 import { isNewAlready, replaceInstance } from './replaceInstance.ts';
+import { createSharedSockets } from './sharedSockets.ts';
 import { deadlineMsOf } from './timing.ts';
 import { undo } from './undo.ts';
 import { nothingIsLeft, othersAreDone } from './unlistedProcesses.ts';
@@ -51,7 +52,8 @@ export function createReloadRun(
   tell: (progress: ReloadProgress) => void,
 ): ReloadRun {
   const context = createContext(parts, meant, request, members, tell);
-  const { app, title, old, lines, interruption, addresses, lastLines, journal, successors, replaced } = context;
+  const { app, title, old, lines, interruption, addresses, sockets, lastLines, journal } = context;
+  const { successors, replaced } = context;
   const { fleet, refresh, askState } = parts;
   const canary = createCanary(context);
   const keepAlive = createKeepAlive(context);
@@ -66,6 +68,7 @@ export function createReloadRun(
     } catch (error) {
       return await undo(context, canary, keepAlive, error);
     } finally {
+      sockets.end();
       parts.journal.clear(app);
     }
   }
@@ -77,6 +80,7 @@ export function createReloadRun(
     }
     await othersAreDone(context);
     await addresses.learn();
+    await sockets.hold(onlineInstancesOf(fleet, app));
     const gap = whyGap(context);
     if (gap !== undefined && !request.force) throw gap;
     journal.write();
@@ -151,6 +155,7 @@ function createContext(
   const lines = createProgressLines(title, request.by, tell, parts.log);
   const interruption = createInterruption(title, lines.again);
   const addresses = createFormerAddresses(parts, app, members, request.force);
+  const sockets = createSharedSockets(parts, addresses);
   const journal = createRunEntry(
     parts.journal,
     () => ({
@@ -170,7 +175,7 @@ function createContext(
   });
   const drains = createDrains(parts, request.drain, lines.note);
   return {
-    ...{ parts, request, app, title, of, old, lines, interruption, addresses, readiness, drains, journal },
+    ...{ parts, request, app, title, of, old, lines, interruption, addresses, sockets, readiness, drains, journal },
     lastLines: new LastLines(),
     successors: [],
     replaced: [],

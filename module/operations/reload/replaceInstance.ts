@@ -134,12 +134,13 @@ async function startAgain(
   old: Instance,
   { wasOnline, by }: { wasOnline: boolean; by: 'restart' | 'reload' },
 ): Promise<number> {
-  const { parts, request, addresses, readiness, lastLines, successors } = context;
+  const { parts, request, addresses, sockets, readiness, lastLines, successors } = context;
   const { pmId } = old;
   const startedMs = performance.now();
   lastLines.forget(pmId);
   let refusal: Error | undefined;
-  parts.daemon[by](pmId, { env: request.env }).catch((error: Error) => {
+  const changes = { env: request.env, nodeArgs: sockets.nodeArgsOf(pmId) };
+  parts.daemon[by](pmId, changes).catch((error: Error) => {
     refusal = error;
   });
   const formerPid = old.pid > 0 ? { formerPid: old.pid } : {};

@@ -46,6 +46,7 @@ it('an instance that a reload has drained answers once more before it is ended: 
         return { ok: true, action, pid: 0, ms: 0, finished: 0, cut: 0 };
       },
     } as never,
+    doors: undefined as never,
     journal: { read: () => [], write: () => {}, clear: () => {} },
     refresh,
     askState: async ({ process }) => void happened.push(`answers ${process.pmId}`),

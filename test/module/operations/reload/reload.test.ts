@@ -216,18 +216,13 @@ describe('pm2-ops reload', () => {
       await pm2.ok('delete', 'queue', 'forks');
     });
 
-    it('an id means the app of that instance, and that is said; the hint is of the command that was used', async () => {
+    it('an id means the app of that instance, and that is said', async () => {
       const app = await running('byid', { instances: 1 });
       app.deploy({ version: 2 });
       const { code, stdout, stderr } = await command(String(app.ids[0]), '--settle', '300');
       assert.equal(code, 0, stdout + stderr);
       assert.match(stdout, new RegExp(`id ${app.ids[0]} is an instance of byid: all 1 of them are reloaded`));
       await assertReplaced(app, 2);
-      const fork = await running('forked', { exec_mode: 'fork', instances: 1 });
-      assert.match((await command('forked')).stderr, /accept a gap: pm2-ops reload forked --force$/m);
-      const refused = await trigger('reload', { app: fork.ids[0]! });
-      assert.match(refused.hint ?? '', /accept a gap: pm2 trigger pm2-ops reload 'app=forked force=true'$/);
-      await assertOldServeOn(fork);
     });
 
     it('an ecosystem file means its apps, with the env that stands there, and that is said', async () => {
@@ -354,16 +349,11 @@ describe('pm2-ops reload', () => {
       await pm2.ok('delete', 'plain');
     });
 
-    it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist, fork mode', async () => {
+    it('what cannot be done is said at once: an unknown app, no app, a parameter that does not exist', async () => {
       const refusal = (param?: string | object) => trigger('reload', param);
       assert.equal((await refusal({ app: 'nobody' })).code, 'E_PARAMS');
       assert.equal((await refusal()).code, 'E_PARAMS');
       assert.match((await refusal('app=web healthy=/x')).message ?? '', /no parameter "healthy"/);
-      const app = await running('fork', { exec_mode: 'fork', instances: 1 });
-      const refused = await refusal('app=fork');
-      assert.equal(refused.code, 'E_STATE');
-      assert.match(`${refused.message} ${refused.hint}`, /fork mode.*cluster mode/);
-      await assertOldServeOn(app);
       assert.equal((await command()).code, 2);
     });
   });
