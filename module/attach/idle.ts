@@ -15,7 +15,7 @@ const MAX_BUSY_ATTEMPTS = 3;
 export interface IdleGate {
   /** Resolves when a process is idle. Fails for a process that never is, until it was put off often enough: V8 can run our
    * code in a busy process, too. */
-  pass(process: Fit): Promise<void>;
+  pass(candidate: Fit): Promise<void>;
 }
 
 /** Creates the gate of one attacher, which remembers the processes that it has put off. */

@@ -54,11 +54,11 @@ export interface Fleet {
 }
 
 /** @param isApp is this process an app, and not a module of PM2? */
-export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet {
+export function createFleet(isApp: (listed: ManagedProcess) => boolean): Fleet {
   const members = new Map<PmId, Member>();
   const readyAtMs = new Map<PmId, number>();
   const all = () => [...members.values()].sort((a, b) => rank(a) - rank(b));
-  const instancesOf = (app: App) => all().filter(({ process }) => appOf(process) === app);
+  const instancesOf = (app: App) => all().filter(({ process: listed }) => appOf(listed) === app);
   return {
     exitReports: new Map(),
     members: all,
@@ -72,18 +72,18 @@ export function createFleet(isApp: (process: ManagedProcess) => boolean): Fleet 
       const removed: Member[] = [];
       const seen = new Set<PmId>();
       const moved = new Map([...members.values()].map((member) => [member.process.pid, member]));
-      for (const process of processes.filter(isApp)) {
-        seen.add(process.pmId);
-        const known = members.get(process.pmId);
-        if (known && known.process.pid === process.pid) {
-          known.process = process;
+      for (const listed of processes.filter(isApp)) {
+        seen.add(listed.pmId);
+        const known = members.get(listed.pmId);
+        if (known && known.process.pid === listed.pid) {
+          known.process = listed;
           continue;
         }
         // A reload of PM2 renames the old process (3 becomes _old_3) and gives its id to the new one.
-        const renamed = process.pid > 0 ? moved.get(process.pid) : undefined;
-        const member = renamed ?? newcomer(process);
-        member.process = process;
-        members.set(process.pmId, member);
+        const renamed = listed.pid > 0 ? moved.get(listed.pid) : undefined;
+        const member = renamed ?? newcomer(listed);
+        member.process = listed;
+        members.set(listed.pmId, member);
         if (!renamed) added.push(member);
         if (known && !processes.some(({ pid }) => pid === known.process.pid)) removed.push(known);
       }
@@ -108,10 +108,10 @@ export function learn(member: Member, { state, graceful, addresses, stays, exits
   Object.assign(member, { state, graceful, addresses, stays: stays === true, exits: exits === true });
 }
 
-function newcomer(process: ManagedProcess): Member {
+function newcomer(listed: ManagedProcess): Member {
   const attachment: Attachment =
-    process.pid > 0
+    listed.pid > 0
       ? { is: 'waiting', code: 'new', reason: 'just seen' }
-      : { is: 'skipped', code: 'not-running', reason: `PM2 says ${process.status}` };
-  return { process, attachment, state: 'unknown', kept: [], wrapper: false };
+      : { is: 'skipped', code: 'not-running', reason: `PM2 says ${listed.status}` };
+  return { process: listed, attachment, state: 'unknown', kept: [], wrapper: false };
 }

@@ -83,9 +83,9 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
    * Has PM2 started this life already? Until then it lists the former one. An entry of PM2's list mixes two moments: PM2 takes the
    * pids first, then measures every process, and only then reads restarts and status, so an old pid may stand beside a new count.
    */
-  function hasStarted({ process }: Member, { restarts, pid, formerPid }: Instance): boolean {
-    if (pid === 0 && formerPid !== undefined && process.pid === formerPid) return false;
-    return pid !== 0 || process.restarts > restarts || (process.restarts === restarts && process.pid > 0);
+  function hasStarted({ process: listed }: Member, { restarts, pid, formerPid }: Instance): boolean {
+    if (pid === 0 && formerPid !== undefined && listed.pid === formerPid) return false;
+    return pid !== 0 || listed.restarts > restarts || (listed.restarts === restarts && listed.pid > 0);
   }
 
   function hasSaidReady({ pmId, startedMs }: Instance): boolean {
@@ -93,8 +93,8 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
   }
 
   async function isServing(member: Member, { startedMs }: Instance, serves: boolean): Promise<boolean> {
-    const { process, attachment } = member;
-    if (process.status !== 'online') return false;
+    const { process: listed, attachment } = member;
+    if (listed.status !== 'online') return false;
     if (attachment.is === 'skipped') return isBelievedToServe(member) && performance.now() - startedMs > NO_AGENT_MS;
     if (attachment.is === 'waiting') return isBusyServing(member);
     if (member.state === 'no-server' && serves) await askState(member);
@@ -104,7 +104,7 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
   /** Does it take connections at the addresses of the others? */
   async function listensAt(member: Member, at: readonly string[]): Promise<boolean> {
     if (at.length === 0) return true;
-    const { process, attachment } = member;
+    const { process: listed, attachment } = member;
     const hasAll = () => saysItServes(member) && at.every((each) => reaches(each, member.addresses ?? []));
     if (attachment.is === 'attached') {
       if (!hasAll()) await askState(member);
@@ -112,9 +112,9 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     }
     // A busy process has no agent yet, but clients show that it serves.
     if (attachment.is === 'waiting') return isBusyServing(member);
-    const instances = fleet.instancesOf(appOf(process)).length;
+    const instances = fleet.instancesOf(appOf(listed)).length;
     for (const each of at) {
-      if (await takesConnections(process.pid, each, 3 * instances)) continue;
+      if (await takesConnections(listed.pid, each, 3 * instances)) continue;
       // Other instances have taken all connections. Pause, because each try opens many.
       await sleep(NO_AGENT_MS);
       return false;
@@ -175,9 +175,9 @@ export function createReadiness({ fleet, serversOf, refresh, askState, checkpoin
     for (;;) {
       checkpoint();
       await refresh();
-      const { process } = requireUp(instance);
-      const isOwn = process.mode === 'fork' && health.startsWith('/');
-      const answer = await (isOwn ? askOne(process.pid, target, instances) : askAll(target, instances));
+      const { process: listed } = requireUp(instance);
+      const isOwn = listed.mode === 'fork' && health.startsWith('/');
+      const answer = await (isOwn ? askOne(listed.pid, target, instances) : askAll(target, instances));
       if (answer?.isGood) return;
       if (answer) why = `it answered ${answer.bad}`;
       if (performance.now() > endsMs) {

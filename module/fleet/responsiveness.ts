@@ -42,7 +42,9 @@ export function createResponsiveness(
   return {
     async blocked(members) {
       forgetTheGone();
-      const candidates = members.filter(({ process, attachment }) => process.pid > 0 && attachment.is !== 'skipped');
+      const candidates = members.filter(
+        ({ process: listed, attachment }) => listed.pid > 0 && attachment.is !== 'skipped',
+      );
       const found = await Promise.all(
         candidates.map(async (member) => {
           const blockedMs = await silence(member);
@@ -98,7 +100,7 @@ export function createResponsiveness(
   }
 
   function forgetTheGone(): void {
-    const living = new Set(fleet.members().map(({ process }) => process.pid));
+    const living = new Set(fleet.members().map(({ process: listed }) => listed.pid));
     for (const pid of questions.keys()) if (!living.has(pid)) questions.delete(pid);
   }
 }

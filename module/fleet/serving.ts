@@ -44,14 +44,14 @@ export function mayServe(member: Member): boolean {
  * @param appServes do instances of its app serve?
  */
 export function hasComeUp(member: Member, appServes: boolean): boolean {
-  const { process, state } = member;
-  return isBelievedToServe(member) || (!appServes && process.status === 'online' && state === 'no-server');
+  const { process: listed, state } = member;
+  return isBelievedToServe(member) || (!appServes && listed.status === 'online' && state === 'no-server');
 }
 
 /**
  * It serves clients all the time: its agent finds no idle moment to come, and so cannot say so. A process that is busy without
  * clients may still boot, on a slow machine.
  */
-export function isBusyServing({ process, attachment }: Member): boolean {
-  return attachment.is === 'waiting' && attachment.code === 'busy' && holdsClients(process.pid);
+export function isBusyServing({ process: listed, attachment }: Member): boolean {
+  return attachment.is === 'waiting' && attachment.code === 'busy' && holdsClients(listed.pid);
 }

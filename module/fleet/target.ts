@@ -11,7 +11,7 @@ import type { Fleet, Member } from './fleet.ts';
  * The readings of a target; the first that fits counts, so digits are a pm_id first. The target is compared as a whole, because a
  * name may contain any character. An app outside PM2's default namespace is also called `namespace:name`.
  */
-const READINGS: ((process: ManagedProcess) => string)[] = [
+const READINGS: ((listed: ManagedProcess) => string)[] = [
   ({ pmId }) => String(pmId),
   ({ name }) => name,
   ({ name, pmId }) => `${name}:${pmId}`,
@@ -24,10 +24,10 @@ const READINGS: ((process: ManagedProcess) => string)[] = [
  * Leaves out those that a reload of PM2 is about to end.
  */
 export function processesOf(fleet: Fleet, target: string): Member[] {
-  const members = fleet.members().filter(({ process }) => typeof process.pmId === 'number');
+  const members = fleet.members().filter(({ process: listed }) => typeof listed.pmId === 'number');
   if (target === ALL) return members;
   for (const reading of READINGS) {
-    const meant = members.filter(({ process }) => reading(process) === target);
+    const meant = members.filter(({ process: listed }) => reading(listed) === target);
     if (meant.length > 0) return meant;
   }
   return [];
@@ -86,10 +86,10 @@ export function oneApp(fleet: Fleet, target: string, action: string): MeantApp |
   const apps = appsOf(meant);
   const [only] = apps;
   if (!only) return wrong(action, ...nobody(fleet, target));
-  const { process } = only[0];
+  const { process: listed } = only[0];
   if (apps.length === 1) {
-    const byName = [process.name, `${process.namespace}:${process.name}`].includes(target);
-    return { app: appOf(process), title: titleOf(process), byId: !byName };
+    const byName = [listed.name, `${listed.namespace}:${listed.name}`].includes(target);
+    return { app: appOf(listed), title: titleOf(listed), byId: !byName };
   }
   const each = apps.map((app) => {
     const { namespace, name } = app[0].process;
@@ -114,7 +114,7 @@ function appsOf(members: readonly Member[]): [Member, ...Member[]][] {
 }
 
 function idsOf(members: readonly Member[]): string {
-  return members.map(({ process }) => process.pmId).join(', ');
+  return members.map(({ process: listed }) => listed.pmId).join(', ');
 }
 
 /** The message if no process fits, and what to do. */

@@ -68,10 +68,10 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
 
   /** Is it drained without a reason that still holds, while no sibling serves at its addresses? */
   function isAbandoned(member: Member): boolean {
-    const { process, state, stays, addresses = [] } = member;
-    const app = appOf(process);
-    if (!isAttached(member) || state !== 'drained' || stays || process.standIn !== undefined) return false;
-    if (process.status !== 'online' || typeof process.pmId !== 'number') return false;
+    const { process: listed, state, stays, addresses = [] } = member;
+    const app = appOf(listed);
+    if (!isAttached(member) || state !== 'drained' || stays || listed.standIn !== undefined) return false;
+    if (listed.status !== 'online' || typeof listed.pmId !== 'number') return false;
     if (reloading(app) || dumping(app) !== undefined) return false;
     const siblings = fleet.siblingsOf(member);
     // A person has drained a sibling with `force`: the whole app is to stay out of service.
@@ -83,9 +83,9 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
   }
 
   function siblingStarts(member: Member): boolean {
-    return fleet.siblingsOf(member).some(({ process, attachment, state }) => {
-      if (GONE.has(process.status) || typeof process.pmId !== 'number') return false;
-      return process.status !== 'online' || (attachment.is === 'waiting' && state === 'unknown');
+    return fleet.siblingsOf(member).some(({ process: listed, attachment, state }) => {
+      if (GONE.has(listed.status) || typeof listed.pmId !== 'number') return false;
+      return listed.status !== 'online' || (attachment.is === 'waiting' && state === 'unknown');
     });
   }
 }

@@ -95,21 +95,21 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
     },
     send: (pmId, data) => pass({ id: pmId, cmd: MODULE_CMD, topic: MODULE_TOPIC, data }),
     onProcessEvent(listener) {
-      hear('process:event', ({ event, process }) => {
+      hear('process:event', ({ event, process: sender }) => {
         // Only the daemon sets `event`; what a process sends is in `data`.
-        if (typeof event === 'string') listener(event, process.pm_id, Number(process.restart_time) || 0);
+        if (typeof event === 'string') listener(event, sender.pm_id, Number(sender.restart_time) || 0);
       });
     },
     onExit(listener) {
-      hear('process:event', ({ event, process }) => {
-        if (event === 'exit') listener(readExit(process.pm_id, process));
+      hear('process:event', ({ event, process: sender }) => {
+        if (event === 'exit') listener(readExit(sender.pm_id, sender));
       });
     },
     onBusEvent,
     sendPacket: (pmId, topic, data) => pass({ id: pmId, type: 'process:msg', topic, data }),
     onReady(listener) {
-      hear('process:msg', ({ raw, process }) => {
-        if (raw === 'ready') listener(process.pm_id);
+      hear('process:msg', ({ raw, process: sender }) => {
+        if (raw === 'ready') listener(sender.pm_id);
       });
     },
     async startAnother(pmId, { env, nodeArgs } = {}, number = 'next') {

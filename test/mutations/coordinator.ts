@@ -53,7 +53,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a drain that somebody insisted on is undone',
     file: 'module/operations/lastServing.ts',
-    find: "if (!isAttached(member) || state !== 'drained' || stays || process",
+    find: "if (!isAttached(member) || state !== 'drained' || stays || listed",
     replace: "if (!isAttached(member) || state !== 'drained' || process",
     tests: ['test/module/operations/lastServing.test.ts'],
   },
@@ -144,7 +144,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a predecessor is taken for the successor that has come up',
     file: 'module/fleet/readiness.ts',
-    find: 'if (pid === 0 && formerPid !== undefined && process.pid === formerPid) return false;',
+    find: 'if (pid === 0 && formerPid !== undefined && listed.pid === formerPid) return false;',
     replace: '',
     tests: ['test/module/fleet/readiness.test.ts'],
   },

@@ -240,7 +240,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'doctor complains of an app that somebody has stopped',
     file: 'module/operations/doctor/processes.ts',
-    find: " || process.status !== 'online' || host.blocked",
+    find: " || listed.status !== 'online' || host.blocked",
     replace: ' || host.blocked',
     tests: [DOCTOR],
   },

@@ -26,8 +26,7 @@ export const APP_CHECKS: Check[] = [
     look: (host) =>
       byApp(host.members).flatMap((app): Found[] => {
         const { title, instances } = app;
-        const [{ process }] = instances;
-        const { killTimeoutMs } = process;
+        const { killTimeoutMs } = instances[0].process;
         const set = (ms: number) => ({
           each: reloadWith(host, app, '--kill-timeout', String(ms)),
           ecosystem: { kill_timeout: ms },
@@ -46,7 +45,7 @@ export const APP_CHECKS: Check[] = [
         }
         const idleMs = Math.max(
           0,
-          ...instances.map(({ process }) => host.statuses.get(process.pid)?.keepAliveTimeoutMs ?? 0),
+          ...instances.map(({ process: listed }) => host.statuses.get(listed.pid)?.keepAliveTimeoutMs ?? 0),
         );
         if (idleMs <= killTimeoutMs || instances.some(({ graceful }) => graceful !== 'ours')) return [];
         return [
@@ -63,7 +62,7 @@ export const APP_CHECKS: Check[] = [
     name: 'cron-restart',
     look: (host) =>
       byApp(host.members).flatMap((app): Found[] => {
-        const online = app.instances.filter(({ process }) => process.status === 'online');
+        const online = app.instances.filter(({ process: listed }) => listed.status === 'online');
         const cron = online[0]?.process.cronRestart;
         if (cron === undefined || online.length < 2) return [];
         return [
@@ -86,7 +85,7 @@ export const APP_CHECKS: Check[] = [
     name: 'alone',
     look: (host) =>
       byApp(host.members).flatMap((app): Found[] => {
-        const online = app.instances.filter(({ process }) => process.status === 'online');
+        const online = app.instances.filter(({ process: listed }) => listed.status === 'online');
         const [only] = online;
         if (!only || online.length > 1 || !host.statuses.get(only.process.pid)?.serves) return [];
         const words = wordsOf(host, app);

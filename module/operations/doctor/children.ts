@@ -11,11 +11,13 @@ const AT_WORK_MS = 2_000;
 export const CHILDREN_CHECK: Check = {
   name: 'children',
   look: (host) => {
-    const served = host.members.filter(({ process }) => process.treekill && host.statuses.get(process.pid)?.serves);
+    const served = host.members.filter(
+      ({ process: listed }) => listed.treekill && host.statuses.get(listed.pid)?.serves,
+    );
     if (served.length === 0) return [];
     const children = childrenAtWork();
     return byApp(served).flatMap((app): Found[] => {
-      const found = app.instances.flatMap(({ process }) => children.get(process.pid) ?? []);
+      const found = app.instances.flatMap(({ process: listed }) => children.get(listed.pid) ?? []);
       if (found.length === 0) return [];
       return [
         {

@@ -72,8 +72,8 @@ export interface Check {
 }
 
 /** The subject of a finding about one process. */
-export function about({ process }: Member): string {
-  return `${titleOf(process)} (id ${process.pmId})`;
+export function about({ process: listed }: Member): string {
+  return `${titleOf(listed)} (id ${listed.pmId})`;
 }
 
 /** An app with all its instances. */

@@ -20,7 +20,7 @@ export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts
   const members = known.fleet.members();
   const blocked = await responsiveness.blocked(members);
   const answering = members.filter(
-    ({ process, attachment }) => attachment.is === 'attached' && !blocked.has(process.pid),
+    ({ process: listed, attachment }) => attachment.is === 'attached' && !blocked.has(listed.pid),
   );
   const statuses = await Promise.all(answering.map((member) => statusOf(calls, member)));
   return examine({
@@ -31,13 +31,13 @@ export async function askDoctor({ calls, responsiveness, ...known }: DoctorParts
   });
 }
 
-async function statusOf(calls: AgentCalls, { process, state }: Member): Promise<[number, OpsStatus] | null> {
-  const status = await askOpsStatus(calls, process.pmId, STATUS_WITHIN_MS);
+async function statusOf(calls: AgentCalls, { process: listed, state }: Member): Promise<[number, OpsStatus] | null> {
+  const status = await askOpsStatus(calls, listed.pmId, STATUS_WITHIN_MS);
   if (!status) return null;
   const { servers, memory } = status;
   const listening = servers.filter(({ listening }) => listening);
   const keepAliveTimeoutMs = Math.max(0, ...listening.map((server) => server.keepAliveTimeoutMs ?? 0));
   // A process that listens only for its own children has no clients.
   const serves = state !== 'no-server' && listening.length > 0;
-  return [process.pid, { ...memory, serves, keepAliveTimeoutMs }];
+  return [listed.pid, { ...memory, serves, keepAliveTimeoutMs }];
 }

@@ -60,7 +60,7 @@ export const HOST_CHECKS: Check[] = [
     look: ({ settings, members }) =>
       (['include', 'exclude'] as const).flatMap((key) =>
         settings[key].flatMap((pattern): Found[] => {
-          const names = members.flatMap(({ process }) => [process.name, titleOf(process)]);
+          const names = members.flatMap(({ process: listed }) => [listed.name, titleOf(listed)]);
           if (names.length === 0 || pattern === '*' || names.some((name) => matches(name, [pattern]))) return [];
           const others = settings[key].filter((each) => each !== pattern);
           const words = pattern.split(/\s+/);
@@ -123,9 +123,9 @@ export const HOST_CHECKS: Check[] = [
           : 'this Node is stripped of its symbols';
       // pm2-ops leaves other programs alone on every kernel.
       const left = host.members.filter(
-        ({ process, attachment }) =>
-          process.status === 'online' &&
-          !loadsAgent(process) &&
+        ({ process: listed, attachment }) =>
+          listed.status === 'online' &&
+          !loadsAgent(listed) &&
           (attachment.is === 'attached' || attachment.code !== 'not-node'),
       );
       return left.map(

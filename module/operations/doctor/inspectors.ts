@@ -15,7 +15,7 @@ const LOOK_AGAIN_MS = 100;
 export async function lookForInspectors({ settings, members }: Host): Promise<Found[]> {
   const found: Found[] = [];
   const inodes = new Set<string>();
-  for (const member of members.filter(({ process }) => process.pid > 0)) {
+  for (const member of members.filter(({ process: listed }) => listed.pid > 0)) {
     for (const pid of familyOf(member.process.pid)) {
       const told = wasToldToInspect(pid) || (pid === member.process.pid && member.process.inspected === true);
       const open = told ? await openInspectorOf(pid) : await staysOpen(pid);

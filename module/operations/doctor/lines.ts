@@ -10,9 +10,9 @@ import type { AppInstances, Each, Host, Remedy } from './finding.ts';
 
 /** An app as PM2's commands take it: its name, or its ids if apps share the name or PM2 cannot take it. */
 export function wordsOf({ members }: Host, { app, name, instances }: AppInstances): string[] {
-  const isShared = members.some(({ process }) => process.name === name && appOf(process) !== app);
+  const isShared = members.some(({ process: listed }) => listed.name === name && appOf(listed) !== app);
   if (isNameForPm2(name) && !isShared) return [name];
-  return instances.flatMap(({ process }) => (typeof process.pmId === 'number' ? String(process.pmId) : []));
+  return instances.flatMap(({ process: listed }) => (typeof listed.pmId === 'number' ? String(listed.pmId) : []));
 }
 
 /** `pm2 reload web --kill-timeout 6000`, for all instances of an app. */
@@ -24,8 +24,8 @@ export function reloadWith(host: Host, app: AppInstances, ...options: string[]):
 }
 
 /** A line for one process. */
-export function forProcess({ process }: Member, line: (word: string) => string): Each {
-  return { words: [String(process.pmId)], line };
+export function forProcess({ process: listed }: Member, line: (word: string) => string): Each {
+  return { words: [String(listed.pmId)], line };
 }
 
 /** `pm2 trigger pm2-ops reload app=web`: an action of the module for an app. */

@@ -31,7 +31,7 @@ const UNATTACHED: Record<string, (host: Host, member: Member) => Pick<Found, 'se
   }),
   'attach-off': (host, member) => ({ severity: 'info', ...loadAgent(host, member) }),
   blocked: (_host, member) => ({ severity: 'error', ...unblock(member) }),
-  stopped: (_host, { process }) => ({ severity: 'error', type: [`kill -CONT ${process.pid}`] }),
+  stopped: (_host, { process: listed }) => ({ severity: 'error', type: [`kill -CONT ${listed.pid}`] }),
   'old-node': (_host, member) => ({ severity: 'warning', ...newerNode(member) }),
   paused: () => ({ severity: 'warning', say: 'end the debugging session' }),
 };
@@ -59,7 +59,7 @@ export const PROCESS_CHECKS: Check[] = [
   {
     name: 'errored',
     look: (host) =>
-      byApp(host.members.filter(({ process }) => process.status === 'errored')).map((app): Found => {
+      byApp(host.members.filter(({ process: listed }) => listed.status === 'errored')).map((app): Found => {
         const words = wordsOf(host, app).map(shellWord);
         return {
           severity: 'error',
@@ -74,19 +74,19 @@ export const PROCESS_CHECKS: Check[] = [
     name: 'attached',
     look: (host) =>
       host.members.flatMap((member): Found[] => {
-        const { attachment, process } = member;
+        const { attachment, process: listed } = member;
         // The module cannot attach to a process that does not run.
-        if (attachment.is === 'attached' || process.status !== 'online' || host.blocked.has(process.pid)) return [];
+        if (attachment.is === 'attached' || listed.status !== 'online' || host.blocked.has(listed.pid)) return [];
         // The check `wrapper` says what to do about a wrapper; an agent in it would see none of the app.
         if (realProcessOfMember(member)?.is === 'wrapper') return [];
         const { code, reason } = attachment;
         // The check `versions` says it.
-        if (code === 'old-node' && isOld(process.nodeVersion)) return [];
+        if (code === 'old-node' && isOld(listed.nodeVersion)) return [];
         const remedy: Pick<Found, 'severity'> & Remedy = TRIED_AGAIN.has(code)
           ? { severity: 'info', say: 'nothing to do: pm2-ops tries again' }
           : IN_THE_LOG.has(code)
             ? { severity: 'warning', type: [`pm2 logs ${NAME} --lines 50 --nostream`] }
-            : isConfined(process)
+            : isConfined(listed)
               ? { severity: 'info', say: 'nothing to do: pm2-ops leaves a process with --permission alone' }
               : (UNATTACHED[code]?.(host, member) ?? { severity: 'warning', ...loadAgent(host, member) });
         return [{ about: about(member), what: `is not attached: ${reason}`, ...remedy }];
@@ -165,19 +165,19 @@ export const PROCESS_CHECKS: Check[] = [
     name: 'memory-limit',
     look: (host) =>
       byApp(host.members).flatMap((app): Found[] => {
-        const [{ process }] = app.instances;
+        const [{ process: listed }] = app.instances;
         const peaks = app.instances.flatMap((member) => {
           const status = host.statuses.get(member.process.pid);
           return status ? [status.rss + status.heapUsed * MEMORY_PER_HEAP_BYTE] : [];
         });
         const peak = Math.max(0, ...peaks);
-        if (process.maxMemoryRestart === 0 || peak <= process.maxMemoryRestart) return [];
+        if (listed.maxMemoryRestart === 0 || peak <= listed.maxMemoryRestart) return [];
         const enough = `${Math.ceil((peak * 1.2) / 2 ** 20)}M`;
         return [
           {
             severity: 'warning',
             about: app.title,
-            what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(process.maxMemoryRestart)}): heapdump refuses`,
+            what: `a heap dump takes it to about ${mb(peak)}, and PM2 restarts it above max_memory_restart (${mb(listed.maxMemoryRestart)}): heapdump refuses`,
             each: reloadWith(host, app, '--max-memory-restart', enough),
             ecosystem: { max_memory_restart: enough },
             say: 'for the time of the dump; or use leak-report, which needs little memory',
@@ -188,7 +188,7 @@ export const PROCESS_CHECKS: Check[] = [
   {
     name: 'unlisted',
     look: ({ members }) => {
-      const listed = new Set(members.map(({ process }) => process.pid));
+      const listed = new Set(members.map(({ process: { pid } }) => pid));
       return byApp(members).flatMap(({ app, title }) =>
         findUnlisted(app, listed)
           .filter((pid) => ageOf(pid) > STARTED_MS)
