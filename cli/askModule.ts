@@ -7,11 +7,17 @@ import { join } from 'node:path';
 import { COMMAND_REPLY, COMMAND_TOPIC, PROGRESS } from '../contract/commandMessages.ts';
 import { MODULE_FILE, NAME } from '../contract/names.ts';
 import { connectDaemon, type Daemon } from '../module/pm2/daemon.ts';
+import type { ManagedProcess } from '../module/pm2/managedProcess.ts';
 import { loadPm2 } from '../module/pm2/pm2Client.ts';
+import { pollUntil } from '../shared/time.ts';
 import { inWordsOfTheCommand } from './asCommand.ts';
 
 /** How long the module may take to answer, or to answer after the deadline that it told. */
 const ANSWERS_WITHIN_MS = 10_000;
+/** How long the module may take to start: it takes half a second on an idle host. */
+const STARTS_WITHIN_MS = 10_000;
+/** Pause between two looks while it starts. */
+const LOOK_EVERY_MS = 150;
 
 /** What the module tells while it works. */
 export interface Progress {
@@ -51,10 +57,7 @@ async function exchange<T, P extends Progress>(
   params: unknown,
   onProgress: (progress: P) => void,
 ): Promise<T> {
-  const module = (await daemon.list()).find(
-    ({ isModule, name, status }) => isModule && name === NAME && status === 'online',
-  );
-  if (!module) throw new Error(`the module does not run; install it: pm2 install ${NAME}`);
+  const module = await moduleThatHears(daemon);
   const nonce = randomUUID();
   return await new Promise<T>((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
@@ -89,6 +92,23 @@ async function exchange<T, P extends Progress>(
     });
     daemon.sendPacket(module.pmId, COMMAND_TOPIC, { nonce, action, params }).catch(reject);
   });
+}
+
+/**
+ * Waits for a module that starts, as after each `pm2 set`: a question that reaches it too early is lost. PM2 calls it online from
+ * the first moment; it hears commands from when its own actions are listed, those of PM2's library come earlier.
+ * @throws when there is none, or it does not start in time
+ */
+async function moduleThatHears(daemon: Daemon): Promise<ManagedProcess> {
+  const look = async () => {
+    const modules = (await daemon.list()).filter(({ isModule, name }) => isModule && name === NAME);
+    if (!modules.some(({ status }) => status !== 'stopped' && status !== 'errored'))
+      throw new Error(`the module does not run; install it: pm2 install ${NAME}`);
+    return modules.find(({ status, actions }) => status === 'online' && actions.some(({ name }) => name === 'status'));
+  };
+  const module = await pollUntil(look, { everyMs: LOOK_EVERY_MS, timeoutMs: STARTS_WITHIN_MS });
+  if (module) return module;
+  throw new Error(`the module did not start within ${STARTS_WITHIN_MS} ms; look at: pm2 logs ${NAME}`);
 }
 
 function pm2HomeOf(): string {

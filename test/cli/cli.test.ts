@@ -77,8 +77,15 @@ describe('the pm2-ops command', () => {
           .includes('pm2-ops:port refused: "http" is not a port from 1 to 65535; the default is used: 9616'),
       { what: 'the refusal in the log', context: () => pm2.logs('pm2-ops') },
     );
-    const { settings } = JSON.parse((await waitForStatus(pm2)).stdout) as ModuleStatus;
+    const { settings } = JSON.parse((await command(pm2, 'status', '--json')).stdout) as ModuleStatus;
     assert.equal(settings.port, 9616);
+  });
+
+  it('waits for a module that is just starting, as after each change of a setting', async () => {
+    await pm2.ok('set', 'pm2-ops:dump_keep', '7');
+    const { code, stdout, stderr } = await command(pm2, 'status', '--json');
+    assert.equal(code, 0, stderr);
+    assert.equal((JSON.parse(stdout) as ModuleStatus).settings.dump_keep, 7);
   });
 
   it('without the module it says how to install it', async () => {
@@ -100,13 +107,3 @@ describe('the pm2-ops command without a daemon', () => {
     await pm2.kill();
   });
 });
-
-function waitForStatus(pm2: Pm2) {
-  return waitFor(
-    async () => {
-      const result = await command(pm2, 'status', '--json');
-      return result.code === 0 && result;
-    },
-    { what: 'the module to answer again' },
-  );
-}
