@@ -15,10 +15,15 @@ import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 
 describe('every managed process is attached, or status says why not', () => {
   let pm2: Pm2;
+  /** `pm2 start` of the app that never says ready. */
+  let starting: Promise<unknown> | undefined;
   before(async () => {
     pm2 = await startWithModule();
   });
-  after(() => pm2.kill());
+  after(async () => {
+    await starting;
+    await pm2.kill();
+  });
 
   for (const mode of ['fork', 'cluster'] as const) {
     for (const file of ['http.cjs', 'http.mjs']) {
@@ -65,7 +70,7 @@ describe('every managed process is attached, or status says why not', () => {
   });
 
   it('an app that never says ready, while PM2 still waits for it', async () => {
-    const starting = pm2.startApp({
+    starting = pm2.startApp({
       name: 'never',
       script: app('never-ready.cjs'),
       exec_mode: 'cluster',
@@ -76,7 +81,6 @@ describe('every managed process is attached, or status says why not', () => {
     await waitFor(async () => (await pm2.processes('never')).length === 1, { what: 'the process' });
     await untilAttached(pm2, 'never', 15_000);
     assert.equal((await pm2.process('never')).pm2_env.status, 'launching');
-    await starting;
   });
 
   it('Python, Bash and a compiled program are left alone and live on', async () => {

@@ -137,7 +137,7 @@ describe('pm2-ops reload', () => {
     it('a deploy that never listens changes nothing', async () => {
       const app = await running('never');
       app.deploy({ version: 2, instead: "console.log('waiting for the queue'); setInterval(() => {}, 1000);" });
-      const { code, stdout, stderr } = await command('never', '--timeout', '4000');
+      const { code, stdout, stderr } = await command('never', '--timeout', '3000');
       assert.equal(code, 1, stdout);
       assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
       assert.match(stderr, /\| waiting for the queue/);
@@ -150,7 +150,7 @@ describe('pm2-ops reload', () => {
       const app = await running('deaf', { wait_ready: true }, "setTimeout(() => process.send('ready'), 200);");
       app.deploy({ version: 2, instead: `${SAYS_READY} setInterval(() => {}, 1000);` });
       const health = `http://127.0.0.1:${app.port}/health/ready`;
-      const { code, stdout, stderr } = await command('deaf', '--timeout', '4000', '--health', health);
+      const { code, stdout, stderr } = await command('deaf', '--timeout', '3000', '--health', health);
       assert.equal(code, 1, stdout);
       assert.match(stderr, /not ready after \d+ ms: it listens on nothing \(E_TIMEOUT\)/);
       assert.match(stderr, new RegExp(`it listened on \\S+:${app.port} before`));
@@ -170,7 +170,7 @@ describe('pm2-ops reload', () => {
       const app = await running('moved');
       const other = await freePort();
       app.deploy({ version: 2, instead: `server.listen(${other});` });
-      const { code, stdout, stderr } = await command('moved', '--timeout', '4000');
+      const { code, stdout, stderr } = await command('moved', '--timeout', '3000');
       assert.equal(code, 1, stdout);
       assert.match(
         stderr,
@@ -310,7 +310,7 @@ describe('pm2-ops reload', () => {
     it('a single instance is replaced through the canary; a deploy that is not healthy is not', async () => {
       const app = await running('single', { instances: 1 });
       app.deploy({ version: 66 });
-      const sick = await command('single', '--health', '/health/ready', '--timeout', '4000');
+      const sick = await command('single', '--health', '/health/ready', '--timeout', '3000');
       assert.equal(sick.code, 1, sick.stdout);
       assert.match(sick.stderr, /did not become healthy in time: it answered 503 \(E_TIMEOUT\)/);
       assert.deepEqual(await assertSameInstances(app), app.pids);
@@ -387,7 +387,7 @@ describe('pm2-ops reload', () => {
         reached = true;
         process.kill(module.pid, 'SIGKILL');
       });
-      const { code } = await command('killed', '--settle', '1000');
+      const { code } = await command('killed', '--settle', '300');
       bus.close();
       assert.ok(reached, `the module was not killed when it ${point}`);
       assert.notEqual(code, 0, point);
