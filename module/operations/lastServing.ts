@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
+import { isAttached } from '../fleet/attachment.ts';
 import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { isBelievedToServe } from '../fleet/serving.ts';
@@ -88,8 +89,4 @@ export function createLastServing({ fleet, calls, askState, reloading, dumping, 
       return listed.status !== 'online' || (attachment.is === 'waiting' && state === 'unknown');
     });
   }
-}
-
-function isAttached({ attachment }: Member): boolean {
-  return attachment.is === 'attached';
 }
