@@ -29,7 +29,7 @@ export const AGENT_COMMANDS: { readonly [Name in ActionName]: AgentCommand<Name>
   drain: {
     tells: ({ finished, closed, cut, cutRequests, note, ms }) =>
       `drained: ${finished} finished, ${closed} closed, ${cut} cut${cutRequests === undefined ? '' : ` (${cutRequests.join(', ')})`} (${seconds(ms)})${note === undefined ? '' : `; ${note}`}`,
-    next: (_reply, id) => [`have it back: pm2-ops resume ${id}`],
+    next: (_reply, id) => [`put it back into service: pm2-ops resume ${id}`],
   },
   resume: {
     tells: ({ state, addresses }) => `${state} on ${addresses.join(', ')}`,
@@ -68,14 +68,14 @@ export const AGENT_COMMANDS: { readonly [Name in ActionName]: AgentCommand<Name>
         file,
       ].join('\n'),
     next: ({ verdict, file }, id) => [
-      ...(verdict === 'unclear' ? [`surer, over a longer time: pm2-ops leak-report ${id} --seconds 300`] : []),
+      ...(verdict === 'unclear' ? [`watch it for longer: pm2-ops leak-report ${id} --seconds 300`] : []),
       `open it: Chrome, DevTools, Memory, Load profile; or npx speedscope ${file}`,
-      ...(verdict === 'growing' ? [`who holds it: pm2-ops heapdump ${id}`] : []),
+      ...(verdict === 'growing' ? [`what holds it: pm2-ops heapdump ${id}`] : []),
     ],
   },
   gc: {
     tells: ({ before, after, ms }) => `heap used ${heap(before)} before, ${heap(after)} after (${seconds(ms)})`,
-    next: (_reply, id) => [`what is still held: pm2-ops heapdump ${id}`],
+    next: (_reply, id) => [`what the heap still holds: pm2-ops heapdump ${id}`],
   },
   report: {
     tells: ({ file, bytes }) => `${file} (${megabytes(bytes)})`,

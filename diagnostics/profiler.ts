@@ -112,7 +112,7 @@ async function refuseForeign(profiler: Profiler): Promise<void> {
   }
   throw new Refusal(
     'E_BUSY',
-    'somebody at the inspector samples the heap of this instance already, and V8 has one such profiler for all',
+    'a debugger samples the heap of this instance already, and V8 has only one such profiler',
     'stop it there (DevTools, Memory, Stop), then ask again',
   );
 }

@@ -34,7 +34,7 @@ export function insteadOf(real: RealProcess, name: string): string {
   }
   const line = `cd ${shellWord(real.cwd)} && ${shellLine('pm2', 'delete', name)} && ${startLine(real, name)}`;
   const env = real.variables.length > 0 ? `; it also sets ${real.variables.join(', ')}: env in the ecosystem file` : '';
-  const others = real.pids.length > 1 ? '; the other processes alike, each under a name of its own' : '';
+  const others = real.pids.length > 1 ? '; start the other processes in the same way, each under its own name' : '';
   return `let PM2 start the app itself: ${line}${env}${others}`;
 }
 

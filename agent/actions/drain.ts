@@ -32,7 +32,7 @@ export const drain: Actions['drain'] = async (params, { engine, moduleClient, ad
     }
     const cutRequests = requestLines(result);
     const { alone } = grant;
-    const note = `no other instance listens on ${alone.join(', ')}: nobody serves there until resume`;
+    const note = `no other instance listens on ${alone.join(', ')}: no process serves there until resume`;
     return {
       state: now,
       finished,

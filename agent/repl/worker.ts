@@ -38,7 +38,7 @@ let count = 0;
 let over = false;
 
 const server = createServer(accept);
-let timer = setTimeout(() => end('nobody came'), comesWithinMs);
+let timer = setTimeout(() => end('no client connected'), comesWithinMs);
 main.on('message', fromMain);
 listen();
 

@@ -11,7 +11,7 @@ import { copyTemplate, nameProblem, TEMPLATE_PORT } from '../template.ts';
 
 export const init: Command = {
   name: 'init',
-  summary: 'Makes a new service that starts, serves and leaves well by its own code.',
+  summary: 'Makes a new service that starts, serves and stops well by its own code.',
   arguments: ['<folder>'],
   options: {
     name: { type: 'string', help: "the service's name; the folder's unless given" },

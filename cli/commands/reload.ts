@@ -65,8 +65,8 @@ async function reloadOne(params: Record<string, unknown>, asJson: boolean): Prom
 function whatOfFile(file: string, apps: AppOfFile[]): string {
   const names = apps.map(({ target }) => target.replace(new RegExp(`^${DEFAULT_NAMESPACE}:`), '')).join(', ');
   return [
-    `${file} names ${names}: reloaded with the env that stands there${apps.length > 1 ? ', one after the other' : ''};`,
-    `its other settings only PM2 itself takes over: ${shellLine('pm2', 'reload', file)}`,
+    `${file} names ${names}: reloaded with the env in that file${apps.length > 1 ? ', one after the other' : ''};`,
+    `only PM2 itself applies its other settings: ${shellLine('pm2', 'reload', file)}`,
   ].join(' ');
 }
 

@@ -54,8 +54,8 @@ function render(reply: StackReply): string {
 }
 
 const NEXT: Partial<Record<StackReply['is'], (reply: StackReply) => string>> = {
-  'hot-loop': ({ id }) => `it does not come back by itself? pm2 restart ${id}`,
-  standstill: ({ id }) => `it does not come back by itself? pm2 restart ${id}`,
+  'hot-loop': ({ id }) => `if it does not recover by itself: pm2 restart ${id}`,
+  standstill: ({ id }) => `if it does not recover by itself: pm2 restart ${id}`,
   stopped: ({ pid }) => `let it go on: kill -CONT ${pid}`,
 };
 

@@ -38,6 +38,6 @@ export const help: Help<typeof action> = {
     force: 'dump even if memory or disk look too small',
     all: 'every instance of the app, one after the other',
     scale: 'in a cluster: add a sibling for the time of the dump where none serves',
-    timeout: 'how long the drain before it may take; what is not done by then is left open, never cut',
+    timeout: 'how long the drain before the dump may take; it cuts nothing: busy connections then stay open',
   },
 };

@@ -111,7 +111,8 @@ export function createAgentEars({
         break;
       case 'reply':
       case 'progress':
-        if (!calls.heard(pmId, message)) bad.refuse(pmId, `a "${message.kind}" to somebody else's question`);
+        if (!calls.heard(pmId, message))
+          bad.refuse(pmId, `a "${message.kind}" to a question that another process was asked`);
         break;
       case 'bye':
         if (sender(pmId, message.pid)) attachLoop.lost(pmId, message.reason, message.forGood);

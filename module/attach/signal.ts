@@ -28,7 +28,7 @@ export async function sendSignal(engine: Engine, candidate: Fit, options: Signal
   if (candidate.blind && journal.wasSignalledOnce(candidate)) {
     throw new AttemptFailed(
       'signalled-before',
-      'its signal handlers cannot be read, so it gets one SIGUSR1 in its life, and has had it: restart it to attach again',
+      'pm2-ops cannot read its signal handlers, so it may signal the process only once, and has done so: restart it to attach again',
       null,
     );
   }

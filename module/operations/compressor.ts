@@ -76,7 +76,7 @@ export function createCompressor(
       );
     },
     cancel(isMeant) {
-      for (const job of jobs.values()) if (isMeant(job)) job.abort.abort(new Error('nobody waits for it any more'));
+      for (const job of jobs.values()) if (isMeant(job)) job.abort.abort(new Error('its agent no longer waits for it'));
     },
   };
 }

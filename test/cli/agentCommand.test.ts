@@ -48,7 +48,7 @@ describe('an action of a managed process as a command', () => {
     assert.match(dump.stdout, /open it: Chrome, DevTools, Memory/);
     const drain = await command(pm2, 'drain', String(second!.id), '--timeout', '3000');
     assert.equal(drain.code, 0, drain.stderr);
-    assert.match(drain.stdout, new RegExp(`drained: .*\n  have it back: pm2-ops resume ${second!.id}`));
+    assert.match(drain.stdout, new RegExp(`drained: .*\n  put it back into service: pm2-ops resume ${second!.id}`));
     const resume = await command(pm2, 'resume', 'web', '--json');
     assert.deepEqual(
       replies<Answer>(resume).map(({ id, name, ok, action, pid }) => ({ id, name, ok, action, pid })),

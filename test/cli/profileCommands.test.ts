@@ -67,7 +67,7 @@ describe('profiles of processes that PM2 manages', () => {
     for (const report of reports) {
       assert.match(report, /^leaky:\d+ {2}growing: .* per minute, \d+ bytes per request, watched for 15 s\)\n/);
       assert.match(report, /\n +[\d.]+ % +[\d.]+ MB\/min {2}\S+ {2}\/\S+array\.cjs:(6|11)\n/);
-      assert.match(report, /open it: Chrome.*\n {2}who holds it: pm2-ops heapdump \d+\n/);
+      assert.match(report, /open it: Chrome.*\n {2}what holds it: pm2-ops heapdump \d+\n/);
       checkHeapProfile(readFileSync(fileIn(report), 'utf8'));
     }
     for (const file of readdirSync(join(pm2.home, 'pm2-ops/profiles'))) {

@@ -121,7 +121,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a REPL stays open when nobody comes',
     file: 'agent/repl/worker.ts',
-    find: "let timer = setTimeout(() => end('nobody came'), comesWithinMs);",
+    find: "let timer = setTimeout(() => end('no client connected'), comesWithinMs);",
     replace: 'let timer = setTimeout(() => {}, comesWithinMs);',
     tests: [SESSION],
   },

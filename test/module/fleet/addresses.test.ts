@@ -149,7 +149,7 @@ describe('instances that do not listen on the same address', () => {
     await assertNothingLost(loads);
     const [drain] = replies<Answer>(await command(pm2, 'drain', id!, '--json'));
     assert.equal(drain!.ok, true);
-    assert.match(drain!.note ?? '', new RegExp(`127\\.0\\.0\\.1:${own[0]}: nobody serves there`));
+    assert.match(drain!.note ?? '', new RegExp(`127\\.0\\.0\\.1:${own[0]}: no process serves there`));
     assert.equal((await get({ port: shared! })).status, 200);
     await pm2.ok('delete', 'both');
   });

@@ -246,7 +246,7 @@ describe('pm2-ops reload', () => {
       const load = startLoad({ port, clients: 8, pauseMs: PAUSE_MS });
       const { code, stdout, stderr } = await command(file, '--settle', '300');
       assert.equal(code, 0, stdout + stderr);
-      assert.match(stdout, /ecosystem\.config\.js names greets: reloaded with the env that stands there/);
+      assert.match(stdout, /ecosystem\.config\.js names greets: reloaded with the env in that file/);
       assert.deepEqual((await load.stop()).failures, {});
       for (let i = 0; i < 4; i++) assert.equal((await get({ port })).body, 'good morning');
       await pm2.ok('delete', 'greets');
