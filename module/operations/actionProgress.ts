@@ -1,4 +1,4 @@
-// How far an action of managed processes is, for the one who asked for it.
+// Reports the progress of an action of managed processes to the person who asked for it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActionName } from '../../contract/actions/index.ts';
 import { titleOf } from '../../contract/app.ts';
@@ -10,14 +10,14 @@ import { writtenBytes } from '../state/writtenBytes.ts';
 /** Pause between two looks at a file that grows. */
 const LOOK_EVERY_MS = 250;
 
-/** Tells one process's progress. */
+/** Reports the progress of one process. */
 export type TellProgress = (
   member: Member,
   progress: ActionProgress,
   more?: { /** The reply, or another word, comes within this time. */ withinMs?: number; bytes?: number },
 ) => void;
 
-/** @param send gets each word; its time counts from now */
+/** @param send gets each progress, with the time since this call */
 export function createTellProgress(action: ActionName, send: (progress: RunProgress) => void): TellProgress {
   const startedMs = performance.now();
   return ({ process: { pmId, name, namespace } }, { phase, detail }, { withinMs, bytes } = {}) => {
@@ -36,19 +36,19 @@ export function createTellProgress(action: ActionName, send: (progress: RunProgr
   };
 }
 
-/** What is known of an action in one process while it runs. */
+/** Watches an action in one process while it runs. */
 export interface Watch {
-  /** The process told something. */
+  /** Takes a progress from the process. */
   heard(progress: ActionProgress): void;
-  /** The last of it, in words. */
+  /** The last progress, in words. */
   last(): string;
   isOver(): boolean;
   stop(): void;
 }
 
 /**
- * Passes on what a process tells, and looks at the file that it writes while it can tell nothing.
- * @param folder the module's own: only a file in it is looked at
+ * Passes on the progress that a process reports. While V8 blocks the process, reports the growth of its file instead.
+ * @param folder the module's own; only a file in it is looked at
  */
 export function watchProgress(member: Member, tell: TellProgress, folder: string): Watch {
   let current: ActionProgress = { phase: 'asked' };

@@ -1,4 +1,4 @@
-// May an instance be drained? Only while other instances take over where it listens: never the last one that serves.
+// Decides whether an instance may be drained: only while other instances serve at its addresses, and never the last one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentMessage, Grant } from '../../contract/agentMessages.ts';
 import { appOf, titleOf } from '../../contract/app.ts';
@@ -8,7 +8,7 @@ import { coverOf, list } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { mayServe } from '../fleet/serving.ts';
 
-/** How long an instance may take to say how it stands, and for how long a slow one is not asked again. */
+/** How long an instance may take to tell how it stands, and how long to wait before asking a slow one again. */
 const ANSWERS_WITHIN_MS = 300;
 const SLOW_FOR_MS = 5_000;
 
@@ -21,7 +21,7 @@ export interface Question {
   ask: Ask;
 }
 
-/** The other instances that serve beside one. */
+/** The other instances that serve beside an instance. */
 export interface Others {
   serving: Member[];
   /** Its addresses at which none of them listens. */
@@ -35,13 +35,13 @@ export interface DrainGrants {
   /** Asks every instance of the app how it stands now. */
   learnStates(member: Member): Promise<void>;
   othersFor(member: Member): Others;
-  /** Grants a drain, or says why it may not be. */
+  /** Grants a drain, or says why the instance may not be drained. */
   decide(question: Question): Grant;
-  /** The instance drains from now on: no other one counts on it. */
+  /** Records that an instance drains from now on, so that no other one counts on it. */
   begins(ask: Ask): void;
-  /** These drains are over. */
+  /** Records that these drains are over. */
   finish(isMeant: (ask: { id: string; pid: number }) => boolean): void;
-  /** A process is gone. */
+  /** Forgets a process that is gone. */
   forget(pid: number): void;
 }
 
@@ -49,7 +49,7 @@ export interface DrainGrants {
 export function createDrainGrants(fleet: Fleet, askState: (member: Member) => Promise<void>): DrainGrants {
   /** By pid: the question of a drain that is granted and does not show in the instance's own state yet. */
   const draining = new Map<number, string>();
-  /** By pid: until when an instance that did not answer is not asked again. */
+  /** By pid: when to ask an instance again that has not answered. */
   const slow = new Map<number, number>();
   return {
     learnStates,
@@ -64,13 +64,13 @@ export function createDrainGrants(fleet: Fleet, askState: (member: Member) => Pr
     forget: (pid) => slow.delete(pid),
   };
 
-  /** A process does not always tell of a server that it opened or closed without our drain. */
+  /** Asks every instance, because a process does not always tell that it has opened or closed a server itself. */
   async function learnStates(member: Member): Promise<void> {
     const instances = fleet.instancesOf(appOf(member.process));
     await Promise.all(instances.filter(({ attachment }) => attachment.is === 'attached').map(askBriefly));
   }
 
-  /** An instance whose event loop is blocked counts as it last said: an agent that asks does not wait for long. */
+  /** Asks an instance, but does not wait long: for one whose event loop is blocked, its last state counts. */
   async function askBriefly(member: Member): Promise<void> {
     const { pid } = member.process;
     if (Date.now() < (slow.get(pid) ?? 0)) return;

@@ -1,5 +1,5 @@
-// An extra instance for the time of a heap dump, where an app has only one: it serves before that one is drained, and goes when
-// that one serves again. It carries a mark in its environment, by which the next module knows it after this one has died.
+// Starts an extra instance for the time of a heap dump, if an app has only one. It serves before the app's own instance is drained,
+// and goes when that one serves again. A mark in its environment tells the next module about it, if this one dies.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
@@ -17,19 +17,19 @@ import { removeInstance, startInstance } from './startInstance.ts';
 export const SERVES_WITHIN_MS = 60_000;
 /** Pause between two looks. */
 const LOOK_EVERY_MS = 250;
-/** How long an extra instance waits for another one to serve again; after that a later look takes it away. */
+/** How long an extra instance waits until another one serves again; after that, a later `sweep` takes it away. */
 const ENDS_WITHIN_MS = 60_000;
-/** How long its requests in flight may take to finish, and its agent to answer on top. */
+/** How long its requests in flight may take to finish, and how much longer its agent may take to answer. */
 const DRAIN_MS = 30_000;
 const MARGIN_MS = 6_000;
 
 /** The extra instances of all apps. */
 export interface ExtraInstances {
-  /** Starts one beside this instance. @returns its id once it serves @throws why there is none; nothing is left then */
+  /** Starts one beside this instance. @returns its id once it serves @throws why there is none; then nothing is left behind */
   start(member: Member): Promise<PmId>;
-  /** Takes it away again, once another instance serves. Settles in any case. */
+  /** Takes it away again once another instance serves. Always resolves. */
   end(pmId: PmId): Promise<void>;
-  /** Takes those away that a dead module left behind, or that could not go before. */
+  /** Takes away extra instances that a dead module has left behind, or that could not go before. */
   sweep(): void;
 }
 
@@ -44,7 +44,7 @@ export interface ExtraInstanceParts {
   log(line: string): void;
 }
 
-/** None is known yet; `sweep` finds those of a module before. */
+/** Knows no extra instance at first; `sweep` finds those of an earlier module. */
 export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances {
   const { fleet, calls, refresh, askState, log } = parts;
   const run = `${process.pid}-${Date.now()}`;
@@ -57,7 +57,7 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
   });
   const needed = new Set<PmId>();
   const ending = new Map<PmId, Promise<void>>();
-  /** Marks of those that PM2 has not listed yet, or that do not serve yet. */
+  /** The marks of extra instances that PM2 does not list yet, or that do not serve yet. */
   const starting = new Set<string>();
   let started = 0;
 
@@ -112,7 +112,7 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
     for (;;) {
       await refresh();
       const member = fleet.get(pmId);
-      // It is gone, or somebody has made it an instance of their own.
+      // It is gone, or a person has restarted it as an ordinary instance.
       if (member?.process.standIn === undefined) return;
       if (othersServe(member) && (await isRemoved(member))) return;
       if (performance.now() > endsMs) {
@@ -135,7 +135,7 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
     return true;
   }
 
-  /** Does one of them say so itself now? An instance that its dump blocks says nothing. */
+  /** Does the agent of another instance say that it serves? An instance that its dump blocks says nothing. */
   function othersServe(member: Member): boolean {
     return fleet
       .siblingsOf(member)

@@ -9,14 +9,14 @@ const LOOK_EVERY_MS = 150;
 /** An instance that keeps crashing may need a second try. */
 const REMOVE_TRIES = 3;
 
-/** What became of the start of an instance. */
+/** The outcome of starting an instance. */
 export type Started = { is: 'listed'; pmId: PmId } | { is: 'refused'; message: string } | { is: 'late' };
 
 /** How an instance is started. */
 export interface StartRequest {
   /** Id of the instance that the new one is a copy of. */
   model: PmId;
-  /** What is different from its model. */
+  /** How it differs from its model. */
   changes?: Changes;
   /** Does the new instance have the NODE_APP_INSTANCE of its model, or the next one? */
   number: 'same' | 'next';
@@ -33,7 +33,7 @@ export interface InstanceParts {
   refresh(): Promise<void>;
 }
 
-/** Has PM2 start one more instance and waits until PM2 lists it. Whether the instance comes up is another question. */
+/** Has PM2 start one more instance and waits until PM2 lists it. Does not wait until the instance is ready. */
 export async function startInstance({ daemon, refresh }: InstanceParts, request: StartRequest): Promise<Started> {
   const endsMs = performance.now() + request.withinMs;
   let refusal: string | undefined;
@@ -52,7 +52,7 @@ export async function startInstance({ daemon, refresh }: InstanceParts, request:
 
 /**
  * Has PM2 end an instance and take it off its list.
- * @returns whether PM2 lists it no longer
+ * @returns whether that has worked
  */
 export async function removeInstance({ fleet, daemon, refresh }: InstanceParts, pmId: PmId): Promise<boolean> {
   for (let tries = 0; tries < REMOVE_TRIES; tries++) {
