@@ -28,8 +28,11 @@ export type DoorRequest =
 export type DoorReply =
   /** A socket comes along. */
   | { is: 'held'; at: string; handle: true }
-  /** Nothing follows. `refused`: why it was not done; `off`: the door is not for this process. */
-  | { is: 'end'; refused?: string; off?: true };
+  /**
+   * Nothing follows. `refused`: why it was not done; `off`: the door is not for this process; `limitMs`: how long a process may keep
+   * the sockets that it has taken and does not listen on.
+   */
+  | { is: 'end'; refused?: string; off?: true; limitMs?: number };
 
 /**
  * Node's option by which a prepared process loads the door: a text of its own, so that a file that is gone keeps no app from

@@ -9,6 +9,8 @@ export interface Settings {
   graceful: 'auto' | 'off';
   /** Hold the listening sockets of prepared processes while they restart? */
   door: 'auto' | 'off';
+  /** How long to hold a socket that no process has. */
+  door_seconds: number;
   port: number;
   host: string;
   /** How many of an app's newest heap dumps to keep, and their total size. */

@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   const dumping = (app: App) => turns.current(app)?.taker.pmId;
   const reloading = (app: App) => reloads.runs(app);
   const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
-  const doors = openDoors({ ...services, settings }, folder, Number(process.env.PM2_OPS_DOOR_MS) || undefined);
+  const doors = openDoors({ ...services, settings }, folder);
   const reloads = createRollingReload({ ...services, doors, journal: createReloadJournal(folder), dumping });
   const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);

@@ -7,6 +7,8 @@ import { type Lines, speakOver } from '../../shared/ipc/lines.ts';
 export interface Answer {
   /** By address; whoever has asked owns them. */
   held: Map<string, SocketHandle>;
+  /** How long they may be kept without a server. */
+  limitMs: number;
   refused?: string;
   off: boolean;
 }
@@ -63,8 +65,8 @@ export function createAsk({ bindings, path, pmId, keepsAlive }: AskParts): Ask {
         const reply = message as DoorReply;
         if (reply.is === 'held' && came) held.set(reply.at, came);
         else if (reply.is === 'end') {
-          const { refused, off } = reply;
-          settle({ held, off: off === true, ...(refused === undefined ? {} : { refused }) });
+          const { refused, off, limitMs = 0 } = reply;
+          settle({ held, limitMs, off: off === true, ...(refused === undefined ? {} : { refused }) });
         } else came?.close();
       }
 

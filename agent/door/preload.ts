@@ -26,6 +26,6 @@ async function open(): Promise<void> {
   if (answer === 'gone' || (typeof answer === 'object' && answer.off)) return;
   const isUnsure = answer === 'silent';
   const door = wrapListening({ ask: createAsk({ ...parts, keepsAlive: false }), folder, prepared: true, isUnsure });
-  if (!isUnsure) door.take(answer.held);
+  if (!isUnsure) door.take(answer.held, answer.limitMs);
   setDoor(door);
 }

@@ -8,9 +8,8 @@ import { addressesOf, type ListenArguments, sharesPort } from './addresses.ts';
 import type { Ask } from './ask.ts';
 import { endModule, hungModule } from './hungModule.ts';
 
-/** Sockets that are not used so long after the first one are given back, and those of a process that listens on none. */
+/** Sockets that are not used so long after the first one are given back. */
 const OTHERS_WITHIN_MS = 5_000;
-const FIRST_WITHIN_MS = 30_000;
 /** How long a module that holds the port may not answer, in milliseconds, before it is ended. PM2 starts it again. */
 const MODULE_ANSWERS_WITHIN_MS = 4_000;
 const ASKS_AGAIN_AFTER_MS = 100;
@@ -22,8 +21,11 @@ interface Server {
 
 /** The door of a process, seen from inside. Its shape is shared by all copies and versions of this code in the process. */
 export interface Door {
-  /** Sockets to listen on. */
-  take(held: ReadonlyMap<string, SocketHandle>): void;
+  /**
+   * Sockets to listen on.
+   * @param limitMs when they are given back, if the process listens on none
+   */
+  take(held: ReadonlyMap<string, SocketHandle>, limitMs: number): void;
   /** The module holds these: who listens there anew has to ask for it first. */
   held(at: readonly string[]): void;
   /** Takes it out again; sockets that are not used yet are closed. */
@@ -73,12 +75,12 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: WrapperParts)
 
   prototype._listen2 = listen2;
   return {
-    take(held) {
+    take(held, limitMs) {
       for (const [at, handle] of held) {
         known.add(at);
         taken.set(at, handle);
       }
-      if (held.size > 0) giveBackSoon(FIRST_WITHIN_MS);
+      if (held.size > 0) giveBackSoon(limitMs);
     },
     held(at) {
       for (const each of at) known.add(each);

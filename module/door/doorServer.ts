@@ -35,9 +35,12 @@ const requests = z.discriminatedUnion('ask', [
   z.object({ ask: z.literal('leave'), ...asker, at: z.array(address).check(z.maxLength(100)) }),
 ]) satisfies z.ZodMiniType<DoorRequest>;
 
-/** @param onError it cannot be opened, or has failed */
+/**
+ * @param limitMs how long a process may keep what it has taken and does not listen on
+ * @param onError it cannot be opened, or has failed
+ */
 export function openDoorServer(
-  path: string,
+  { path, limitMs }: { path: string; limitMs: number },
   bindings: Bindings,
   handlers: DoorHandlers,
   onError: (error: Error) => void,
@@ -100,7 +103,7 @@ export function openDoorServer(
     if (!held) return [[{ is: 'end', off: true }]];
     return [
       ...[...held].map(([at, each]): [DoorReply, SocketHandle] => [{ is: 'held', at, handle: true }, each]),
-      [{ is: 'end' }],
+      [{ is: 'end', limitMs }],
     ];
   }
 }

@@ -49,7 +49,7 @@ export interface Doors {
 }
 
 export interface DoorParts extends Pick<Services, 'fleet' | 'calls' | 'events' | 'refresh' | 'log'> {
-  settings: Pick<Settings, 'door'>;
+  settings: Pick<Settings, 'door' | 'door_seconds'>;
   sockets: HeldSockets;
   /** The module's Unix socket. */
   path: string;
@@ -57,8 +57,6 @@ export interface DoorParts extends Pick<Services, 'fleet' | 'calls' | 'events' |
   file: string;
   /** Why the module can hold nothing at all. */
   broken: string | undefined;
-  /** How long a socket is held that nobody has, in milliseconds. */
-  limitMs: number;
 }
 
 export interface OpenDoors extends Doors, DoorHandlers {
@@ -68,7 +66,8 @@ export interface OpenDoors extends Doors, DoorHandlers {
 }
 
 export function createDoors(parts: DoorParts): OpenDoors {
-  const { fleet, calls, events, refresh, log, settings, sockets, path, file, broken, limitMs } = parts;
+  const { fleet, calls, events, refresh, log, settings, sockets, path, file, broken } = parts;
+  const limitMs = settings.door_seconds * 1000;
   const starting = createStarting(fleet);
   /** By pid: who is being asked for its sockets, and why one could not hand them over. That one is not asked again. */
   const asked = new Set<number>();
@@ -219,7 +218,7 @@ export function createDoors(parts: DoorParts): OpenDoors {
   function look(): void {
     for (const id of sockets.ids()) {
       const idle = held(id).filter((at) => !sockets.isUsed(id, at) && sockets.idleMs(id, at) >= limitMs);
-      drop(id, idle, `nobody has listened there for ${Math.round(limitMs / 1000)} s`);
+      drop(id, idle, `nobody has listened there for ${settings.door_seconds} s`);
     }
   }
 

@@ -6,15 +6,8 @@ import { LONGEST_PATH_BYTES, openDoorServer } from './doorServer.ts';
 import { createDoors, type DoorParts, type OpenDoors } from './doors.ts';
 import { createHeldSockets } from './heldSockets.ts';
 
-/** How long a socket is held that nobody has. */
-const LIMIT_MS = 30_000;
-
 /** @param folder the state folder */
-export function openDoors(
-  parts: Omit<DoorParts, 'sockets' | 'path' | 'file' | 'broken' | 'limitMs'>,
-  folder: string,
-  limitMs = LIMIT_MS,
-): OpenDoors {
+export function openDoors(parts: Omit<DoorParts, 'sockets' | 'path' | 'file' | 'broken'>, folder: string): OpenDoors {
   const path = join(folder, DOOR_SOCKET);
   const bindings = nodeBindings();
   const broken =
@@ -29,10 +22,10 @@ export function openDoors(
     path,
     file: join(folder, DOOR_FILE),
     broken,
-    limitMs,
   });
   if (!bindings || broken !== undefined || parts.settings.door === 'off') return doors;
-  const server = openDoorServer(path, bindings, doors, (error) => parts.log(`the door: ${error.message}`));
+  const limitMs = parts.settings.door_seconds * 1000;
+  const server = openDoorServer({ path, limitMs }, bindings, doors, (error) => parts.log(`the door: ${error.message}`));
   return {
     ...doors,
     close() {

@@ -46,6 +46,7 @@ const SETTINGS = {
   exclude: { schema: globs, form: 'app names or globs, separated by commas', standard: '' },
   graceful: { schema: z.enum(['auto', 'off']), form: 'auto or off', standard: 'auto' },
   door: { schema: z.enum(['auto', 'off']), form: 'auto or off', standard: 'auto' },
+  door_seconds: { schema: wholeNumber(1, 3_600), form: 'a whole number from 1 to 3600', standard: '30' },
   port: { schema: wholeNumber(1, 65_535), form: 'a port from 1 to 65535', standard: '9616' },
   host: { schema: host, form: 'an IP address or localhost', standard: '127.0.0.1' },
   dump_keep: { schema: wholeNumber(1, 10_000), form: 'a whole number from 1 to 10000', standard: '5' },

@@ -7,21 +7,23 @@ import { after, before, describe, it } from 'node:test';
 import { DOOR_SOCKET } from '../../../contract/door.ts';
 import { command } from '../../../testkit/command.ts';
 import { app } from '../../../testkit/folders.ts';
-import { startWithModule } from '../../../testkit/installed.ts';
+import { install } from '../../../testkit/installed.ts';
 import { get, untilServing } from '../../../testkit/load.ts';
-import type { Pm2 } from '../../../testkit/pm2.ts';
+import { type Pm2, startPm2 } from '../../../testkit/pm2.ts';
 import { untilAttached } from '../../../testkit/status.ts';
 import { waitFor } from '../../../testkit/wait-for.ts';
 import { addUser, noOtherUsers, removeUser } from '../../support/users.ts';
 import { isFree, isOpen, prepared, rowOf, startPrepared, untilHeld } from './prepared.ts';
 
-const LIMIT_MS = 3_000;
+const LIMIT_SECONDS = 3;
 const later = { script: app('listens-later.cjs') };
 
 describe('A port that is held', () => {
   let pm2: Pm2;
   before(async () => {
-    pm2 = await startWithModule({ env: { PM2_OPS_DOOR_MS: String(LIMIT_MS) } });
+    pm2 = await startPm2();
+    await pm2.run('set', 'pm2-ops:door_seconds', String(LIMIT_SECONDS));
+    await install(pm2);
   });
   after(() => pm2.kill());
 
@@ -57,7 +59,7 @@ describe('A port that is held', () => {
     const port = await startPrepared(pm2, 'closes', later);
     await untilHeld(pm2, 'closes');
     await get({ port, path: '/leave' });
-    await waitFor(() => isFree(port), { what: 'the port free', timeoutMs: 2 * LIMIT_MS });
+    await waitFor(() => isFree(port), { what: 'the port free', timeoutMs: 2_000 * LIMIT_SECONDS });
     assert.match(pm2.logs('pm2-ops'), /of closes: .* is held no longer: nobody has listened there for 3 s/);
   });
 
