@@ -11,6 +11,7 @@ const GROWTH = 'test/diagnostics/growth.test.ts';
 const CLI = 'test/cli/cli.test.ts';
 const COMMAND_LINE = 'test/cli/commandLine.test.ts';
 const DOCTOR = 'test/module/operations/doctor/doctor.test.ts';
+const DOCTOR_AROUND = 'test/module/operations/doctor/aroundApps.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -203,6 +204,13 @@ export const mutations: readonly Mutation[] = [
     tests: [CLI],
   },
   {
+    harm: 'a command that comes while the module starts, as after each pm2 set, is lost',
+    file: 'cli/askModule.ts',
+    find: "actions.some(({ name }) => name === 'status')",
+    replace: 'actions.length > 0',
+    tests: [CLI],
+  },
+  {
     harm: 'whoever names a file after another process keeps that one without an agent',
     file: 'module/state/state.ts',
     find: 'return file?.startsWith(`${place}/`) === true && Number(PARTIAL.exec(basename(file))?.[1]) === pid;',
@@ -249,7 +257,7 @@ export const mutations: readonly Mutation[] = [
     file: 'module/operations/doctor/host.ts',
     find: 'return [`pm2 unset ${key}`, `pm2 restart ${NAME}`];',
     replace: 'return [`pm2 unset ${key}`];',
-    tests: [DOCTOR],
+    tests: [DOCTOR_AROUND],
   },
   {
     harm: 'an app loses its own options when it is to load the agent',

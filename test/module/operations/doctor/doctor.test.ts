@@ -1,55 +1,30 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
 import type { DoctorReply } from '../../../../contract/commandMessages.ts';
-import { app, releaseFolder, tempFolder } from '../../../../testkit/folders.ts';
+import { app } from '../../../../testkit/folders.ts';
 import { startWithModule } from '../../../../testkit/installed.ts';
-import { get, type Load, startLoad, untilServing } from '../../../../testkit/load.ts';
+import { get } from '../../../../testkit/load.ts';
 import type { Pm2 } from '../../../../testkit/pm2.ts';
-import type { AppConfig, Pm2Process } from '../../../../testkit/pm2Versions.ts';
-import { moduleStatus, untilAttached, untilSkipped } from '../../../../testkit/status.ts';
+import { untilAttached, untilSkipped } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
 import { type Advice, takeAdvice } from '../../../support/advice.ts';
-import { cannotMount, mountSmall } from '../../../support/limits.ts';
+import { createEcosystem, type Ecosystem } from './ecosystem.ts';
 
 describe('pm2-ops doctor', () => {
   let pm2: Pm2;
   let advice: Advice;
-  /** By app. */
-  const ports = new Map<string, number>();
+  let apps: Ecosystem;
   before(async () => {
     pm2 = await startWithModule();
     advice = takeAdvice(pm2);
-    await start({ name: 'web', script: app('http.cjs'), exec_mode: 'cluster', instances: 2, kill_timeout: 8000 });
+    apps = createEcosystem(pm2);
+    await apps.start({ name: 'web', script: app('http.cjs'), exec_mode: 'cluster', instances: 2, kill_timeout: 8000 });
     await untilAttached(pm2, 'web');
   });
   after(() => pm2.kill());
 
-  /** Starts apps from a file in which each has a copy of its script, so that its advice can be followed there. */
-  async function start(...apps: AppConfig[]): Promise<void> {
-    const folder = join(pm2.folder, 'srv');
-    mkdirSync(folder, { recursive: true });
-    for (const each of apps) {
-      const port = await freePort();
-      ports.set(each.name, port);
-      const script = join(folder, `${each.name}-${basename(each.script)}`);
-      if (existsSync(each.script)) copyFileSync(each.script, script);
-      write({ ...each, script: existsSync(each.script) ? script : each.script, env: { PORT: port } });
-    }
-    await pm2.ok('start', ecosystem(), '--only', apps.map(({ name }) => name).join(','));
-  }
-
-  const ecosystem = () => join(pm2.folder, 'ecosystem.config.js');
-  const configs = new Map<string, AppConfig>();
-  /** Writes settings of an app into the ecosystem file. */
-  function write(config: { name: string } & Record<string, unknown>): void {
-    configs.set(config.name, { ...configs.get(config.name)!, ...config });
-    writeFileSync(ecosystem(), `module.exports = ${JSON.stringify({ apps: [...configs.values()] })}`);
-  }
-  const edit = (name: string, script: string) => copyFileSync(script, configs.get(name)!.script);
-  const answers = (name: string) => untilServing({ port: ports.get(name)!, host: '127.0.0.1' });
   const told = ({ findings }: DoctorReply) =>
     findings.map(({ severity, check, about = '' }) => `${severity} ${check} ${about.replace(/ \(id.*/, '')}`.trim());
 
@@ -69,7 +44,7 @@ describe('pm2-ops doctor', () => {
     );
     writeFileSync(old, `#!/bin/sh\nexec ${process.execPath} -r ${old}.cjs "$@"\n`);
     chmodSync(old, 0o755);
-    await start(
+    await apps.start(
       { name: 'alone', script: app('http.cjs'), max_memory_restart: '60M' },
       { name: 'hung', script: app('blocked.cjs'), kill_timeout: 500 },
       { name: 'own', script: app('own-sigint.cjs') },
@@ -96,7 +71,7 @@ describe('pm2-ops doctor', () => {
     await untilSkipped(pm2, 'usr1', /SIGUSR1/);
     await untilSkipped(pm2, 'snake', /python/);
     await pm2.ok('stop', 'stopped');
-    await get({ port: ports.get('hung')!, path: '/block?ms=600000' });
+    await get({ port: apps.port('hung'), path: '/block?ms=600000' });
     chmodSync(join(pm2.home, 'pm2-ops'), 0o755);
     const expected = [
       'error blocked hung',
@@ -167,7 +142,7 @@ describe('pm2-ops doctor', () => {
     it(`${check}: its lines are pasted, it is gone, and ${name ?? 'all'} serves`, async () => {
       await advice.follow(await advice.finding(check, name));
       await advice.gone(check, name);
-      if (name !== undefined) await answers(name);
+      if (name !== undefined) await apps.answers(name);
     });
   }
 
@@ -179,7 +154,7 @@ describe('pm2-ops doctor', () => {
       '--import',
       join(pm2.home, 'pm2-ops/agent-preload.cjs'),
     ]);
-    assert.equal((await get({ port: ports.get('usr1')! })).body, '[]');
+    assert.equal((await get({ port: apps.port('usr1') })).body, '[]');
     assert.doesNotMatch(pm2.logs('usr1'), /HANDLER CALLED/);
   });
 
@@ -192,10 +167,10 @@ describe('pm2-ops doctor', () => {
   it('errored: the log is read, the app mended, and the second line has it serve', async () => {
     const { commands } = await advice.finding('errored', 'broken');
     assert.match((await advice.paste(commands[0]!)).stdout, /no database configured/);
-    edit('broken', app('http.cjs'));
+    apps.edit('broken', app('http.cjs'));
     assert.equal((await advice.paste(commands[1]!)).code, 0);
     await advice.gone('errored', 'broken');
-    await answers('broken');
+    await apps.answers('broken');
   });
 
   it('own-signal-handler, worker-thread and ready: the code is changed as it says, and reloaded', async () => {
@@ -206,7 +181,7 @@ describe('pm2-ops doctor', () => {
     ] as const) {
       const { commands, fix } = await advice.finding(check, name);
       if (check === 'ready') assert.match(fix, /process\.send\?\.\('ready'\)/);
-      edit(name, app('http.cjs'));
+      apps.edit(name, app('http.cjs'));
       for (const line of commands.length > 0 ? commands : [`pm2 reload ${name}`])
         assert.ok([0, 1].includes((await advice.paste(line)).code!), line);
     }
@@ -218,24 +193,8 @@ describe('pm2-ops doctor', () => {
     ] as const) {
       await untilAttached(pm2, name);
       await advice.gone(check, name);
-      await answers(name);
+      await apps.answers(name);
     }
-  });
-
-  it('a server in a worker thread is said to be one, by status and by what cannot be done', async () => {
-    await start({ name: 'thread2', script: app('advice/worker-thread.cjs') });
-    await untilAttached(pm2, 'thread2');
-    await answers('thread2');
-    const where = `127.0.0.1:${ports.get('thread2')}`;
-    const drain = await advice.paste('pm2-ops drain thread2');
-    assert.equal(drain.code, 1);
-    assert.match(drain.stderr, new RegExp(`its server on ${where} is in a worker thread .*\\(E_NO_SERVER\\)`));
-    const dump = await advice.paste('pm2-ops heapdump thread2');
-    assert.match(dump.stdout, new RegExp(`not drained: its server on ${where} is in a worker thread`));
-    assert.match(
-      (await advice.paste('pm2-ops status')).stdout,
-      new RegExp(`thread2 .* listens on ${where} in a worker`),
-    );
   });
 
   it('an ecosystem file that is changed as it says holds, once PM2 has read it', async () => {
@@ -244,108 +203,13 @@ describe('pm2-ops doctor', () => {
       ['kill-timeout', 'own'],
     ] as const) {
       const { ecosystem: settings, fix } = await advice.finding(check, name);
-      write({ name, ...settings });
+      apps.write({ name, ...settings });
       const line = /pm2 delete .*$/m.exec(fix)?.[0] ?? 'pm2 reload ecosystem.config.js --only own';
       assert.equal((await advice.paste(line)).code, 0, line);
       await untilAttached(pm2, name);
       await advice.gone(check, name);
-      await answers(name);
+      await apps.answers(name);
     }
-  });
-
-  it('children: nothing is lost by pm2-ops reload, nor by pm2 reload once its line was followed', async () => {
-    const finding = await advice.finding('children', 'kids');
-    assert.match(finding.what, /has 2 child processes \(kids-children\.cjs, pid \d+; kids-children\.cjs, pid \d+\)/);
-    const clients = () => startLoad({ port: ports.get('kids')!, host: '127.0.0.1', clients: 16, pauseMs: 5 });
-    let load: Load = clients();
-    try {
-      const own = /this reload loses nothing: (.*)$/m.exec(finding.fix)?.[1] ?? '';
-      const { code, stderr } = await advice.paste(own);
-      assert.equal(code, 0, `${own}: ${stderr}`);
-      const drained = load.phase();
-      assert.deepEqual([drained.failures, drained.requests > 0], [{}, true]);
-      await load.stop();
-      await untilAttached(pm2, 'kids');
-      await advice.follow(await advice.finding('children', 'kids'));
-      await untilAttached(pm2, 'kids');
-      await advice.gone('children', 'kids');
-      load = clients();
-      await waitFor(() => load.counts().requests > 50, { what: 'clients' });
-      assert.equal((await advice.paste('pm2 reload kids')).code, 0);
-      assert.deepEqual(load.phase().failures, {});
-    } finally {
-      await load.stop();
-    }
-  });
-
-  it('inspector-port: whoever has it is named, and gone when it has ended', async () => {
-    const holder = spawn(process.execPath, [
-      '-e',
-      `require('net').createServer().listen(9229, '127.0.0.1', () => console.log('up'))`,
-    ]);
-    try {
-      await new Promise((resolve) => holder.stdout.once('data', resolve));
-      const { commands, what } = await advice.finding('inspector-port');
-      assert.match(what, new RegExp(`^node \\(pid ${holder.pid}\\) listens on port 9229`));
-      assert.match((await advice.paste(commands[0]!)).stdout, /createServer/);
-    } finally {
-      holder.kill('SIGKILL');
-    }
-    await advice.gone('inspector-port');
-  });
-
-  it('disk: old dumps are deleted as it says, and there is room again', async (context: TestContext) => {
-    const reason = cannotMount();
-    if (reason) return context.skip(reason);
-    const dumps = join(pm2.home, 'pm2-ops/dumps');
-    const unmount = mountSmall(dumps, 'size=600m');
-    try {
-      const file = join(dumps, 'web-0-1-20200101T000000000Z.heapsnapshot');
-      writeFileSync(file, Buffer.alloc(200 * 2 ** 20));
-      const finding = await advice.finding('disk');
-      assert.match(finding.what, /has 400 MB free; 512 MB are advisable/);
-      await advice.follow(finding);
-      await advice.gone('disk');
-    } finally {
-      unmount();
-    }
-  });
-
-  it('unlisted: a process that PM2 has forgotten is named, ended by its line, and the app serves', async () => {
-    // As an overlapping reload of older versions of PM2 does, another process takes its place in PM2's list.
-    const [{ pid, pm_id, pm2_env }] = (await pm2.processes('web')) as [Pm2Process, Pm2Process];
-    await pm2.call('prepare', { ...pm2_env, pm_id, instances: 1 });
-    const finding = await advice.finding('unlisted', 'web');
-    assert.deepEqual(finding.commands, [`kill ${pid}`]);
-    await advice.follow(finding);
-    await advice.gone('unlisted', 'web');
-    await answers('web');
-  });
-
-  it('settings: what was refused, and names that are nobody, are put right by their lines', async () => {
-    await pm2.ok('set', 'pm2-ops:port', 'http');
-    await pm2.ok('set', 'pm2-ops:exclude', 'web one, wbe');
-    await untilSkipped(pm2, 'web', /excluded/);
-    const refused = await advice.finding('settings');
-    assert.match(refused.what, /pm2-ops:port refused: "http" is not a port/);
-    const { findings } = await advice.examine();
-    const names = findings.filter(({ check }) => check === 'setting-names');
-    assert.deepEqual(
-      names.map(({ what, commands }) => [/"(.*)"/.exec(what)?.[1], commands[0]]),
-      [
-        ['web one', 'pm2 set pm2-ops:exclude wbe,web,one'],
-        ['wbe', "pm2 set pm2-ops:exclude 'web one'"],
-      ],
-    );
-    await advice.follow(refused);
-    await advice.follow(names[0]!);
-    await advice.follow(await advice.finding('setting-names'));
-    await advice.gone('settings');
-    await advice.gone('setting-names');
-    assert.deepEqual((await moduleStatus(pm2)).settings.exclude, ['web', 'one']);
-    await advice.follow(await advice.finding('attached', 'web'));
-    await untilAttached(pm2, 'web');
-    await advice.gone('attached', 'web');
   });
 
   it('says that the module does not run', async () => {
@@ -355,38 +219,8 @@ describe('pm2-ops doctor', () => {
     assert.match(stderr, /install it: pm2 install pm2-ops/);
     // An app that loads the agent itself starts without the module, too.
     await pm2.ok('restart', 'usr1');
-    await answers('usr1');
+    await apps.answers('usr1');
   });
 });
 
 const RANKS = ['error', 'warning', 'info'];
-
-describe('pm2-ops doctor on a Node without symbols', { skip: withoutStrip() }, () => {
-  it('kernel: an app that loads the agent itself, as it says, is attached without a signal', async () => {
-    const folder = tempFolder();
-    const node = join(folder, 'node');
-    execFileSync('strip', ['-o', node, process.execPath]);
-    const pm2 = await startWithModule({ node });
-    try {
-      const advice = takeAdvice(pm2);
-      const port = await freePort();
-      await pm2.startApp({ name: 'my app', script: app('http.cjs'), kill_timeout: 8000, env: { PORT: port } });
-      const finding = await advice.finding('kernel', 'my app');
-      assert.match(
-        finding.what,
-        /stripped of its symbols: pm2-ops cannot see whether an app has its own SIGUSR1 handler/,
-      );
-      await advice.follow(finding);
-      await advice.gone('kernel');
-      await untilAttached(pm2, 'my app');
-      await untilServing({ port });
-    } finally {
-      await pm2.kill();
-      releaseFolder(folder);
-    }
-  });
-});
-
-function withoutStrip(): string | false {
-  return spawnSync('strip', ['--version']).status === 0 ? false : 'strip is not installed';
-}
