@@ -14,7 +14,7 @@ import {
   ownSockets,
 } from '../../shared/linux/sockets.ts';
 import { pollUntil } from '../../shared/time.ts';
-import { armCloserExpression, closeNowExpression, PROOF, type Proof } from './in-target.ts';
+import { armCloserExpression, closeNowExpression, PROOF, PROOF_BY_CONSOLE, type Proof } from './in-target.ts';
 import { connect, InspectorError, type InspectorSession } from './inspector.ts';
 import type { PendingClose } from './journal.ts';
 
@@ -59,9 +59,12 @@ export function endpointOf({ host, port }: Listener): { host: string; port: numb
 
 /** What the peer says about itself; null if it is not the process with this pid. */
 export async function prove(session: InspectorSession, pid: number, timeoutMs: number): Promise<Proof | null> {
-  const proof = (await session.evaluate(PROOF, { timeoutMs })) as Partial<Proof> | undefined;
+  const ask = async (expression: string, commandLineApi: boolean) =>
+    ((await session.evaluate(expression, { timeoutMs, commandLineApi })) ?? {}) as Partial<Proof>;
+  let proof = await ask(PROOF, false);
+  if (proof.builtin !== true) proof = await ask(PROOF_BY_CONSOLE, true);
   const expected = readStatus(pid)?.innerPid;
-  if (expected === undefined || proof?.pid !== expected) return null;
+  if (expected === undefined || proof.pid !== expected) return null;
   return { pid: expected, version: String(proof.version), builtin: proof.builtin === true };
 }
 

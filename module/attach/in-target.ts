@@ -7,19 +7,37 @@ import { AGENT_URL } from '../../contract/names.ts';
 import type { Endpoint } from './inspector.ts';
 import type { Script, ScriptFile } from './script.ts';
 
+const CONSOLE_REQUIRE = "typeof require === 'function' ? require : null";
+
+// Finds a function that loads Node's own modules, `node:process` among them: an app may have put an object of its own in the place of
+// the global `process`.
+const FIND_LOAD = `function findLoad(fromConsole) {
+  try {
+    if (typeof process.getBuiltinModule('node:process').pid === 'number') return process.getBuiltinModule;
+  } catch (_) {}
+  return fromConsole;
+}`;
+
 /** What the process says about itself. */
 export interface Proof {
   pid: number;
   version: string;
-  /** `process.getBuiltinModule` exists (from Node 20.16 and 22.3 on), so nothing else is needed for `require`. */
+  /** Does the app's `process` have `getBuiltinModule` (Node 20.16 and 22.3 on)? Else evaluations need the console's `require`. */
   builtin: boolean;
 }
 
-export const PROOF = `({
-  pid: process.pid,
-  version: process.version,
-  builtin: typeof process.getBuiltinModule === 'function',
-})`;
+export const PROOF = proofWith('null');
+/** The same for an app whose `process` has no `getBuiltinModule`. */
+export const PROOF_BY_CONSOLE = proofWith(CONSOLE_REQUIRE);
+
+function proofWith(fromConsole: string): string {
+  return `(function (fromConsole) {
+  ${FIND_LOAD}
+  var load = findLoad(fromConsole);
+  var own = load ? load('node:process') : {};
+  return { pid: own.pid, version: own.version, builtin: load !== fromConsole };
+})(${fromConsole})`;
+}
 
 /** The outcome of a load, as JSON. */
 export type LoadOutcome =
@@ -74,8 +92,6 @@ function detach(timer) {
   return detached;
 }`;
 
-const CONSOLE_REQUIRE = "typeof require === 'function' ? require : null";
-
 /**
  * An expression that makes a realm, runs a function in it, and returns its result.
  * @param body the function's body; it can use `require` (of Node's modules), `process`, `Buffer`, `realm` and `passed.name`
@@ -84,8 +100,8 @@ const CONSOLE_REQUIRE = "typeof require === 'function' ? require : null";
 function inOwnRealm(body: string, passed = { name: 'nothing', expression: 'undefined' }): string {
   const code = `(function (require, process, Buffer, realm, ${passed.name}) {\n${body}\n})`;
   return `(function (fromConsole) {
-  var load = process.getBuiltinModule;
-  if (typeof load !== 'function') load = fromConsole || function (id) { return process.mainModule.require(id); };
+  ${FIND_LOAD}
+  var load = findLoad(fromConsole) || function (id) { return process.mainModule.require(id); };
   var vm = load('node:vm');
   var realm = vm.createContext({ __proto__: null }, { __proto__: null, name: 'pm2-ops' });
   var run = new vm.Script(${JSON.stringify(code)}, { __proto__: null, filename: '${AGENT_URL}' }).runInContext(realm);
@@ -212,11 +228,14 @@ const IN_A_TURN_OF_ITS_OWN = `function inOwnTurn(timeoutMs, run) {
 }`;
 
 /** Takes the outcome of a turn of its own: a LoadOutcome as JSON, undefined until there is one. */
-export const OUTCOME_EXPRESSION = `(function () {
-  var turn = process[${OUTCOME}];
-  if (turn && turn.outcome !== undefined) delete process[${OUTCOME}];
+export const OUTCOME_EXPRESSION = `(function (fromConsole) {
+  ${FIND_LOAD}
+  var load = findLoad(fromConsole);
+  var own = load ? load('node:process') : {};
+  var turn = own[${OUTCOME}];
+  if (turn && turn.outcome !== undefined) delete own[${OUTCOME}];
   return turn && turn.outcome;
-})()`;
+})(${CONSOLE_REQUIRE})`;
 
 // Reads the script from its file: a message of the agent's length costs the app's thread 4 ms (Node 20), and reading the file a
 // tenth of that. Null if it is not the file that the module means.

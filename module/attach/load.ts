@@ -35,7 +35,7 @@ export async function loadBetweenEvents(
     const expression = loadExpression(script, load.argument, { closing, ownTurnMs });
     const options = { timeoutMs: ANSWER_MS, commandLineApi: !proof.builtin };
     const outcome = JSON.parse(String(await orBlocked(session.evaluate(expression, options)))) as LoadOutcome;
-    return ownTurnMs === null ? outcome : ownTurn(session, outcome);
+    return ownTurnMs === null ? outcome : ownTurn(session, outcome, proof);
   };
   const attempt = async (ownTurnMs: number | null): Promise<LoadOutcome> => {
     const outcome = await evaluate(ownTurnMs);
@@ -60,10 +60,11 @@ export async function loadBetweenEvents(
 }
 
 /** Waits for the outcome of a turn of its own, if the app has granted one. */
-async function ownTurn(session: InspectorSession, granted: LoadOutcome): Promise<LoadOutcome> {
+async function ownTurn(session: InspectorSession, granted: LoadOutcome, { builtin }: Proof): Promise<LoadOutcome> {
   if (!('pending' in granted)) return granted;
+  const options = { timeoutMs: ANSWER_MS, commandLineApi: !builtin };
   const look = async () => {
-    const answer = await orBlocked(session.evaluate(OUTCOME_EXPRESSION, { timeoutMs: ANSWER_MS }));
+    const answer = await orBlocked(session.evaluate(OUTCOME_EXPRESSION, options));
     return typeof answer === 'string' && (JSON.parse(answer) as LoadOutcome);
   };
   await sleep(OUTCOME_POLL_MS);

@@ -140,9 +140,16 @@ export const mutations: readonly Mutation[] = [
     tests: [PORTS],
   },
   {
+    harm: 'an app with a `process` of its own keeps its inspector open',
+    file: 'module/attach/closing.ts',
+    find: 'if (proof.builtin !== true) proof = await ask(PROOF_BY_CONSOLE, true);',
+    replace: '',
+    tests: ['test/module/attach/ownProcess.test.ts'],
+  },
+  {
     harm: 'whoever answers on the port is believed to be the process',
     file: 'module/attach/closing.ts',
-    find: 'if (expected === undefined || proof?.pid !== expected) return null;',
+    find: 'if (expected === undefined || proof.pid !== expected) return null;',
     replace: 'if (expected === undefined) return null;',
     tests: [CLOSING],
   },
