@@ -1,5 +1,5 @@
-// Does the app handle a signal, or PM2's messages, itself? The agent counts the listeners of that moment, less those that leave the
-// decision to others.
+// Tells whether the app handles a signal, or PM2's messages, itself. The agent counts the current listeners, without those that leave
+// the decision to others.
 import cluster from 'node:cluster';
 
 /** Marks every listener of ours, in all copies and versions of the agent. */

@@ -10,7 +10,7 @@ export type UnfitCode =
   | 'unsupported-platform'
   /** Another program; SIGUSR1 would end it. */
   | 'not-node'
-  /** Another user's process, or one that the kernel hides from us. */
+  /** It belongs to another user, or the kernel hides it from us. */
   | 'no-permission'
   /** It runs in another network namespace, such as a container's, so its inspector is out of reach. */
   | 'other-network'

@@ -20,25 +20,25 @@ import { TURN_MS, type Turns } from './turns.ts';
 
 /** Pause between two looks at a process that may be gone. */
 const LOOK_EVERY_MS = 250;
-/** How long an agent may take to say how large its heap is. */
+/** How long an agent may take to tell how large its heap is. */
 const HEAP_WITHIN_MS = 2_000;
-/** What an answer may need on its way. */
+/** How long a reply may be on its way. */
 const MARGIN_MS = 5_000;
 
 export interface ActionRuns {
-  /** Settles in any case. @param onProgress gets progress; each with a deadline counts from then */
+  /** Always resolves. @param onProgress gets progress, whose deadline counts from that moment */
   run(request: RunRequest, onProgress: (progress: RunProgress) => void): Promise<RunReply | Failure>;
 }
 
 export interface ActionRunParts extends Pick<Services, 'fleet' | 'calls' | 'refresh' | 'events'> {
-  /** The module's own; the files that processes write there are looked at while they grow. */
+  /** The module's own folder, in which it reads the size of files while processes write them. */
   folder: string;
   turns: Turns;
-  /** Removes what processes that are gone left half written. */
+  /** Removes unfinished files of dead processes. */
   sweep(): void;
 }
 
-/** One action, over however many processes. */
+/** One action in one or several processes. */
 interface Run {
   action: ActionName;
   params: Record<string, unknown>;

@@ -9,7 +9,7 @@ import { createDumpGrants } from './dumpGrants.ts';
 import type { ExtraInstances } from './extraInstance.ts';
 import type { Turns } from './turns.ts';
 
-/** An agent asks once for each action that runs; a process with more open questions is none of ours. */
+/** An agent has one question for each running action; a process with more open questions misbehaves, and is refused. */
 const MOST_QUESTIONS = 3;
 
 /** Decides over the instances of an app. */

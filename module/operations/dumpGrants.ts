@@ -1,5 +1,5 @@
-// May an instance dump its heap? In its turn, drained where other instances cover for it. A trigger by name goes to every instance
-// at once: then the one with the largest heap dumps, and the others are told how to ask for theirs.
+// Decides when an instance may dump its heap: in its turn, and drained if other instances cover for it. A trigger by name reaches
+// every instance at once. Then the one with the largest heap dumps, and the others reply how to ask for theirs.
 import type { Grant } from '../../contract/agentMessages.ts';
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
@@ -13,18 +13,18 @@ import { type ExtraInstances, SERVES_WITHIN_MS } from './extraInstance.ts';
 import { TURN_MS, type Turn, type Turns } from './turns.ts';
 
 /**
- * How long a dump waits for the other instances to ask, too. PM2 sends a trigger by name to all within a few milliseconds; it
- * does not say whether it was by name or by id.
+ * How long a dump waits for the other instances to ask, too. PM2 does not tell whether a trigger is by name or by id, but it sends
+ * one by name to all instances within a few milliseconds.
  */
 const GATHER_MS = 200;
 
-/** For how long an instance that asks late is taken to answer the same trigger by name. */
+/** For how long an instance that asks late counts as answering the same trigger. */
 const STRAGGLER_MS = 5_000;
 
 /** How long the decision may take once an extra instance serves. */
 const MARGIN_MS = 10_000;
 
-/** The instance chosen for a trigger by name, and until when one that asks late is told of it. */
+/** The instance that was chosen for a trigger by name, and until when a late instance skips because of it. */
 interface Chosen {
   question: Question;
   untilMs: number;
@@ -32,11 +32,11 @@ interface Chosen {
 
 /** Decides over dumps. */
 export interface DumpGrants {
-  /** An agent asks for a dump; it is told to wait, and gets its grant when its turn has come. */
+  /** Takes an agent's question for a dump: tells it to wait, and sends its grant when its turn has come. */
   ask(question: Question): void;
-  /** These dumps are over, or their agents gave up waiting. */
+  /** Records that these dumps are over, or that their agents have given up waiting. */
   finish(isMeant: (ask: { id: string; pid: number }) => boolean): void;
-  /** Questions of that process which wait or run. */
+  /** How many questions of that process wait, or have their turn. */
   questionsOf(pid: number): number;
 }
 
@@ -50,19 +50,19 @@ export interface DumpGrantParts {
   askState(member: Member): Promise<void>;
   /** Does a reload of this app run? */
   reloading(app: App): boolean;
-  /** Runs a decision when those before it are made: each depends on the one before. */
+  /** Runs decisions one after the other, because each depends on the one before. */
   inOrder(decide: () => Promise<void>): void;
 }
 
-/** No dump runs yet. */
+/** Decides over the dumps of all apps. */
 export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
   const { fleet, turns, grants, extraInstances, askState, reloading, inOrder } = parts;
   /** The questions of a trigger by name, while the other instances may still ask, too. */
   const gathering = new Map<App, Question[]>();
   const chosen = new Map<App, Chosen>();
-  /** By question: those that have their turn, or wait for it. */
+  /** By id: the questions that wait for their turn, or have it. */
   const open = new Map<string, { question: Question; turn: Turn }>();
-  /** By the question of the dump that it was started for. */
+  /** The extra instances, by the question of the dump that each was started for. */
   const extras = new Map<string, PmId>();
   const answer = ({ member, ask }: Question, grant: Grant) => parts.answer(member.process.pmId, ask.id, grant);
   return {
@@ -105,14 +105,14 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
     }
   }
 
-  /** The turn that a command has taken for this process, before it asked the process for a dump. */
+  /** The turn that a command has taken for this process before it asked the process for a dump. */
   function turnWithoutQuestion(app: App, pid: number): Turn | undefined {
     const current = turns.current(app);
     if (current?.taker.pid !== pid) return undefined;
     return [...open.values()].some(({ turn }) => turn === current) ? undefined : current;
   }
 
-  /** The trigger has its place in the queue from its first question on. */
+  /** Gathers the questions of a trigger, which has its place in the queue from its first question on. */
   function gather(app: App, first: Question): void {
     gathering.set(app, [first]);
     const gathered = new Promise<void>((resolve) => {
@@ -133,7 +133,7 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
     turn.passTo(largest.member.process);
     open.set(largest.ask.id, { question: largest, turn });
     for (const other of others) answer(other, { is: 'skip', reason: whyNot(largest, other) });
-    // An instance whose event loop is blocked asks when it is free again; it was the same trigger.
+    // An instance with a blocked event loop asks late, but for the same trigger.
     if (others.length > 0) chosen.set(app, { question: largest, untilMs: Date.now() + STRAGGLER_MS });
     return largest;
   }
@@ -146,12 +146,12 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
     inOrder(() => grant(question, trouble));
   }
 
-  /** Starts an extra instance where the dump is asked for one and needs it. @throws why there is none */
+  /** Starts an extra instance if the dump wants one (`scale`) and needs it. @throws why there is none */
   async function addExtra(question: Question): Promise<void> {
     const { member, ask } = question;
     if (ask.params.scale !== true || member.process.mode === 'fork') return;
     if (!saysItServes(member)) await askState(member);
-    // A process that serves nobody needs no other one meanwhile.
+    // A process without clients needs no extra instance.
     if (!saysItServes(member)) return;
     await grants.learnStates(member);
     if (!grants.othersFor(member).isLast) return;
@@ -162,7 +162,7 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
     else void extraInstances.end(extra);
   }
 
-  /** Where other instances serve, it is drained for the dump; else it dumps in place and is told why. */
+  /** Grants the dump: with a drain if other instances serve, else in place, with the reason. */
   async function grant(question: Question, trouble: string | undefined): Promise<void> {
     const { member, ask } = question;
     await grants.learnStates(member);

@@ -1,10 +1,10 @@
-// Whose turn is it? An exclusive action, such as a heap dump, runs once at a time for an app, whoever wants it: a trigger, whose
-// process asks the module, or a command, which asks the process. The others wait in the order in which they came.
+// Gives exclusive actions their turns. Of an exclusive action, such as a heap dump, only one runs at a time for an app, both for a
+// trigger, whose process asks the module, and for a command, which asks the process. The others wait in order.
 import type { App } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import { withTimeout } from '../../shared/time.ts';
 
-/** How long one may wait for its turn. */
+/** How long an action may wait for its turn. */
 export const TURN_MS = 10 * 60_000;
 
 /** The process that a turn is for. */
@@ -13,14 +13,14 @@ export interface Taker {
   pid: number;
 }
 
-/** A place in the queue of an app, from when it is taken until all that is done in it is over. */
+/** A place in the queue of an app. The turn lasts until everything that runs in it is over. */
 export interface Turn {
   readonly taker: Readonly<Taker>;
-  /** The turn is that of another instance of the app. */
+  /** Passes the turn to another instance of the app. */
   passTo(taker: Taker): void;
-  /** Something more is done in this turn, which lasts until that is over as well. */
+  /** Lets something more run in this turn, which then lasts until that is over, too. */
   share(): void;
-  /** It is over, or not wanted any more. Who shares the turn leaves for itself. */
+  /** Leaves the turn, or gives up the place. Each one that shares the turn has to leave. */
   leave(): void;
 }
 
@@ -28,12 +28,12 @@ export interface Turn {
 export interface Turns {
   /**
    * Takes the last place in the queue.
-   * @param begin called when its turn has come, which is at once where nobody is before it
+   * @param begin called when its turn has come; at once if the queue is empty
    */
   enter(app: App, taker: Taker, begin: (turn: Turn) => void): Turn;
-  /** The same for one who can wait. @returns undefined when its turn does not come within `withinMs`: then it has left */
+  /** Waits for its turn. @returns undefined if the turn does not come within `withinMs`; then the place is given up */
   take(app: App, taker: Taker, withinMs: number): Promise<Turn | undefined>;
-  /** Whose turn it is now. Somebody's, wherever somebody waits. */
+  /** The turn that has come now; undefined only if the queue is empty. */
   current(app: App): Turn | undefined;
 }
 
@@ -42,9 +42,9 @@ interface Place {
   begin(turn: Turn): void;
 }
 
-/** Nobody's turn yet. */
+/** Creates empty queues. */
 export function createTurns(): Turns {
-  /** By app, none of them empty: the first place is the one whose turn it is. */
+  /** The queues by app, none of them empty. The turn of the first place has come. */
   const queues = new Map<App, Place[]>();
   return {
     enter,

@@ -29,7 +29,7 @@ export interface Daemon {
   send(pmId: PmId, message: ModuleMessage): Promise<void>;
   /** Hears that a process started, stopped, restarted or exited. `restarts` is PM2's count for it. */
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
-  /** Hears that a process has ended. PM2 tells twice of one that it ends itself. */
+  /** Hears that a process has ended. If PM2 ends it itself, PM2 reports that twice. */
   onExit(listener: (exit: ExitEvent) => void): void;
   /** Hears what processes send to the bus under that type. An app chooses `data` freely; the daemon fills in `pmId`. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
