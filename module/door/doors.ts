@@ -83,6 +83,11 @@ export function createDoors(parts: DoorParts): OpenDoors {
     if (state === 'drained') drained(Number(pmId), pid);
     else holdPrepared(pmId);
   });
+  // Its part of the door goes with the agent, and nothing in the process could ask for what is held.
+  events.on('attachment-lost', ({ process: { pmId } }) => {
+    const member = fleet.get(pmId);
+    if (member && !isPrepared(member)) drop(Number(pmId));
+  });
   events.on('listed', forgetStopped);
 
   return {

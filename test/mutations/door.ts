@@ -1,0 +1,117 @@
+// Sockets that are held over a restart: no client is refused, no port is kept from anybody, and every app starts.
+
+import type { Mutation } from '../../scripts/mutations/mutation.ts';
+
+const BROKEN = 'test/module/door/broken.test.ts';
+const CLIENTS = 'test/module/door/clients.test.ts';
+const FREED = 'test/module/door/freed.test.ts';
+const HAND_OVER = 'test/module/door/handOver.test.ts';
+const RESTART = 'test/module/door/restart.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    harm: 'clients are refused while an app restarts, as without the module',
+    file: 'module/door/doors.ts',
+    find: 'if (fleet.get(id)?.exits) return;',
+    replace: '',
+    tests: [RESTART],
+  },
+  {
+    harm: 'a restart counts as a stop where PM2 was asked for its list meanwhile',
+    file: 'module/door/doors.ts',
+    find: " && status !== 'stopping'",
+    replace: '',
+    tests: [RESTART],
+  },
+  {
+    harm: 'the port of an app that was stopped stays taken',
+    file: 'module/door/doors.ts',
+    find: 'if (isStopped || isFinal) drop(id);',
+    replace: 'if (isFinal) drop(id);',
+    tests: [FREED],
+  },
+  {
+    harm: 'a process that PM2 starts without the door is refused its own port',
+    file: 'module/door/doors.ts',
+    find: 'else if (!next.some(isDoorImport))',
+    replace: 'else if (false)',
+    tests: [FREED],
+  },
+  {
+    harm: 'an app that the door is kept out of never starts again',
+    file: 'module/door/doors.ts',
+    find: 'else if ((cameMs.get(id) ?? 0) < startedAt)',
+    replace: 'else if (false)',
+    tests: [FREED],
+  },
+  {
+    harm: 'clients of a drained app wait for nobody',
+    file: 'module/door/doors.ts',
+    find: "if (state === 'drained') drained(Number(pmId), pid);",
+    replace: "if (state === 'drained') return;",
+    tests: [FREED],
+  },
+  {
+    harm: 'an address at which nobody listens any more stays open for ever',
+    file: 'module/door/doors.ts',
+    find: 'sockets.idleMs(id, at) >= limitMs',
+    replace: 'false',
+    tests: [FREED],
+  },
+  {
+    harm: 'what the next module holds is only what is listened on anew',
+    file: 'module/door/doors.ts',
+    find: "events.on('attached', ({ process: { pmId } }) => holdPrepared(pmId));",
+    replace: '',
+    tests: [BROKEN],
+  },
+  {
+    harm: 'a module that hangs keeps an app from starting',
+    file: 'agent/door/hungModule.ts',
+    find: "process.kill(pid, 'SIGKILL');",
+    replace: '',
+    tests: [BROKEN],
+  },
+  {
+    harm: 'children of an app start with the door',
+    file: 'agent/door/preload.ts',
+    find: 'execArgv.splice(at, 1)',
+    replace: 'void at',
+    tests: [BROKEN],
+  },
+  {
+    harm: 'Node warns in an app that runs with --pending-deprecation',
+    file: 'shared/ipc/bindings.ts',
+    find: '!/\\binternalBinding\\b/.test(Function.prototype.toString.call(binding))',
+    replace: 'false',
+    tests: [FREED],
+  },
+  {
+    harm: 'an app that closes its server cannot listen there again',
+    file: 'agent/door/wrapper.ts',
+    find: 'later = isUnsure || wanted.some((each) => known.has(each));',
+    replace: 'later = isUnsure;',
+    tests: [HAND_OVER],
+  },
+  {
+    harm: 'an app that names its address in another way than the kernel is refused its own port',
+    file: 'agent/door/addresses.ts',
+    find: 'return new URL(`http://[${address}]`).hostname;',
+    replace: 'return `[${address}]`;',
+    tests: [CLIENTS],
+  },
+  {
+    harm: 'the kernel gives connections to a held socket that shares its port, and nobody takes them',
+    file: 'agent/door/lazy.ts',
+    find: 'const isFree = probe.getsockname({}) === 0;',
+    replace: 'const isFree = false;',
+    tests: [HAND_OVER],
+  },
+  {
+    harm: 'any user may come to the socket of the door',
+    file: 'module/door/doorServer.ts',
+    find: 'chmodSync(path, 0o600)',
+    replace: 'chmodSync(path, 0o666)',
+    tests: [FREED],
+  },
+];
