@@ -15,7 +15,7 @@ import type { ExitEvent } from '../pm2/exitEvent.ts';
 import type { DoorHandlers } from './doorServer.ts';
 import type { HeldSockets } from './heldSockets.ts';
 import { createStarting } from './starting.ts';
-import { TURN_DOOR_ON, whyNotHeld } from './whyNot.ts';
+import { isHoldable, TURN_DOOR_ON, whyNotHeld } from './whyNot.ts';
 
 /** How long an agent may take to hand its sockets over, in milliseconds. */
 const HANDED_OVER_WITHIN_MS = 5_000;
@@ -259,9 +259,4 @@ export function createDoors(parts: DoorParts): OpenDoors {
     clearInterval(looking);
     for (const id of sockets.ids()) sockets.drop(id);
   }
-}
-
-/** A TCP socket of its own, on a port that the next process asks for again. */
-function isHoldable({ at, own, anyPort }: ListenAddress): boolean {
-  return own === true && anyPort !== true && /:\d+$/.test(at) && !at.startsWith('/');
 }

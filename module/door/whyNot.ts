@@ -1,5 +1,6 @@
 // Why the sockets of a process cannot be held for its successors.
 import { basename } from 'node:path';
+import type { ListenAddress } from '../../contract/standing.ts';
 import type { Member } from '../fleet/fleet.ts';
 import { uidOf } from '../state/state.ts';
 
@@ -19,6 +20,11 @@ export function whyNotHeld({ process: listed, wrapper }: Member): string | undef
     return `it runs on Node ${nodeVersion}, and the door needs 20.6`;
   if (pid > 0 && uidOf(pid) !== process.geteuid?.()) return 'it runs as another user than the module';
   return undefined;
+}
+
+/** Is it a TCP socket of the process's own, on a port that the next process asks for again? */
+export function isHoldable({ at, own, anyPort }: ListenAddress): boolean {
+  return own === true && anyPort !== true && /:\d+$/.test(at) && !at.startsWith('/');
 }
 
 function isOlder(version: string): boolean {

@@ -1,5 +1,6 @@
 // Checks of an app with all its instances: what its clients notice when it is reloaded.
 import { shellLine, shellWord } from '../../../shared/text/shell.ts';
+import { isHoldable } from '../../door/whyNot.ts';
 import { byApp, type Check, type Found } from './finding.ts';
 import { moduleAction, reloadWith, wordsOf } from './lines.ts';
 
@@ -82,6 +83,27 @@ export const APP_CHECKS: Check[] = [
       }),
   },
   {
+    name: 'unprepared',
+    look: ({ members, doors, statuses }) =>
+      byApp(members).flatMap((app): Found[] => {
+        const isExposed = app.instances.some((member) => {
+          const { mode, pid } = member.process;
+          if (mode !== 'fork' || !statuses.get(pid)?.serves || !member.addresses?.some(isHoldable)) return false;
+          return !doors.isPrepared(member) && doors.whyNot(member) === undefined;
+        });
+        if (!isExposed) return [];
+        return [
+          {
+            severity: 'info',
+            about: app.title,
+            what: 'each restart refuses its clients until the next process listens',
+            type: [moduleAction('reload', app)],
+            say: 'that reload refuses nobody, and from then on no restart does',
+          },
+        ];
+      }),
+  },
+  {
     name: 'alone',
     look: (host) =>
       byApp(host.members).flatMap((app): Found[] => {
@@ -100,11 +122,12 @@ export const APP_CHECKS: Check[] = [
                 : { ecosystem: { instances: 2 }, say: 'then pm2 delete it, and pm2 start ecosystem.config.js' }),
             },
           ];
+        const isHeld = host.doors.isPrepared(only) && host.doors.whyNot(only) === undefined;
         return [
           {
             severity: 'info',
             about: app.title,
-            what: 'runs as a single process in fork mode: no other one takes connections while it restarts, or answers during a heap dump',
+            what: `runs as a single process in fork mode: no other one ${isHeld ? '' : 'takes connections while it restarts, or '}answers during a heap dump`,
             ecosystem: { exec_mode: 'cluster', instances: 2 },
             // PM2 changes neither mode nor count of an app that it has. After the delete, the file starts the app anew.
             say: `if the app can run twice: change the file, then ${words.map((word) => `pm2 delete ${shellWord(word)}`).join(' && ')} && pm2 start ecosystem.config.js${/[\s,]/.test(app.name) ? '' : ` --only ${shellWord(app.name)}`}`,

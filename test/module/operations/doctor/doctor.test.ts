@@ -87,6 +87,7 @@ describe('pm2-ops doctor', () => {
       'warning cron-restart nightly',
       'info attached snake',
       'info alone alone',
+      'info unprepared alone',
       'info alone one',
       'info own-signal-handler own',
     ];
@@ -135,6 +136,7 @@ describe('pm2-ops doctor', () => {
     ['attached', 'usr1'],
     ['memory-limit', 'alone'],
     ['kill-timeout', 'alone'],
+    ['unprepared', 'alone'],
     ['versions', 'old'],
     ['cron-restart', 'nightly'],
     ['alone', 'one'],
