@@ -7,7 +7,7 @@ import { startWithModule } from '../../../../testkit/installed.ts';
 import { get, startLoad, untilServing } from '../../../../testkit/load.ts';
 import type { Pm2 } from '../../../../testkit/pm2.ts';
 import { untilAttached } from '../../../../testkit/status.ts';
-import { freePort } from '../../../../testkit/wait-for.ts';
+import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
 import { type Reloaded, service } from './service.ts';
 
 for (const version of ['5', '6'] as const) {
@@ -39,6 +39,32 @@ for (const version of ['5', '6'] as const) {
           (await pm2.processes('web')).map(({ pm_id, pid }) => ({ id: pm_id, to: pid })),
           good.replaced?.map(({ id, to }) => ({ id, to })),
         );
+      } finally {
+        assert.deepEqual((await load.stop()).failures, {});
+      }
+    });
+
+    it('the same in fork mode, and a restart by PM2 after it refuses nobody', async () => {
+      const file = join(tempFolder(), 'service.cjs');
+      writeFileSync(file, service({ version: 1 }));
+      const port = await freePort();
+      await pm2.startApp({ name: 'alone', script: file, exec_mode: 'fork', env: { PORT: port } });
+      await untilServing({ port });
+      await untilAttached(pm2, 'alone');
+      const load = startLoad({ port, clients: 8, pauseMs: 10, keepAlive: false });
+      try {
+        writeFileSync(file, service({ version: 2, first: "throw new Error('no database configured');" }));
+        const bad = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=alone');
+        assert.equal(bad.code, 'E_STATE', JSON.stringify(bad));
+        assert.match((await get({ port })).body, /version 1 /);
+        writeFileSync(file, service({ version: 3 }));
+        const good = await pm2.triggerOne<Reloaded>('pm2-ops', 'reload', 'app=alone settle=500');
+        assert.equal(good.ok, true, JSON.stringify(good));
+        assert.match((await get({ port })).body, /version 3 /);
+        await untilAttached(pm2, 'alone');
+        writeFileSync(file, service({ version: 4 }));
+        await pm2.ok('restart', 'alone');
+        await waitFor(async () => /version 4 /.test((await get({ port })).body), { what: 'the restarted process' });
       } finally {
         assert.deepEqual((await load.stop()).failures, {});
       }
