@@ -6,6 +6,7 @@ import { DOOR_SOCKET, isDoorImport } from '../../contract/door.ts';
 import { nodeBindings } from '../../shared/ipc/bindings.ts';
 import { createAsk } from './ask.ts';
 import { setDoor } from './seat.ts';
+import { isReloadUnfinished } from './unfinishedReload.ts';
 import { wrapListening } from './wrapper.ts';
 
 /** Settles in any case, when the app may start. */
@@ -22,9 +23,9 @@ async function open(): Promise<void> {
   const folder = __dirname;
   const parts = { bindings, path: join(folder, DOOR_SOCKET), pmId };
   const answer = await createAsk({ ...parts, keepsAlive: true })({ ask: 'take' });
-  // Without a module nothing is held.
-  if (answer === 'gone' || (typeof answer === 'object' && answer.off)) return;
-  const isUnsure = answer === 'silent';
+  // Without a module nothing is held, but its next one may have a reload to put right.
+  if (answer === 'gone' ? !isReloadUnfinished(folder) : typeof answer === 'object' && answer.off) return;
+  const isUnsure = typeof answer !== 'object';
   const door = wrapListening({ ask: createAsk({ ...parts, keepsAlive: false }), folder, prepared: true, isUnsure });
   if (!isUnsure) door.take(answer.held, answer.limitMs);
   setDoor(door);

@@ -7,12 +7,15 @@ import { addressOfHandle } from '../../shared/ipc/lines.ts';
 import { addressesOf, type ListenArguments, sharesPort } from './addresses.ts';
 import type { Ask } from './ask.ts';
 import { endModule, hungModule } from './hungModule.ts';
+import { isReloadUnfinished, isTaken } from './unfinishedReload.ts';
 
 /** Sockets that are not used so long after the first one are given back. */
 const OTHERS_WITHIN_MS = 5_000;
 /** How long a module that holds the port may not answer, in milliseconds, before it is ended. PM2 starts it again. */
 const MODULE_ANSWERS_WITHIN_MS = 4_000;
 const ASKS_AGAIN_AFTER_MS = 100;
+/** How long PM2 may take to start the next module, and that to pass a canary's socket on. */
+const NEXT_MODULE_WITHIN_MS = 10_000;
 
 interface Server {
   _handle: SocketHandle | null;
@@ -136,12 +139,18 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: WrapperParts)
     const startedMs = performance.now();
     for (;;) {
       const answer = await ask({ ask: 'take' });
-      if (typeof answer === 'object') return answer.held;
-      const hung = hungModule(folder, port);
-      if (hung === undefined) return [];
-      if (performance.now() - startedMs > MODULE_ANSWERS_WITHIN_MS) await endModule(hung, port);
+      const waitedMs = performance.now() - startedMs;
+      const isAnswered = typeof answer === 'object';
+      if (isAnswered && answer.held.size > 0) return answer.held;
+      const hung = isAnswered ? undefined : hungModule(folder, port);
+      if (hung === undefined && !needsNextModule(port, waitedMs)) return [];
+      if (hung !== undefined && waitedMs > MODULE_ANSWERS_WITHIN_MS) await endModule(hung, port);
       else await new Promise((resolve) => setTimeout(resolve, ASKS_AGAIN_AFTER_MS));
     }
+  }
+
+  function needsNextModule(port: number, waitedMs: number): boolean {
+    return isUnsure && waitedMs < NEXT_MODULE_WITHIN_MS && isReloadUnfinished(folder) && isTaken(port);
   }
 
   function giveBackSoon(afterMs: number): void {

@@ -72,7 +72,7 @@ const TABLE: Row[] = [
 
 /** Commands that neither runs, and why. */
 const NOT_RUN: { command: RegExp; why: string }[] = [
-  { command: /^npm run bench(:\w+)?( -- --\w+)?$/, why: 'needs a machine that has nothing else to do' },
+  { command: /^npm run bench(:\w+)?( -- --\w+( \w+)?)?$/, why: 'needs a machine that has nothing else to do' },
   { command: /^npm run graph$/, why: 'prints what npm run floors checks' },
   { command: /^npm run format$/, why: 'changes the checkout; npm run lint is its check' },
   { command: /^pm2 logs pm2-ops\b/, why: 'follows a log, and ends when a person ends it' },

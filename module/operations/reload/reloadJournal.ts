@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, appOf, DEFAULT_NAMESPACE } from '../../../contract/app.ts';
+import { RELOADS_FILE } from '../../../contract/names.ts';
 import type { PmId } from '../../../contract/pmId.ts';
 
 /** A reload that has begun and is not over. */
@@ -65,7 +66,7 @@ export function createRunEntry(
 
 /** @param folder the module's own, `$PM2_HOME/pm2-ops` */
 export function createReloadJournal(folder: string): ReloadJournal {
-  const file = join(folder, 'reloads.json');
+  const file = join(folder, RELOADS_FILE);
   const others = (app: App) => read().filter((reload) => appOf(reload) !== app);
   return {
     read,

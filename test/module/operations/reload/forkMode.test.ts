@@ -231,7 +231,13 @@ describe('pm2-ops reload in fork mode', () => {
   it('a module that is killed in the middle leaves no canary behind, and nobody drained: the next one puts it right', async () => {
     const app = await running('killed');
     let version = 1;
-    type Point = (event: string, data: { message?: string; kind?: string; state?: string }, id?: number) => boolean;
+    interface Packet {
+      event?: string;
+      message?: string;
+      kind?: string;
+      state?: string;
+    }
+    type Point = (event: string, data: Packet, id?: number) => boolean;
     const told = (message: RegExp): Point => {
       return (event, data) => event === 'pm2-ops:progress' && message.test(data.message ?? '');
     };
@@ -244,15 +250,18 @@ describe('pm2-ops reload in fork mode', () => {
       'has proven the canary': told(/still up after/),
       'drains the old instance': oldIs('draining'),
       'has drained the old instance': oldIs('drained'),
+      'has PM2 start the next one': (event, { event: what }, id) => {
+        return event === 'process:event' && what === 'exit' && app.ids.includes(id ?? -1);
+      },
       'has replaced it': told(/id \d+: pid \d+ → \d+/),
     };
     for (const [point, isReached] of Object.entries(points)) {
       app.deploy({ version: ++version });
       const module = await pm2.process('pm2-ops');
       let reached = false;
-      const bus = await pm2.bus((event, { data, process: from }) => {
-        if (reached || !isReached(event, (data ?? {}) as object, (from as { pm_id?: number } | undefined)?.pm_id))
-          return;
+      const bus = await pm2.bus((event, packet) => {
+        const { data = packet, process: from } = packet;
+        if (reached || !isReached(event, data as Packet, (from as { pm_id?: number } | undefined)?.pm_id)) return;
         reached = true;
         process.kill(module.pid, 'SIGKILL');
       });
@@ -277,6 +286,7 @@ describe('pm2-ops reload in fork mode', () => {
     assert.equal(code, 0, stdout + stderr);
     await assertServed(app, version, await pidsNow(app));
     await assertNothingLost(app);
+    assert.doesNotMatch(pm2.logs('killed'), /EADDRINUSE/, 'a successor waits for the next module');
     await pm2.ok('delete', 'killed');
   });
 });
