@@ -6,6 +6,7 @@ const BROKEN = 'test/module/door/broken.test.ts';
 const CLIENTS = 'test/module/door/clients.test.ts';
 const FREED = 'test/module/door/freed.test.ts';
 const HAND_OVER = 'test/module/door/handOver.test.ts';
+const RELOAD = 'test/module/operations/reload/forkMode.test.ts';
 const RESTART = 'test/module/door/restart.test.ts';
 
 export const mutations: readonly Mutation[] = [
@@ -113,5 +114,33 @@ export const mutations: readonly Mutation[] = [
     find: 'chmodSync(path, 0o600)',
     replace: 'chmodSync(path, 0o666)',
     tests: [FREED],
+  },
+  {
+    harm: 'a reload starts an instance without the socket that it is to take over',
+    file: 'module/operations/reload/replaceInstance.ts',
+    find: 'nodeArgs: sockets.nodeArgsOf(pmId)',
+    replace: 'nodeArgs: undefined',
+    tests: [RELOAD],
+  },
+  {
+    harm: 'a bad deploy leaves the port taken for the next process',
+    file: 'module/operations/reload/sharedSockets.ts',
+    find: 'for (const pmId of held) doors.release(pmId);',
+    replace: '',
+    tests: [RELOAD],
+  },
+  {
+    harm: 'after a module was killed in a reload, a drained process stays drained',
+    file: 'module/operations/reload/interruptedReload.ts',
+    find: 'canary === undefined ? [] : old.map(({ pmId }) => parts.doors.expectBeside(canary, pmId))',
+    replace: '[] as (() => void)[]',
+    tests: [RELOAD],
+  },
+  {
+    harm: 'a successor that starts without a module fails, because the canary has its port',
+    file: 'agent/door/unfinishedReload.ts',
+    find: 'return existsSync(join(folder, RELOADS_FILE));',
+    replace: 'return folder === RELOADS_FILE && existsSync(join(folder));',
+    tests: [RELOAD],
   },
 ];

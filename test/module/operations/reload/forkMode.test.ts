@@ -81,6 +81,15 @@ describe('pm2-ops reload in fork mode', () => {
     }
   }
 
+  /** What `pm2-ops status` says of the app's sockets. */
+  async function doorOf(name: string): Promise<{ held: string[]; prepared: boolean }> {
+    const { stdout } = await run(pm2.node, [CLI, 'status', '--json'], { env: pm2.env, timeoutMs: 30_000 });
+    const { processes } = JSON.parse(stdout) as {
+      processes: { name: string; door: { held: string[]; prepared: boolean } }[];
+    };
+    return processes.find((each) => each.name === name)!.door;
+  }
+
   async function assertServed({ ports }: Running, version: number, pids: number[]): Promise<void> {
     for (const [at, port] of ports.entries())
       for (let i = 0; i < 10; i++) assert.equal((await get({ port })).body, `version ${version} pid ${pids[at]}`);
@@ -114,6 +123,7 @@ describe('pm2-ops reload in fork mode', () => {
       assert.match((await long).body, /version 1/);
       assert.match(stdout, /id \d+: pid \d+ → \d+/);
       const second = await assertReplaced(app, 2);
+      assert.equal((await doorOf('first')).prepared, true);
       app.deploy({ version: 3 });
       await untilAttached(pm2, 'first');
       const again = await command('first', '--settle', '300');
@@ -144,6 +154,11 @@ describe('pm2-ops reload in fork mode', () => {
       assert.equal(code, 1, stdout);
       assert.match(stderr, /did not stay up.*E_STATE/);
       assert.match(stderr, /\| .*no database configured/);
+      assert.deepEqual(
+        (await doorOf('crashes')).held,
+        [],
+        'its next process, which PM2 starts as ever, finds its port free',
+      );
       await assertOldServeOn(app);
     });
 
