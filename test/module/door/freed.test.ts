@@ -124,6 +124,8 @@ describe('A port that is held', () => {
     await pm2.okWith({ env: { NODE_PENDING_DEPRECATION: '1' } }, 'restart', 'kept-out', '--update-env');
     await untilServing({ port });
     assert.doesNotMatch(pm2.logs('kept-out'), /DEP0111/);
+    const [{ pm2_env } = { pm2_env: { restart_time: -1 } }] = await pm2.processes('kept-out');
+    assert.equal(pm2_env.restart_time, 2, 'one try failed');
   });
 
   it('is not held with the setting door off', async () => {

@@ -78,7 +78,7 @@ describe('An agent that is asked for the sockets of its app', () => {
     await waitFor(() => !sockets.isUsed(ID, at), { what: 'its end' });
     assert.equal(await isOpen(port), true);
     sockets.drop(ID);
-    assert.equal(await isFree(port), true);
+    await waitFor(() => isFree(port), { what: 'the port free', timeoutMs: 1_000 });
   });
 
   it('lets the app close its server and listen again where its socket is held', async () => {

@@ -1,4 +1,5 @@
 // A fork-mode service that loads the door before its code, as one does after its first `pm2-ops reload`.
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ProcessStatus } from '../../../contract/commandMessages.ts';
@@ -31,6 +32,8 @@ export async function startPrepared(
   { env = {}, ...options }: Options = {},
   answersAt?: number | null,
 ): Promise<number> {
+  // A module that has just been installed writes it in a moment.
+  await waitFor(() => existsSync(join(pm2.home, 'pm2-ops', DOOR_FILE)), { what: 'what the app is to load' });
   const port = Number(env.PORT ?? (await freePort()));
   await pm2.startApp({
     ...{ name, script: app('slow-boot.cjs'), node_args: prepared(pm2) },
