@@ -1,12 +1,24 @@
-// The chart of requests lost, as SVG: readable on light and dark pages, no script, no font of its own.
+// A chart of requests lost, as SVG: readable on light and dark pages, no script, no font of its own.
 
-import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
-import type { Load, RowFigures } from './rows.ts';
-import { isShown, sorted } from './tables.ts';
+/** Bars of several panels, a line for each way to do it. */
+export interface Chart {
+  title: string;
+  /** Under the title. */
+  about: string;
+  panels: string[];
+  lines: Line[];
+}
+
+export interface Line {
+  name: string;
+  ours: boolean;
+  /** Requests lost each time, on average, by panel; undefined: not measured. */
+  lost: (number | undefined)[];
+}
 
 const WIDTH = 940;
 const NAMES = 350;
-const PANEL = 270;
+const BARS = 560;
 const GAP = 20;
 const LINE = 24;
 const BAR = 14;
@@ -23,75 +35,58 @@ const STYLE = `
       .bar.ours { fill: #3fb950 } .axis { stroke: #3d444d }
     }`;
 
-/** @param about what was done, for the line under the title */
-export function chart(all: RowFigures[], about: string): string {
-  const panels = PANELS.filter(({ load }) => isShown(all, load));
-  const busy = sorted(all.filter(({ load }) => load === 'busy'));
-  const height = TOP + busy.length * LINE + 14;
-  const rows = busy.map((row, at) => {
-    const y = TOP + at * LINE;
-    const emphasis = row.ours ? ' class="ours"' : '';
-    const name = `<text${emphasis} x="${NAMES}" y="${y + 11}" text-anchor="end">${escaped(labelOf(row))}</text>`;
-    const bars = panels.map(({ load }, panel) => {
-      const of = all.find((other) => other.load === load && other.id === row.id && isDefault(other));
-      return of === undefined ? '' : bar(of, panel, y, largest(all, load));
-    });
-    return [name, ...bars].join('\n  ');
+/** @returns the SVG's text */
+export function drawChart({ title, about, panels, lines }: Chart): string {
+  const width = (BARS - GAP * (panels.length - 1)) / panels.length;
+  const leftOf = (panel: number) => NAMES + GAP + panel * (width + GAP);
+  const height = TOP + lines.length * LINE + 14;
+  const longest = panels.map((_, panel) => Math.max(0, ...lines.map(({ lost }) => lost[panel] ?? 0)));
+  const headings = panels.map((name, panel) => {
+    const x = leftOf(panel);
+    return `<text class="small" x="${x}" y="68">${name}</text><path class="axis" d="M${x - 0.5} 74V${height - 10}"/>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Requests lost while reloading">
+  const rows = lines.map(({ name, ours, lost }, at) => {
+    const y = TOP + at * LINE;
+    const emphasis = ours ? ' class="ours"' : '';
+    const label = `<text${emphasis} x="${NAMES}" y="${y + 11}" text-anchor="end">${escaped(name)}</text>`;
+    const bars = lost.map((each, panel) => {
+      if (each === undefined) return '';
+      const share = longest[panel] === 0 ? 0 : each / (longest[panel] ?? 1);
+      return bar({ lost: each, ours, x: leftOf(panel), y, width: share * (width - FIGURE) });
+    });
+    return [label, ...bars].join('\n  ');
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(title)}">
   <style>${STYLE}
   </style>
   <rect class="page" width="${WIDTH}" height="${height}" rx="6"/>
-  <text class="title" x="20" y="28">Requests lost in a reload</text>
-  <text class="small" x="20" y="47">${escaped(`on average; ${about}, kill_timeout ${DEFAULT_KILL_TIMEOUT_MS} ms; shorter is better`)}</text>
-  ${panels.map((panel, at) => heading(panel, at, height)).join('\n  ')}
+  <text class="title" x="20" y="28">${escaped(title)}</text>
+  <text class="small" x="20" y="47">${escaped(about)}</text>
+  ${headings.join('\n  ')}
   ${rows.join('\n  ')}
 </svg>
 `;
 }
 
-const PANELS: { load: Load; name: string }[] = [
-  { load: 'busy', name: 'busy clients' },
-  { load: 'pausing', name: 'clients pause for 0 to 3 s' },
-];
-
-function heading({ name }: { name: string }, panel: number, height: number): string {
-  const x = leftOf(panel);
-  return `<text class="small" x="${x}" y="68">${name}</text><path class="axis" d="M${x - 0.5} 74V${height - 10}"/>`;
+interface Bar {
+  lost: number;
+  ours: boolean;
+  x: number;
+  y: number;
+  width: number;
 }
 
-function bar(row: RowFigures, panel: number, y: number, longest: number): string {
-  const lost = row.failed / row.reloads;
-  const width = longest === 0 ? 0 : (lost / longest) * (PANEL - FIGURE);
-  const shown = row.failed === 0 ? 0 : Math.max(1.5, width);
-  const emphasis = row.ours ? ' ours' : '';
-  const rect = `<rect class="bar${emphasis}" x="${leftOf(panel)}" y="${y}" width="${shown.toFixed(1)}" height="${BAR}"/>`;
-  return `${rect}<text class="small${emphasis}" x="${(leftOf(panel) + shown + 6).toFixed(1)}" y="${y + 11}">${figure(lost)}</text>`;
+function bar({ lost, ours, x, y, width }: Bar): string {
+  const shown = lost === 0 ? 0 : Math.max(1.5, width);
+  const emphasis = ours ? ' ours' : '';
+  const rect = `<rect class="bar${emphasis}" x="${x}" y="${y}" width="${shown.toFixed(1)}" height="${BAR}"/>`;
+  return `${rect}<text class="small${emphasis}" x="${(x + shown + 6).toFixed(1)}" y="${y + 11}">${figure(lost)}</text>`;
 }
 
 function figure(lost: number): string {
   return lost === 0 ? '0' : lost < 10 ? lost.toFixed(lost < 1 ? 2 : 1) : lost.toFixed(0);
 }
 
-function leftOf(panel: number): number {
-  return NAMES + GAP + panel * (PANEL + GAP);
-}
-
-function largest(all: RowFigures[], load: Load): number {
-  return Math.max(
-    0,
-    ...all.filter((row) => row.load === load && isDefault(row)).map((row) => row.failed / row.reloads),
-  );
-}
-
-function isDefault({ killTimeoutMs }: RowFigures): boolean {
-  return killTimeoutMs === DEFAULT_KILL_TIMEOUT_MS;
-}
-
-function labelOf({ name, by }: RowFigures): string {
-  return by === 'pm2 reload' ? name : `${name} (${by})`;
-}
-
 function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

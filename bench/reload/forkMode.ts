@@ -6,16 +6,19 @@ import { ROOT } from '../../testkit/folders.ts';
 import { type Machine, machine, machineLine } from '../support/machine.ts';
 import { report, say } from '../support/report.ts';
 import { type Candidate, DEFAULT_KILL_TIMEOUT_MS, forkCandidates } from './candidates.ts';
+import { type Chart, drawChart } from './chart.ts';
 import { type Clients, startClients } from './clients.ts';
-import { PAGE, writeBetweenMarks } from './page.ts';
+import { PAGE, write, writeBetweenMarks } from './page.ts';
 import { installPeers, nodeVersion } from './peers.ts';
+import { lostEach } from './publish.ts';
 import { createRow, type RowFigures } from './rows.ts';
 import { failuresOf } from './seen.ts';
 import { type Lane, openLane } from './services.ts';
-import { type Table, toMarkdown } from './tables.ts';
+import { sorted, type Table, toMarkdown } from './tables.ts';
 import { busyTurn } from './turn.ts';
 
 const FILE = join(ROOT, 'bench', 'results', 'reload-fork.json');
+const CHART = join(ROOT, 'docs', 'pictures', 'restart.svg');
 const MARKS = [
   '<!-- made by npm run bench:reload -- --mode fork -->',
   '<!-- end of what npm run bench:reload -- --mode fork made -->',
@@ -116,11 +119,28 @@ function render(): void {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const times = least === most ? String(least) : `${least} to ${most}`;
   const facts = `${machineLine(of)}; ${options.clients} clients, half of them with a connection for each request, an answer takes ${options.answer} ms; ${times} restarts of each.`;
+  write(CHART, drawChart(chartOf(figures.rows, `${times} restarts of each`)));
   writeBetweenMarks(PAGE, MARKS, `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
 }
 
 function saved(): Saved | undefined {
   return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Saved) : undefined;
+}
+
+/** What each lost, a panel for each boot time. */
+function chartOf(rows: Figures[], restarts: string): Chart {
+  const boots = [...new Set(rows.map(({ bootMs }) => bootMs))];
+  const ways = [...new Map(rows.map((row) => [`${row.id} ${row.by}`, row])).values()];
+  return {
+    title: 'Requests lost while an app that runs alone restarts',
+    about: `on average; ${restarts}, fork mode, one process; shorter is better`,
+    panels: boots.map((ms) => `boots in ${ms / 1000} s`),
+    lines: sorted(ways).map(({ id, name, by, ours }) => ({
+      name: `${name.split(',')[0]} (${by})`,
+      ours,
+      lost: boots.map((ms) => lostEach(rows.find((row) => row.bootMs === ms && row.id === id && row.by === by))),
+    })),
+  };
 }
 
 /** A line for each way to restart an app, and two columns for each boot time. */

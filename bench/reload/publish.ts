@@ -8,10 +8,10 @@ import type { Machine } from '../support/machine.ts';
 import { machineLine } from '../support/machine.ts';
 import { type Goal, report } from '../support/report.ts';
 import { DEFAULT_KILL_TIMEOUT_MS } from './candidates.ts';
-import { chart } from './chart.ts';
+import { type Chart, drawChart } from './chart.ts';
 import { PAGE, write, writeBetweenMarks } from './page.ts';
 import type { Load, Row, RowFigures } from './rows.ts';
-import { details, overview, type Table, toMarkdown } from './tables.ts';
+import { details, isShown, overview, sorted, type Table, toMarkdown } from './tables.ts';
 
 const RESULTS = join(ROOT, 'bench', 'results');
 /** A reload takes at most so many times one of an app without a handler. */
@@ -60,10 +60,36 @@ export function render(): void {
   const reloads = `${reloadsOf(figures.rows, 'busy')} reloads of each with busy clients, ${reloadsOf(figures.rows, 'pausing')} with clients that pause`;
   const facts = `${machineLine(machine)}; ${options.clients} clients, an answer takes ${options.answer} ms; ${reloads}.`;
   mkdirSync(RESULTS, { recursive: true });
-  write(CHART, chart(figures.rows, reloads));
+  write(CHART, drawChart(chartOf(figures.rows, reloads)));
   const tables = details(figures.rows).map(section).join('\n\n');
   write(join(RESULTS, 'reload.md'), `# Reloads: all figures\n\n${facts}\n\n${tables}\n`);
   writeBetweenMarks(PAGE, MARKS, `${toMarkdown(overview(figures.rows))}\n\n${facts}`);
+}
+
+const PANELS: { load: Load; name: string }[] = [
+  { load: 'busy', name: 'busy clients' },
+  { load: 'pausing', name: 'clients pause for 0 to 3 s' },
+];
+
+/** What each lost with PM2's own kill_timeout. */
+function chartOf(all: RowFigures[], reloads: string): Chart {
+  const rows = all.filter(({ killTimeoutMs }) => killTimeoutMs === DEFAULT_KILL_TIMEOUT_MS);
+  const panels = PANELS.filter(({ load }) => isShown(all, load));
+  return {
+    title: 'Requests lost in a reload',
+    about: `on average; ${reloads}, kill_timeout ${DEFAULT_KILL_TIMEOUT_MS} ms; shorter is better`,
+    panels: panels.map(({ name }) => name),
+    lines: sorted(rows.filter(({ load }) => load === 'busy')).map(({ id, name, by, ours }) => ({
+      name: by === 'pm2 reload' ? name : `${name} (${by})`,
+      ours,
+      lost: panels.map(({ load }) => lostEach(rows.find((row) => row.load === load && row.id === id))),
+    })),
+  };
+}
+
+/** Requests lost in a reload, on average. */
+export function lostEach(row: RowFigures | undefined): number | undefined {
+  return row && row.failed / row.reloads;
 }
 
 /** How many there were; when the time is over, rows may differ. */
