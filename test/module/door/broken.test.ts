@@ -11,8 +11,8 @@ import { get, startLoad, untilServing } from '../../../testkit/load.ts';
 import { nodes } from '../../../testkit/nodes.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { untilAttached } from '../../../testkit/status.ts';
-import { waitFor } from '../../../testkit/wait-for.ts';
-import { startPrepared, untilHeld } from './prepared.ts';
+import { freePort, waitFor } from '../../../testkit/wait-for.ts';
+import { prepared, startPrepared, untilHeld } from './prepared.ts';
 
 interface Seen {
   execArgv: string[];
@@ -100,7 +100,11 @@ for (const node of nodes())
     });
 
     it('is started by the next daemon from what pm2 save has kept, with and without the module', async () => {
-      const port = await startPrepared(pm2, 'saved');
+      const port = await freePort();
+      // Nothing is there to load: the module was uninstalled before.
+      const env = { PORT: port, MS: 400 };
+      await pm2.startApp({ name: 'saved', script: app('slow-boot.cjs'), node_args: prepared(pm2), env });
+      await untilServing({ port });
       await pm2.ok('save', '--force');
       await pm2.ok('kill');
       await pm2.ok('resurrect');
