@@ -44,15 +44,15 @@ interface Dumped {
   bytes: number;
 }
 
-type Way = (pm2: Pm2, process: Pm2Process) => Promise<Dumped>;
+type Way = (pm2: Pm2, target: Pm2Process) => Promise<Dumped>;
 
 /** Our own first, then the yardstick, then the peers; PM2's own is the last, because it leaves its daemon with more memory. */
 const WAYS: Record<string, Way> = {
-  'pm2-ops heapdump': (pm2, process) => byCommand(pm2, process),
-  'pm2-ops heapdump gzip=true': (pm2, process) => byCommand(pm2, process, '--gzip'),
-  'v8.writeHeapSnapshot': (pm2, process) => byApp(pm2, process, 'v8'),
-  'heapdump (npm)': (pm2, process) => byApp(pm2, process, 'heapdump'),
-  '@nearform/heap-profiler': (pm2, process) => byApp(pm2, process, 'nearform'),
+  'pm2-ops heapdump': (pm2, target) => byCommand(pm2, target),
+  'pm2-ops heapdump gzip=true': (pm2, target) => byCommand(pm2, target, '--gzip'),
+  'v8.writeHeapSnapshot': (pm2, target) => byApp(pm2, target, 'v8'),
+  'heapdump (npm)': (pm2, target) => byApp(pm2, target, 'heapdump'),
+  '@nearform/heap-profiler': (pm2, target) => byApp(pm2, target, 'nearform'),
   'PM2 km:heapdump': byPm2,
 };
 const OURS = ['pm2-ops heapdump', 'pm2-ops heapdump gzip=true'];

@@ -47,7 +47,7 @@ export function createCanary(context: ReloadContext): Canary {
   };
 
   async function start(model: Member, number: 'same' | 'next'): Promise<Instance> {
-    const known = new Set(instancesOf(parts.fleet, app).map(({ process }) => process.pmId));
+    const known = new Set(instancesOf(parts.fleet, app).map(({ process: listed }) => listed.pmId));
     modelId = model.process.pmId;
     const startedMs = performance.now();
     sockets.passOnTo(modelId);
@@ -56,7 +56,7 @@ export function createCanary(context: ReloadContext): Canary {
       model: modelId,
       changes: { env: request.env, nodeArgs: sockets.nodeArgsOf(modelId) },
       number,
-      find: () => instancesOf(parts.fleet, app).find(({ process }) => !known.has(process.pmId))?.process.pmId,
+      find: () => instancesOf(parts.fleet, app).find(({ process: listed }) => !known.has(listed.pmId))?.process.pmId,
       withinMs: request.timeout,
     });
     if (started.is === 'refused') {

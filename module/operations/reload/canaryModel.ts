@@ -9,7 +9,7 @@ import { ReloadFailure } from './reloadFailure.ts';
 /** The instance of which the first canary is a copy. @throws {ReloadFailure} where none is online */
 export function modelOf({ parts, app, title, of, addresses }: ReloadContext): Member {
   const online = onlineInstancesOf(parts.fleet, app);
-  const model = online.find(({ process }) => addresses.of(process.pmId) !== undefined) ?? online[0];
+  const model = online.find(({ process: listed }) => addresses.of(listed.pmId) !== undefined) ?? online[0];
   if (model) return model;
   throw new ReloadFailure(
     'E_STATE',

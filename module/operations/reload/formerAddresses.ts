@@ -85,8 +85,8 @@ export function createFormerAddresses(
   function aloneAt(pmId: PmId, model: PmId = pmId): ListenAddress[] {
     const member = fleet.get(pmId);
     if (!member) return [];
-    const serving = fleet.siblingsOf(member).filter(({ process, state, attachment }) => {
-      const isThere = process.status === 'online' && typeof process.pmId === 'number';
+    const serving = fleet.siblingsOf(member).filter(({ process: listed, state, attachment }) => {
+      const isThere = listed.status === 'online' && typeof listed.pmId === 'number';
       return isThere && (state === 'serving' || (state === 'unknown' && attachment.is === 'skipped'));
     });
     return coverOf({ ...member, addresses: shareableOf(model) }, serving).alone;
@@ -95,12 +95,12 @@ export function createFormerAddresses(
 
 /** The instances of an app by rising id, without those that a reload of PM2 is about to end. */
 export function instancesOf(fleet: Fleet, app: App): Member[] {
-  return fleet.instancesOf(app).filter(({ process }) => typeof process.pmId === 'number');
+  return fleet.instancesOf(app).filter(({ process: listed }) => typeof listed.pmId === 'number');
 }
 
 /** Those of them that run. */
 export function onlineInstancesOf(fleet: Fleet, app: App): Member[] {
-  return instancesOf(fleet, app).filter(({ process }) => process.status === 'online');
+  return instancesOf(fleet, app).filter(({ process: listed }) => listed.status === 'online');
 }
 
 /** Does it listen, or did it before it was drained? */

@@ -8,21 +8,21 @@ import { ReloadFailure } from './reloadFailure.ts';
 export function whyGap(context: ReloadContext): ReloadFailure | undefined {
   const { title, addresses, sockets, parts } = context;
   const members = onlineInstancesOf(parts.fleet, context.app);
-  const isFork = members.some(({ process }) => process.mode === 'fork');
+  const isFork = members.some(({ process: listed }) => listed.mode === 'fork');
   const accept = `accept a gap: ${context.lines.again('force')}`;
-  for (const { process } of members) {
-    const own = addresses.of(process.pmId) ?? [];
-    if (own.length === 0 || addresses.shareableOf(process.pmId).length > 0) continue;
-    const why = sockets.whyNot(process.pmId);
+  for (const { pmId } of members.map((member) => member.process)) {
+    const own = addresses.of(pmId) ?? [];
+    if (own.length === 0 || addresses.shareableOf(pmId).length > 0) continue;
+    const why = sockets.whyNot(pmId);
     return new ReloadFailure(
       'E_STATE',
-      `instance ${process.pmId} of ${title} ${isFork ? 'runs in fork mode and ' : ''}holds ${list(own)} by itself, and no other instance listens there: clients would be refused while it restarts${why === undefined ? '' : ` (its socket cannot be passed on: ${why})`}`,
+      `instance ${pmId} of ${title} ${isFork ? 'runs in fork mode and ' : ''}holds ${list(own)} by itself, and no other instance listens there: clients would be refused while it restarts${why === undefined ? '' : ` (its socket cannot be passed on: ${why})`}`,
       isFork
         ? `run it in cluster mode (exec_mode: "cluster" in its configuration), or ${accept}`
         : `let it listen without "exclusive", or ${accept}`,
     );
   }
-  const known = members.filter(({ process }) => addresses.of(process.pmId) !== undefined);
+  const known = members.filter(({ process: listed }) => addresses.of(listed.pmId) !== undefined);
   if (!isFork || known.length === members.length) return undefined;
   if (addresses.serves() || members.some(({ attachment }) => attachment.is !== 'attached')) {
     return new ReloadFailure(

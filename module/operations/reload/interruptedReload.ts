@@ -84,10 +84,10 @@ async function serveAsBefore(reload: UnfinishedReload, parts: ReloadParts): Prom
 
   /** The canary of a module that was killed before PM2 listed it: an instance of unknown origin, created just then. */
   function unknownOne(): PmId | undefined {
-    const unknown = instances().filter(({ process }) => {
-      const afterMs = process.createdMs - reload.sinceMs;
-      const isOld = old.some(({ pmId }) => pmId === process.pmId);
-      return !isOld && process.standIn === undefined && afterMs >= 0 && afterMs < STARTS_WITHIN_MS;
+    const unknown = instances().filter(({ process: listed }) => {
+      const afterMs = listed.createdMs - reload.sinceMs;
+      const isOld = old.some(({ pmId }) => pmId === listed.pmId);
+      return !isOld && listed.standIn === undefined && afterMs >= 0 && afterMs < STARTS_WITHIN_MS;
     });
     return unknown.length === 1 ? unknown[0]?.process.pmId : undefined;
   }

@@ -18,7 +18,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1 - 60_000;
 
 /** The latest moment, counted from its begin, at which a reload of these instances has its answer. */
 export function deadlineMsOf({ drain, timeout, settle, patient }: ReloadParams, members: readonly Member[]): number {
-  const killTimeoutMs = Math.max(...members.map(({ process }) => process.killTimeoutMs));
+  const killTimeoutMs = Math.max(...members.map(({ process: listed }) => listed.killTimeoutMs));
   const oneMs = DRAIN_BEGINS_WITHIN_MS + drain + AGENT_MARGIN_MS + killTimeoutMs + timeout;
   const allMs = OTHERS_END_WITHIN_MS + settle + patient + (2 * members.length + 2) * oneMs;
   return Math.min(allMs, LONGEST_TIMER_MS);

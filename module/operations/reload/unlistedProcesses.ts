@@ -30,7 +30,7 @@ async function untilNoneUnlisted({ parts, app }: ReloadContext, withinMs: number
   const endsMs = performance.now() + withinMs;
   for (;;) {
     await parts.refresh();
-    const listed = new Set(parts.fleet.members().map(({ process }) => process.pid));
+    const listed = new Set(parts.fleet.members().map((member) => member.process.pid));
     const left = findUnlisted(app, listed);
     if (left.length === 0 || performance.now() > endsMs) return left;
     await sleep(LOOK_EVERY_MS);
