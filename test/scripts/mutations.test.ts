@@ -25,6 +25,7 @@ describe('the changes that tests have to notice', () => {
       'agent',
       'attach',
       'coordinator',
+      'door',
       'drain',
       'dump',
       'files',
