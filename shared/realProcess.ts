@@ -5,6 +5,7 @@
 
 import { basename, resolve } from 'node:path';
 import { clusterWorkersOf } from './linux/clusterWorkers.ts';
+import { environmentOf } from './linux/environment.ts';
 import { expectedPort, wasToldToInspect } from './linux/nodeOptions.ts';
 import { childrenOf, read, readLink } from './linux/proc.ts';
 import { holdsConnections, listeners, listensOnSocketFile, ownSockets } from './linux/sockets.ts';
@@ -166,13 +167,4 @@ const TAKES_A_VALUE = /^(-r|--require|--import|--loader|--experimental-loader|-C
 
 function wordsOf(pid: number): string[] {
   return (read(`/proc/${pid}/cmdline`) ?? '').split('\0').filter(Boolean);
-}
-
-function environmentOf(pid: number): Map<string, string> {
-  return new Map(
-    (read(`/proc/${pid}/environ`) ?? '')
-      .split('\0')
-      .filter((entry) => entry.includes('='))
-      .map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
-  );
 }

@@ -1,7 +1,7 @@
 // Under which names may a socket be held that an app is about to listen on? The module names it as the kernel does.
 
 /** Of `listen` with `reusePort` (libuv). */
-const UV_TCP_REUSEPORT = 2;
+export const UV_TCP_REUSEPORT = 2;
 
 /** The arguments of Node's `_listen2` (lib/net.js, setupListenHandle). */
 export type ListenArguments = [

@@ -4,9 +4,10 @@ import { dirname } from 'node:path';
 import { Refusal } from '../../contract/errors.ts';
 import type { OwnSocket } from '../../drain/index.ts';
 import { type Bindings, nodeBindings, type SocketHandle } from '../../shared/ipc/bindings.ts';
+import { UV_TCP_REUSEPORT } from './addresses.ts';
 import { createAsk } from './ask.ts';
+import { wrapListening } from './listen.ts';
 import { doorOfProcess, setDoor } from './seat.ts';
-import { wrapListening } from './wrapper.ts';
 
 /** @returns the addresses that the module holds now @throws {Refusal} why it holds none, or not all */
 export async function handOver(path: string, sockets: readonly OwnSocket[]): Promise<string[]> {
@@ -22,7 +23,7 @@ export async function handOver(path: string, sockets: readonly OwnSocket[]): Pro
   const ask = createAsk({ bindings, path, pmId, keepsAlive: false });
   const door = doorOfProcess() ?? ownDoor(bindings, path, pmId);
   for (const { at, handle } of sockets) {
-    if (sharesPort(at)) throw new Refusal('E_STATE', `${at} shares its port by itself (reusePort)`, 'nothing to do');
+    if (canBeShared(at)) throw new Refusal('E_STATE', `${at} shares its port by itself (reusePort)`, 'nothing to do');
     const answer = await ask({ ask: 'put', at, handle: true }, handle as SocketHandle);
     const why = typeof answer === 'string' ? 'the module does not answer' : answer.refused;
     if (why !== undefined) throw new Refusal('E_STATE', `${at} is not held: ${why}`, 'look at: pm2 logs pm2-ops');
@@ -47,10 +48,8 @@ function ownDoor(bindings: Bindings, path: string, pmId: number): ReturnType<typ
   return mine;
 }
 
-const UV_TCP_REUSEPORT = 2;
-
 /** Could another socket of this kind be bound beside it? One that is held would get connections that nobody takes. */
-function sharesPort(at: string): boolean {
+function canBeShared(at: string): boolean {
   // libuv knows the flag from then on.
   if (Number(process.versions.node.split('.')[0]) < 22) return false;
   const [, address = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(at) ?? [];

@@ -5,9 +5,9 @@ import { isMainThread } from 'node:worker_threads';
 import { DOOR_SOCKET, isDoorImport } from '../../contract/door.ts';
 import { nodeBindings } from '../../shared/ipc/bindings.ts';
 import { createAsk } from './ask.ts';
+import { wrapListening } from './listen.ts';
 import { setDoor } from './seat.ts';
 import { isReloadUnfinished } from './unfinishedReload.ts';
-import { wrapListening } from './wrapper.ts';
 
 /** Settles in any case, when the app may start. */
 export const ready = open().catch(() => {});

@@ -1,6 +1,6 @@
 // One door in a process: the one that was loaded before the app, or the agent's.
 import { holderOf } from '../../drain/index.ts';
-import type { Door } from './wrapper.ts';
+import type { Door } from './listen.ts';
 
 const DOOR = Symbol.for('pm2-ops.door');
 

@@ -14,6 +14,8 @@ const MOST_PEERS = 200;
 export const LONGEST_PATH_BYTES = 107;
 
 export interface DoorHandlers {
+  /** How long a process may keep what it has taken and does not listen on. */
+  readonly limitMs: number;
   /** @returns what is held for it; undefined: the door is not for it */
   take(pmId: number, pid: number): Map<string, SocketHandle> | undefined;
   /** Owns the socket. @returns why it is not held */
@@ -35,12 +37,9 @@ const requests = z.discriminatedUnion('ask', [
   z.object({ ask: z.literal('leave'), ...asker, at: z.array(address).check(z.maxLength(100)) }),
 ]) satisfies z.ZodMiniType<DoorRequest>;
 
-/**
- * @param limitMs how long a process may keep what it has taken and does not listen on
- * @param onError it cannot be opened, or has failed
- */
+/** @param onError it cannot be opened, or has failed */
 export function openDoorServer(
-  { path, limitMs }: { path: string; limitMs: number },
+  path: string,
   bindings: Bindings,
   handlers: DoorHandlers,
   onError: (error: Error) => void,
@@ -103,7 +102,7 @@ export function openDoorServer(
     if (!held) return [[{ is: 'end', off: true }]];
     return [
       ...[...held].map(([at, each]): [DoorReply, SocketHandle] => [{ is: 'held', at, handle: true }, each]),
-      [{ is: 'end', limitMs }],
+      [{ is: 'end', limitMs: handlers.limitMs }],
     ];
   }
 }

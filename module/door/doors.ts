@@ -91,6 +91,7 @@ export function createDoors(parts: DoorParts): OpenDoors {
   events.on('listed', forgetStopped);
 
   return {
+    limitMs,
     whyNot,
     hold,
     release,

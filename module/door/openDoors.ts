@@ -24,8 +24,7 @@ export function openDoors(parts: Omit<DoorParts, 'sockets' | 'path' | 'file' | '
     broken,
   });
   if (!bindings || broken !== undefined || parts.settings.door === 'off') return doors;
-  const limitMs = parts.settings.door_seconds * 1000;
-  const server = openDoorServer({ path, limitMs }, bindings, doors, (error) => parts.log(`the door: ${error.message}`));
+  const server = openDoorServer(path, bindings, doors, (error) => parts.log(`the door: ${error.message}`));
   return {
     ...doors,
     close() {

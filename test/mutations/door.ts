@@ -89,7 +89,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     harm: 'an app that closes its server cannot listen there again',
-    file: 'agent/door/wrapper.ts',
+    file: 'agent/door/listen.ts',
     find: 'later = isUnsure || wanted.some((each) => known.has(each));',
     replace: 'later = isUnsure;',
     tests: [HAND_OVER],

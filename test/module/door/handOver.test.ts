@@ -38,7 +38,7 @@ describe('An agent that is asked for the sockets of its app', () => {
       },
       leave: () => {},
     };
-    server = openDoorServer({ path, limitMs: 30_000 }, bindings, handlers, (error) => assert.fail(error));
+    server = openDoorServer(path, bindings, { ...handlers, limitMs: 30_000 }, (error) => assert.fail(error));
     await waitFor(() => existsSync(path), { what: 'the door' });
   });
   after(() => {

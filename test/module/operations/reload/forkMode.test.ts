@@ -1,7 +1,7 @@
 // A reload in fork mode, where nobody shares out connections: the new instances take over the listening sockets of the old ones.
 // The clients open a connection for each request and never retry: a moment without a listener is a request lost.
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { isAlive } from '../../../../testkit/daemonProcesses.ts';
@@ -10,8 +10,9 @@ import { startWithModule } from '../../../../testkit/installed.ts';
 import { get, type Load, startLoad, untilServing } from '../../../../testkit/load.ts';
 import type { Pm2 } from '../../../../testkit/pm2.ts';
 import { type RunResult, run } from '../../../../testkit/run.ts';
-import { moduleStatus, untilAttached } from '../../../../testkit/status.ts';
+import { untilAttached } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
+import { hasEnded, isIn, killModuleAt, type Point, told } from './killedModule.ts';
 import { type Deploy, type Reloaded, service } from './service.ts';
 
 const CLI = join(ROOT, 'dist', 'cli.mjs');
@@ -246,56 +247,17 @@ describe('pm2-ops reload in fork mode', () => {
   it('a module that is killed in the middle leaves no canary behind, and nobody drained: the next one puts it right', async () => {
     const app = await running('killed');
     let version = 1;
-    interface Packet {
-      event?: string;
-      message?: string;
-      kind?: string;
-      state?: string;
-    }
-    type Point = (event: string, data: Packet, id?: number) => boolean;
-    const told = (message: RegExp): Point => {
-      return (event, data) => event === 'pm2-ops:progress' && message.test(data.message ?? '');
-    };
-    const oldIs = (state: string): Point => {
-      return (event, data, id) =>
-        event === 'pm2-ops:agent' && data.kind === 'state' && data.state === state && app.ids.includes(id ?? -1);
-    };
     const points: Record<string, Point> = {
       'has started a canary': told(/started as id/),
       'has proven the canary': told(/still up after/),
-      'drains the old instance': oldIs('draining'),
-      'has drained the old instance': oldIs('drained'),
-      'has PM2 start the next one': (event, { event: what }, id) => {
-        return event === 'process:event' && what === 'exit' && app.ids.includes(id ?? -1);
-      },
+      'drains the old instance': isIn(app.ids, 'draining'),
+      'has drained the old instance': isIn(app.ids, 'drained'),
+      'has PM2 start the next one': hasEnded(app.ids),
       'has replaced it': told(/id \d+: pid \d+ → \d+/),
     };
-    for (const [point, isReached] of Object.entries(points)) {
+    for (const point of Object.entries(points)) {
       app.deploy({ version: ++version });
-      const module = await pm2.process('pm2-ops');
-      let reached = false;
-      const bus = await pm2.bus((event, packet) => {
-        const { data = packet, process: from } = packet;
-        if (reached || !isReached(event, data as Packet, (from as { pm_id?: number } | undefined)?.pm_id)) return;
-        reached = true;
-        process.kill(module.pid, 'SIGKILL');
-      });
-      const { code } = await command('killed', '--settle', '1000');
-      bus.close();
-      assert.ok(reached, `the module was not killed when it ${point}`);
-      assert.notEqual(code, 0, point);
-      await waitFor(
-        async () => {
-          const { processes } = await moduleStatus(pm2);
-          const rows = processes.filter(({ name }) => name === 'killed');
-          assert.deepEqual(
-            rows.map(({ id, state }) => `${id} ${state}`),
-            app.ids.map((id) => `${id} serving`),
-          );
-          return !existsSync(join(pm2.home, 'pm2-ops', 'reloads.json'));
-        },
-        { what: `all to be as before a module that ${point}`, timeoutMs: 60_000, context: () => pm2.logs() },
-      );
+      await killModuleAt(pm2, app, point, () => command('killed', '--settle', '1000'));
     }
     const { code, stdout, stderr } = await command('killed', '--settle', '300');
     assert.equal(code, 0, stdout + stderr);

@@ -35,7 +35,7 @@ export interface Door {
   remove(): void;
 }
 
-export interface WrapperParts {
+export interface ListenParts {
   ask: Ask;
   /** The state folder. */
   folder: string;
@@ -46,7 +46,7 @@ export interface WrapperParts {
 }
 
 /** Wraps `listen` of this process. Nothing that goes wrong here reaches the app: it listens as it would have. */
-export function wrapListening({ ask, folder, prepared, isUnsure }: WrapperParts): Door {
+export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts): Door {
   const prototype = net.Server.prototype as unknown as Server;
   const original = prototype._listen2;
   const taken = new Map<string, SocketHandle>();
