@@ -2,6 +2,8 @@
 import type { App } from '../../contract/app.ts';
 import type { ReloadProgress } from '../../contract/commandMessages.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
+import type { ExitRecord } from '../../contract/exits.ts';
+import type { FigureSample } from '../../contract/figures.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { Reply } from '../../contract/reply.ts';
 import type { ServingState } from '../../contract/standing.ts';
@@ -35,6 +37,10 @@ export interface ModuleEvents {
   'reload-step': { progress: ReloadProgress };
   /** A process exits that its agent drained on a signal. */
   'exit-report': { process: Subject; app: App; report: ExitReport };
+  /** The cause of an exit is recorded; once more when what followed is known. */
+  'exit-recorded': { record: ExitRecord };
+  /** The newest figures of a process, and those read before. */
+  figures: { process: Subject; sample: FigureSample; before: FigureSample | undefined };
 }
 
 type EventName = keyof ModuleEvents;
