@@ -5,16 +5,23 @@ import { after, before, describe, it } from 'node:test';
 import { tempFolder } from '../../../../testkit/folders.ts';
 import { startWithModule } from '../../../../testkit/installed.ts';
 import { get, startLoad, untilServing } from '../../../../testkit/load.ts';
+import { nodes } from '../../../../testkit/nodes.ts';
 import type { Pm2 } from '../../../../testkit/pm2.ts';
 import { untilAttached } from '../../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../../testkit/wait-for.ts';
 import { type Reloaded, service } from './service.ts';
 
-for (const version of ['5', '6'] as const) {
-  describe(`pm2-ops reload with PM2 ${version}`, () => {
+/** One of the two runs on the newest Node that there is here, whose sockets behave differently from those of 20. */
+const DAEMONS = [
+  { pm2: '5', node: process.execPath },
+  { pm2: '6', node: nodes().at(-1)?.path ?? process.execPath },
+] as const;
+
+for (const daemon of DAEMONS) {
+  describe(`pm2-ops reload with PM2 ${daemon.pm2}`, () => {
     let pm2: Pm2;
     before(async () => {
-      pm2 = await startWithModule({ pm2: version });
+      pm2 = await startWithModule(daemon);
     });
     after(() => pm2.kill());
 
