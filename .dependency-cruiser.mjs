@@ -23,13 +23,17 @@ const MAY_IMPORT = {
     ...['contract', 'shared'],
     ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
   ],
+  'module/recorder': [
+    ...['contract', 'shared'],
+    ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
+  ],
   'module/operations': [
-    ...['contract', 'shared', 'diagnostics', 'module/door'],
+    ...['contract', 'shared', 'diagnostics', 'module/door', 'module/recorder'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/api': [
     ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
-    ...['module/fleet', 'module/agents', 'module/door', 'module/operations'],
+    ...['module/fleet', 'module/agents', 'module/door', 'module/recorder', 'module/operations'],
   ],
   // main.ts and the few files beside it.
   module: ['contract', 'shared', 'drain', 'diagnostics'],

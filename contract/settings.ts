@@ -16,6 +16,8 @@ export interface Settings {
   /** How many of an app's newest heap dumps to keep, and their total size. */
   dump_keep: number;
   dump_max_bytes: number;
+  /** The size of all recorded exits together. */
+  record_max_bytes: number;
   http_dumps: 'on' | 'off';
   repl: 'on' | 'off';
 }

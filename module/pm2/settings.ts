@@ -37,6 +37,8 @@ const wholeNumber = (min: number, max: number) =>
       z.number().check(z.minimum(min), z.maximum(max)),
     ),
   );
+/** An exit with its lines and figures has some 20 KiB. */
+const LEAST_RECORD_BYTES = 4 * 2 ** 20;
 const host = z.string().check(z.refine((text) => text === 'localhost' || isIP(text) !== 0));
 
 /** Every setting: how to read it, its form in words, and the default. */
@@ -51,6 +53,11 @@ const SETTINGS = {
   host: { schema: host, form: 'an IP address or localhost', standard: '127.0.0.1' },
   dump_keep: { schema: wholeNumber(1, 10_000), form: 'a whole number from 1 to 10000', standard: '5' },
   dump_max_bytes: { schema: bytes, form: 'bytes, such as 2147483648, 500MB or 2GiB', standard: '2GiB' },
+  record_max_bytes: {
+    schema: z.pipe(bytes, z.number().check(z.minimum(LEAST_RECORD_BYTES))),
+    form: 'bytes, at least 4MiB, such as 64MiB',
+    standard: '64MiB',
+  },
   http_dumps: { schema: onOff, form: 'on or off', standard: 'off' },
   repl: { schema: onOff, form: 'on or off', standard: 'off' },
 } as const satisfies {

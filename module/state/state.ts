@@ -118,7 +118,7 @@ function openLease(file: string): number {
 }
 
 /** Makes a folder that only this user can enter. @throws when something else has that name, such as a link to a folder */
-function makePrivate(folder: string): void {
+export function makePrivate(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // By its descriptor, so that nobody can exchange the folder between the check and the change.
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);

@@ -19,6 +19,7 @@ describe('settings', () => {
         host: '127.0.0.1',
         dump_keep: 5,
         dump_max_bytes: 2 * 2 ** 30,
+        record_max_bytes: 64 * 2 ** 20,
         http_dumps: 'off',
         repl: 'off',
       },
@@ -49,6 +50,7 @@ describe('settings', () => {
     ['door_seconds', '0', /"0" is not a whole number from 1 to 3600; the default is used: 30/],
     ['dump_keep', '-1', /is not a whole number from 1/],
     ['dump_max_bytes', 'lots', /is not bytes, such as/],
+    ['record_max_bytes', '1MB', /is not bytes, at least 4MiB/],
     ['http_dumps', true, /true is not on or off/],
     ['repl', { a: 1 }, /is not on or off/],
   ];
