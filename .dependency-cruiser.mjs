@@ -31,13 +31,17 @@ const MAY_IMPORT = {
     ...['contract', 'shared', 'diagnostics', 'module/door', 'module/recorder'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
+  'module/rulesFile': ['contract', 'shared'],
+  'module/rules': [
+    ...['contract', 'shared', 'diagnostics', 'module/rulesFile', 'module/pm2', 'module/events', 'module/fleet'],
+  ],
   'module/api': [
     ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
-    ...['module/fleet', 'module/agents', 'module/door', 'module/recorder', 'module/operations'],
+    ...['module/fleet', 'module/agents', 'module/door', 'module/recorder', 'module/operations', 'module/rules'],
   ],
   // main.ts and the few files beside it.
   module: ['contract', 'shared', 'drain', 'diagnostics'],
-  cli: ['contract', 'shared', 'diagnostics', 'module/pm2', 'module/state'],
+  cli: ['contract', 'shared', 'diagnostics', 'module/pm2', 'module/state', 'module/rulesFile'],
 };
 /** What is not in the package: it may import all of the rooms, and none of the rooms may import it. */
 const WORKSHOPS = ['testkit', 'bench', 'scripts', 'test'];

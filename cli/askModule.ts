@@ -111,6 +111,11 @@ async function moduleThatHears(daemon: Daemon): Promise<ManagedProcess> {
   throw new Error(`the module did not start within ${STARTS_WITHIN_MS} ms; look at: pm2 logs ${NAME}`);
 }
 
+/** Where the module keeps its files. */
+export function stateFolder(): string {
+  return join(pm2HomeOf(), NAME);
+}
+
 function pm2HomeOf(): string {
   return process.env.PM2_HOME ?? join(homedir(), '.pm2');
 }

@@ -10,6 +10,7 @@ import { doctor } from './commands/doctor.ts';
 import { init } from './commands/init.ts';
 import { reload } from './commands/reload.ts';
 import { repl } from './commands/repl.ts';
+import { rules } from './commands/rules.ts';
 import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
 import { complain, say } from './output.ts';
@@ -25,6 +26,7 @@ const commands: Command[] = [
   attach,
   detach,
   doctor,
+  rules,
   init,
 ];
 

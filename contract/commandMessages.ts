@@ -67,6 +67,8 @@ export interface StatusReply {
   action: 'status';
   version: string;
   settings: Settings;
+  /** Line and reason of each problem of a rules.json that was refused. */
+  refusedRules?: string[];
   processes: ProcessStatus[];
 }
 

@@ -32,12 +32,15 @@ import { createCoordinator } from './operations/coordinator.ts';
 import { createExtraInstances } from './operations/extraInstance.ts';
 import { createLastServing } from './operations/lastServing.ts';
 import { createReloadJournal } from './operations/reload/reloadJournal.ts';
+import { reloadParamsOf } from './operations/reload/reloadParams.ts';
 import { createRollingReload } from './operations/reload/rollingReload.ts';
+import { lookInto } from './operations/stack.ts';
 import { createTurns } from './operations/turns.ts';
 import { becomeActive } from './pm2/active.ts';
 import { connectDaemon } from './pm2/daemon.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
 import { readSettings } from './pm2/settings.ts';
+import { openRules } from './rules/rules.ts';
 import { endInOrder } from './shutdown.ts';
 import { keepFile } from './state/keptFile.ts';
 import { openState, uidOf } from './state/state.ts';
@@ -132,12 +135,22 @@ async function main(): Promise<void> {
   listing.start();
   await refresh();
 
+  const runs = createActionRuns({ ...services, turns, folder, sweep: state.sweep });
+  const rules = openRules({
+    ...{ fleet, events, settings, folder, reloading, log },
+    dumping: (app) => dumping(app) !== undefined,
+    isDumping: state.isDumping,
+    freshBeat: () => undefined,
+    stackOf: (target) => lookInto(fleet, attacher, target),
+    run: (action, target, params) => runs.run({ action, target, params }, () => {}),
+    reload: (app) => execute({ command: 'reload', params: { ...reloadParamsOf(app), by: 'command' } }),
+  });
   const execute = createExecute({
-    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad, doors },
-    runs: createActionRuns({ ...services, turns, folder, sweep: state.sweep }),
+    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad, doors, rules, runs },
     isDumping: state.isDumping,
     examined: {
       ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors },
+      refusedRules: rules.refused,
       settingsFile: join(pm2Home, 'module_conf.json'),
       pm2: pm2Version(pm2File),
       node: process.version,
@@ -160,6 +173,7 @@ async function main(): Promise<void> {
     stopTimers() {
       clearInterval(renewal);
       listing.stop();
+      rules.close();
     },
     endReloads: reloads.close,
     closeDoors: doors.close,

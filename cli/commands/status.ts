@@ -20,7 +20,7 @@ export const status: Command = {
   },
 };
 
-function render({ version, processes }: StatusReply): string {
+function render({ version, processes, refusedRules = [] }: StatusReply): string {
   if (processes.length === 0) return `pm2-ops ${version}: PM2 manages no app yet. Start one: pm2 start app.js`;
   const attached = processes.filter((each) => each.attached).length;
   // Most hosts use no namespaces, and need no column for them.
@@ -42,6 +42,9 @@ function render({ version, processes }: StatusReply): string {
       ]),
     ),
     `pm2-ops ${version}: ${attached} of ${processes.length} attached`,
+    ...(refusedRules.length > 0
+      ? [`rules.json is refused, and the rules stay as they were: ${refusedRules.join('; ')}`]
+      : []),
   ].join('\n');
 }
 

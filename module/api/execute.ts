@@ -4,6 +4,7 @@ import { type AttachParts, attach, detach } from './commands/attachments.ts';
 import { type DoctorCommandParts, doctor } from './commands/doctor.ts';
 import { type ReloadCommandParts, reload } from './commands/reload.ts';
 import { type ReplCommandParts, repl } from './commands/repl.ts';
+import { type RulesCommandParts, rules } from './commands/rules.ts';
 import { type RunCommandParts, run } from './commands/run.ts';
 import { type StackParts, stack } from './commands/stack.ts';
 import { type StatusParts, status } from './commands/status.ts';
@@ -25,7 +26,8 @@ export type ExecuteParts = StatusParts &
   DoctorCommandParts &
   ReloadCommandParts &
   RunCommandParts &
-  ReplCommandParts;
+  ReplCommandParts &
+  RulesCommandParts;
 
 export function createExecute(parts: ExecuteParts): Execute {
   return (async (request: Request, onProgress: (progress: AnyProgress) => void = () => {}): Promise<AnyReply> => {
@@ -49,6 +51,8 @@ export function createExecute(parts: ExecuteParts): Execute {
         return stack(parts, request.params);
       case 'doctor':
         return doctor(parts);
+      case 'rules':
+        return rules(parts);
       case 'reload':
         return reload(parts, request.params, onProgress);
       case 'run':

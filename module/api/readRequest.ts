@@ -10,7 +10,7 @@ import { parseReloadParams } from '../operations/reload/reloadParams.ts';
 import type { Request } from './request.ts';
 
 /** The commands that PM2 lists as actions of the module. */
-export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'doctor', 'reload'] as const;
+export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'doctor', 'rules', 'reload'] as const;
 
 const short = z.string().check(z.maxLength(1_000));
 const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
@@ -45,7 +45,9 @@ export function readRequest(action: string, raw: unknown, { by, isName }: Asker)
     const hint = `name one app or id: pm2 trigger ${NAME} ${command} app=web`;
     return wrong(command, `not understood: ${JSON.stringify(raw)}`, hint);
   }
-  return command === 'status' || command === 'doctor' ? { command, params: {} } : { command, params: { target } };
+  return command === 'status' || command === 'doctor' || command === 'rules'
+    ? { command, params: {} }
+    : { command, params: { target } };
 }
 
 function notUnderstood(action: string): Failure {

@@ -15,6 +15,7 @@ import type {
   StatusReply,
 } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
+import type { RulesReply } from '../../contract/rules.ts';
 import type { ReloadRequest } from '../operations/reload/context.ts';
 
 /** A pm_id, an app's name, `name:pm_id`, `namespace:name`, or `all`. */
@@ -42,6 +43,7 @@ export interface Commands {
   detach: Command<Target, AttachmentReply<'detach'>>;
   stack: Command<Target, StackReply>;
   doctor: Command<Record<string, never>, DoctorReply>;
+  rules: Command<Record<string, never>, RulesReply>;
   reload: Command<ReloadRequest, ReloadReply | ReloadRefused, ReloadProgress>;
   /** An action of managed processes. */
   run: Command<RunRequest, RunReply, RunProgress>;

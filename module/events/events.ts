@@ -1,4 +1,5 @@
 // The events of the module. Code that records, counts or shows them subscribes here; code that emits them does not know it.
+import type { Incident } from '../../contract/alerts.ts';
 import type { App } from '../../contract/app.ts';
 import type { ReloadProgress } from '../../contract/commandMessages.ts';
 import type { ExitReport } from '../../contract/exitReport.ts';
@@ -39,6 +40,8 @@ export interface ModuleEvents {
   'exit-report': { process: Subject; app: App; report: ExitReport };
   /** The cause of an exit is recorded; once more when what followed is known. */
   'exit-recorded': { record: ExitRecord };
+  /** A rule has found that something is wrong, or that it is over. */
+  incident: { incident: Incident };
   /** The newest figures of a process, and those read before. */
   figures: { process: Subject; sample: FigureSample; before: FigureSample | undefined };
 }

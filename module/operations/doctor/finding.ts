@@ -40,6 +40,8 @@ export interface Host {
   settings: Settings;
   /** Lines about the settings that the module has refused. */
   refused: string[];
+  /** Line and reason of each problem of a rules.json that was refused. */
+  refusedRules(): string[];
   /** `$PM2_HOME/pm2-ops`. */
   folder: string;
   /** The file with which an app loads the agent itself; it stays when the module is upgraded or uninstalled. */

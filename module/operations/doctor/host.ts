@@ -77,6 +77,17 @@ export const HOST_CHECKS: Check[] = [
         }),
       ),
   },
+  {
+    name: 'rules',
+    look: ({ refusedRules }) =>
+      refusedRules().map(
+        (what): Found => ({
+          severity: 'error',
+          what: `${what}; the rules stay as they were`,
+          say: `mend that line; then look with: ${shellLine(NAME, 'rules', '--check')}`,
+        }),
+      ),
+  },
   { name: 'state-folder', look: ({ folder }) => openFiles(folder) },
   {
     name: 'disk',

@@ -1,6 +1,7 @@
 // What a person typed behind `pm2 trigger pm2-ops reload`: a JSON object, key=value pairs, or the app's bare name.
 // Strict: a parameter that is silently ignored is a reload without its health check.
 import * as z from 'zod/mini';
+import type { OfApp } from '../../../contract/app.ts';
 import { readParams } from '../../../contract/params.ts';
 import { aboutReloadTime, RELOAD_TIMES, type ReloadTime } from '../../../contract/reload.ts';
 
@@ -53,6 +54,16 @@ const PARAMS = {
 } as const;
 
 export type ReloadParams = { [Key in keyof typeof PARAMS]: z.output<(typeof PARAMS)[Key]['schema']> };
+
+/** The standard parameters for an app. */
+export function reloadParamsOf({ namespace, name }: OfApp): ReloadParams {
+  const app = `${namespace}:${name}`;
+  const params = Object.entries(PARAMS).map(([key, { schema }]) => [
+    key,
+    z.parse(schema as z.ZodMiniType, key === 'app' ? app : undefined),
+  ]);
+  return Object.fromEntries(params) as ReloadParams;
+}
 
 /** @returns the parameters, or the message of what is wrong with them */
 export function parseReloadParams(raw: unknown): ReloadParams | string {

@@ -1,0 +1,123 @@
+// Takes evidence for rules: never in the way of a person's command, one action of an app at a time, few on a host.
+import { type App, appOf, titleOf } from '../../contract/app.ts';
+import type { Evidence, HostLimit, Rule, RuleAction } from '../../contract/rules.ts';
+import type { Events } from '../events/events.ts';
+import { isAttached } from '../fleet/attachment.ts';
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import { forgetOld, limitedUntil } from './limits.ts';
+import type { Outcome } from './perform.ts';
+
+/** Actions that wait for their turn; more of them at once are refused. */
+const MOST_WAITING = 50;
+
+export interface EvidenceParts {
+  fleet: Fleet;
+  events: Events;
+  host(): HostLimit;
+  /** When actions of rules began, by Date.now(); this file adds to it. */
+  hostTimes: { get(): number[]; set(times: number[]): void };
+  /** Does a reload of this app run? */
+  reloading(app: App): boolean;
+  /** Does an instance of this app write a heap dump, or wait for its turn? */
+  dumping(app: App): boolean;
+  /** Performs the action; never rejects. */
+  perform(action: RuleAction, member: Member): Promise<Outcome>;
+  /** Hears what came of each. */
+  taken(evidence: Evidence): void;
+  now(): number;
+}
+
+export interface EvidenceTaker {
+  /** @param isStill is there still a reason when its turn comes? */
+  take(rule: Rule, action: RuleAction, member: Member, isStill: () => boolean): void;
+}
+
+interface Job {
+  rule: Rule;
+  action: RuleAction;
+  member: Member;
+  /** The process that it is about: its id may get another one meanwhile. */
+  pid: number;
+  isStill(): boolean;
+}
+
+export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
+  const { fleet, events, host, hostTimes, reloading, dumping, perform, taken, now } = parts;
+  let waiting: Job[] = [];
+  const running = new Set<App>();
+  /** By pid: how many actions of it run that no rule has begun. */
+  const others = new Map<number, number>();
+  /** The pid of the process in which a rule's action begins just now. */
+  const ours = new Set<number>();
+
+  events.on('action-started', ({ process: { pid } }) => {
+    if (!ours.has(pid)) others.set(pid, (others.get(pid) ?? 0) + 1);
+  });
+  events.on('action-finished', ({ process: { pid } }) => {
+    const left = (others.get(pid) ?? 0) - 1;
+    if (left > 0) others.set(pid, left);
+    else others.delete(pid);
+  });
+  events.on('exited', ({ process: { pid } }) => void others.delete(pid));
+
+  return {
+    take(rule, action, member, isStill) {
+      const job: Job = { rule, action, member, pid: member.process.pid, isStill };
+      if (waiting.length >= MOST_WAITING) {
+        tell(job, no('E_BUSY', `${waiting.length} actions of rules wait already`));
+        return;
+      }
+      waiting.push(job);
+      next();
+    },
+  };
+
+  function next(): void {
+    while (running.size < host().atOnce) {
+      const job = waiting.find(({ member }) => !running.has(appOf(member.process)));
+      if (!job) return;
+      waiting = waiting.filter((each) => each !== job);
+      const reason = whyNot(job);
+      if (reason) tell(job, reason);
+      else void run(job);
+    }
+  }
+
+  async function run(job: Job): Promise<void> {
+    const app = appOf(job.member.process);
+    running.add(app);
+    ours.add(job.pid);
+    hostTimes.set([...forgetOld(hostTimes.get(), now(), host()), now()]);
+    const outcome = await perform(job.action, job.member);
+    ours.delete(job.pid);
+    running.delete(app);
+    tell(job, outcome);
+    next();
+  }
+
+  function whyNot({ member, pid, isStill }: Job): Outcome | undefined {
+    const { process: listed } = member;
+    const app = appOf(listed);
+    if (fleet.get(listed.pmId) !== member || listed.pid !== pid)
+      return no('E_STATE', 'the process has ended meanwhile');
+    if (!isStill()) return no('E_STATE', 'it was over before its turn came');
+    if (!isAttached(member)) return no('E_STATE', 'pm2-ops is not attached to it');
+    if (listed.status !== 'online' || member.exits) return no('E_STATE', 'it starts or exits just now');
+    if (reloading(app)) return no('E_BUSY', 'a reload of the app runs');
+    if (dumping(app)) return no('E_BUSY', 'an instance of the app writes a heap dump');
+    if (others.has(pid)) return no('E_BUSY', 'another action runs there');
+    const until = limitedUntil(hostTimes.get(), now(), host());
+    if (until !== undefined) return no('E_BUSY', `the host's limit of ${host().times} actions of rules is reached`);
+    return undefined;
+  }
+
+  function tell({ rule, action, member, pid }: Job, outcome: Outcome): void {
+    const { process: listed } = member;
+    const about = { rule: rule.name, action: action.action, at: now(), app: titleOf(listed), pmId: listed.pmId, pid };
+    taken({ ...about, ...outcome });
+  }
+}
+
+function no(code: string, what: string): Outcome {
+  return { ok: false, what, code };
+}
