@@ -43,7 +43,7 @@ describe('a request to the module', () => {
     assert.ok('code' in unknown);
     assert.deepEqual(
       [unknown.message, unknown.hint],
-      ['there is no action "atach"', 'there are status, attach, detach, stack, doctor, reload'],
+      ['there is no action "atach"', 'there are status, attach, detach, stack, doctor, rules, reload'],
     );
   });
 
