@@ -28,7 +28,7 @@ function optionsOf(word: string): string[] {
 }
 
 /** Fields of a reply that may tell a person what to type. */
-const TELLING = new Set(['hint', 'fix', 'commands', 'reason', 'message', 'say', 'notes', 'note']);
+const TELLING = new Set(['hint', 'fix', 'commands', 'reason', 'message', 'say', 'notes', 'note', 'next']);
 
 /** A whole reply, in the words of the command. */
 export function inWordsOfTheCommand<T>(reply: T, told = false): T {

@@ -13,12 +13,14 @@ import { repl } from './commands/repl.ts';
 import { rules } from './commands/rules.ts';
 import { stack } from './commands/stack.ts';
 import { status } from './commands/status.ts';
+import { why } from './commands/why.ts';
 import { complain, say } from './output.ts';
 import { asksForHelp, parse } from './parse.ts';
 import { didYouMean, nearest } from './suggest.ts';
 
 const commands: Command[] = [
   status,
+  why,
   stack,
   ...ACTION_NAMES.map(agentCommand),
   reload,

@@ -1,6 +1,7 @@
 // What the `pm2-ops` command and the module say to each other over PM2's bus.
 import type { Failure } from './errors.ts';
 import type { ExitReport } from './exitReport.ts';
+import type { Cause } from './exits.ts';
 import type { Finding } from './finding.ts';
 import type { PmId } from './pmId.ts';
 import type { Reply } from './reply.ts';
@@ -37,6 +38,8 @@ export interface ProcessStatus {
   graceful?: GracefulBy;
   /** The exit report of this app's last process that its agent drained on a signal. */
   lastExit?: ExitReport;
+  /** Why the process that had this id before has ended, in milliseconds of Date.now(), and as one line for a person. */
+  lastCause?: { cause: Cause; at: number; headline: string };
   /** The version of its agent. */
   agent?: string;
   /** Actions that the app has registered itself and keeps. */

@@ -153,4 +153,8 @@ export interface WhyReply {
   exits: ExitRecord[];
   /** How many more are recorded. */
   more: number;
+  /** Since when exits are recorded on this host, in milliseconds of Date.now(). */
+  recordedSince: number;
+  /** What to do about the newest one, in lines; a line to type stands at the end, behind a colon. */
+  next: string[];
 }

@@ -40,6 +40,7 @@ import { becomeActive } from './pm2/active.ts';
 import { connectDaemon } from './pm2/daemon.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
 import { readSettings } from './pm2/settings.ts';
+import { openExitStore } from './recorder/store.ts';
 import { openRules } from './rules/rules.ts';
 import { endInOrder } from './shutdown.ts';
 import { keepFile } from './state/keptFile.ts';
@@ -60,6 +61,7 @@ async function main(): Promise<void> {
 
   const state = openState(pm2Home);
   const { folder } = state;
+  const exits = openExitStore({ folder, maxBytes: settings.record_max_bytes, log });
   const pm2File = process.argv[1] ?? '';
   const daemon = await connectDaemon(loadPm2(pm2File), (error) => {
     log(`failed at something on PM2's bus, and goes on: ${describe(error)}`);
@@ -146,7 +148,21 @@ async function main(): Promise<void> {
     reload: (app) => execute({ command: 'reload', params: { ...reloadParamsOf(app), by: 'command' } }),
   });
   const execute = createExecute({
-    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad, doors, rules, runs },
+    ...{
+      fleet,
+      attacher,
+      attachLoop,
+      responsiveness,
+      settings,
+      reloads,
+      events,
+      refresh,
+      bad,
+      doors,
+      exits,
+      rules,
+      runs,
+    },
     isDumping: state.isDumping,
     examined: {
       ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors },

@@ -1,11 +1,16 @@
 // `pm2-ops status`: which processes are attached, which are not and why.
 import { DEFAULT_NAMESPACE } from '../../contract/app.ts';
 import type { ProcessStatus, StatusReply } from '../../contract/commandMessages.ts';
+import { ago } from '../../shared/text/duration.ts';
 import { printableValue } from '../../shared/text/printable.ts';
+import { shorten } from '../../shared/text/width.ts';
 import { askModule } from '../askModule.ts';
 import type { Command } from '../command.ts';
 import { say, sayJson } from '../output.ts';
 import { paint, table } from '../table.ts';
+
+/** Columns of a last exit. */
+const LAST_EXIT_COLUMNS = 40;
 
 export const status: Command = {
   name: 'status',
@@ -26,9 +31,22 @@ function render({ version, processes, refusedRules = [] }: StatusReply): string 
   // Most hosts use no namespaces, and need no column for them.
   const namespaces = processes.some(({ namespace }) => namespace !== DEFAULT_NAMESPACE);
   const inNamespace = <T>(cell: T) => (namespaces ? [cell] : []);
+  const exits = processes.some(({ lastCause }) => lastCause !== undefined);
+  const inExits = <T>(cell: T) => (exits ? [cell] : []);
   return [
     table(
-      ['id', ...inNamespace('namespace'), 'name', 'pid', 'mode', 'pm2', 'pm2-ops', 'state', 'note'],
+      [
+        'id',
+        ...inNamespace('namespace'),
+        'name',
+        'pid',
+        'mode',
+        'pm2',
+        'pm2-ops',
+        'state',
+        ...inExits('last exit'),
+        'note',
+      ],
       processes.map((each) => [
         String(each.id),
         ...inNamespace(each.namespace),
@@ -38,6 +56,7 @@ function render({ version, processes, refusedRules = [] }: StatusReply): string 
         each.status,
         coloured(each),
         each.state === 'unknown' ? '-' : each.state === 'blocked' ? paint('red', each.state) : each.state,
+        ...inExits(lastExit(each)),
         note(each),
       ]),
     ),
@@ -46,6 +65,12 @@ function render({ version, processes, refusedRules = [] }: StatusReply): string 
       ? [`rules.json is refused, and the rules stay as they were: ${refusedRules.join('; ')}`]
       : []),
   ].join('\n');
+}
+
+/** `2 h ago: uncaught TypeError: x is not a …`; more says `pm2-ops why`. */
+function lastExit({ lastCause }: ProcessStatus): string {
+  if (!lastCause) return '-';
+  return shorten(`${ago(Date.now() - lastCause.at)}: ${lastCause.headline}`, LAST_EXIT_COLUMNS);
 }
 
 function coloured({ attachment }: ProcessStatus): string {

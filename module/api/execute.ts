@@ -8,6 +8,7 @@ import { type RulesCommandParts, rules } from './commands/rules.ts';
 import { type RunCommandParts, run } from './commands/run.ts';
 import { type StackParts, stack } from './commands/stack.ts';
 import { type StatusParts, status } from './commands/status.ts';
+import { type WhyCommandParts, why } from './commands/why.ts';
 import type { AnyProgress, AnyReply, CommandName, ProgressOf, ReplyTo, Request, RequestFor } from './request.ts';
 
 /** Always resolves; an error in the module itself becomes an E_INTERNAL. */
@@ -24,6 +25,7 @@ export type ExecuteParts = StatusParts &
   AttachParts &
   StackParts &
   DoctorCommandParts &
+  WhyCommandParts &
   ReloadCommandParts &
   RunCommandParts &
   ReplCommandParts &
@@ -51,6 +53,8 @@ export function createExecute(parts: ExecuteParts): Execute {
         return stack(parts, request.params);
       case 'doctor':
         return doctor(parts);
+      case 'why':
+        return why(parts, request.params);
       case 'rules':
         return rules(parts);
       case 'reload':

@@ -6,16 +6,23 @@ import { noteOn } from '../../shared/wrapperAdvice.ts';
 import type { Doors } from '../door/doors.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { realProcessOfMember } from '../fleet/realProcess.ts';
+import type { ExitStore } from '../recorder/store.ts';
 
 export interface ProcessStatusParts {
   fleet: Fleet;
   doors: Pick<Doors, 'held' | 'isPrepared' | 'whyNot'>;
+  exits: Pick<ExitStore, 'last'>;
 }
 
 /** @param blockedMs for how long its event loop has not answered, if it is blocked */
-export function processStatus({ fleet, doors }: ProcessStatusParts, member: Member, blockedMs?: number): ProcessStatus {
+export function processStatus(
+  { fleet, doors, exits }: ProcessStatusParts,
+  member: Member,
+  blockedMs?: number,
+): ProcessStatus {
   const { process: listed, attachment, state, graceful, kept } = member;
   const lastExit = fleet.exitReports.get(appOf(listed));
+  const last = exits.last(appOf(listed), listed.pmId);
   const real = realProcessOfMember(member);
   const elsewhere = state === 'no-server' && !real ? listensElsewhere(listed.pid) : undefined;
   return {
@@ -34,6 +41,7 @@ export function processStatus({ fleet, doors }: ProcessStatusParts, member: Memb
     ...(blockedMs === undefined ? {} : { blockedMs }),
     ...(graceful === undefined ? {} : { graceful }),
     ...(lastExit === undefined ? {} : { lastExit }),
+    ...(last === undefined ? {} : { lastCause: { cause: last.cause, at: last.at, headline: last.headline } }),
     ...(kept.length > 0 ? { kept } : {}),
     ...(real?.is === 'wrapper' ? { wrapper: true as const } : {}),
     ...(real ? { real: noteOn(real) } : {}),

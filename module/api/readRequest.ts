@@ -7,10 +7,11 @@ import { NAME } from '../../contract/names.ts';
 import { readTarget } from '../../contract/target.ts';
 import { VERSION } from '../../contract/version.ts';
 import { parseReloadParams } from '../operations/reload/reloadParams.ts';
+import { parseWhyParams } from '../recorder/whyParams.ts';
 import type { Request } from './request.ts';
 
 /** The commands that PM2 lists as actions of the module. */
-export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'doctor', 'rules', 'reload'] as const;
+export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'why', 'doctor', 'rules', 'reload'] as const;
 
 const short = z.string().check(z.maxLength(1_000));
 const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
@@ -39,6 +40,11 @@ export function readRequest(action: string, raw: unknown, { by, isName }: Asker)
     const params = parseReloadParams(raw);
     if (typeof params !== 'string') return { command, params: { ...params, by } };
     return wrong(command, params, `for example: pm2 trigger ${NAME} reload '{"app":"web"}'`);
+  }
+  if (command === 'why') {
+    const params = parseWhyParams(raw, isName, Date.now());
+    if (typeof params !== 'string') return { command, params: { ...params, by } };
+    return wrong(command, params, `for example: pm2 trigger ${NAME} why '{"target":"web","last":3}'`);
   }
   const target = readTarget(raw, isName);
   if (target === undefined) {

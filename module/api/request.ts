@@ -15,12 +15,18 @@ import type {
   StatusReply,
 } from '../../contract/commandMessages.ts';
 import type { Failure } from '../../contract/errors.ts';
+import type { WhyReply, WhyRequest } from '../../contract/exits.ts';
 import type { RulesReply } from '../../contract/rules.ts';
 import type { ReloadRequest } from '../operations/reload/context.ts';
 
 /** A pm_id, an app's name, `name:pm_id`, `namespace:name`, or `all`. */
 export interface Target {
   target: string;
+}
+
+/** Who asks, which decides how much a reply contains. */
+export interface WhyAsked extends WhyRequest {
+  by: 'trigger' | 'command';
 }
 
 /** The processes that an `attach` or a `detach` has changed, with their state after it. */
@@ -43,6 +49,7 @@ export interface Commands {
   detach: Command<Target, AttachmentReply<'detach'>>;
   stack: Command<Target, StackReply>;
   doctor: Command<Record<string, never>, DoctorReply>;
+  why: Command<WhyAsked, WhyReply>;
   rules: Command<Record<string, never>, RulesReply>;
   reload: Command<ReloadRequest, ReloadReply | ReloadRefused, ReloadProgress>;
   /** An action of managed processes. */

@@ -1,10 +1,11 @@
 // Keeps the records of exits on disk, bounded, so that they outlive the module, the daemon and the app itself.
 import { createHash } from 'node:crypto';
-import { readdirSync, rmSync } from 'node:fs';
+import { closeSync, constants, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, appOf, type OfApp } from '../../contract/app.ts';
 import type { ExitRecord } from '../../contract/exits.ts';
 import { isSameSlot, type PmId, slotOf } from '../../contract/pmId.ts';
+import { openRegularSync } from '../../shared/files/regularFile.ts';
 import { makePrivate } from '../state/state.ts';
 import { type ExitFile, openExitFile, UNFINISHED } from './exitFile.ts';
 import { bounded, toLine } from './storedRecord.ts';
@@ -40,6 +41,8 @@ export interface ExitStore {
   last(app: App, pmId?: PmId): ExitRecord | undefined;
   /** Every app with a record, those included that PM2 no longer manages, and the ids that its processes had. Never throws. */
   apps(): (OfApp & { pmIds: PmId[] })[];
+  /** When the first exit could have been recorded, in milliseconds of Date.now(). */
+  readonly since: number;
 }
 
 export interface ExitStoreOptions {
@@ -60,6 +63,7 @@ export function openExitStore({ folder: stateFolder, maxBytes, log }: ExitStoreO
   /** By id: records that are on no disk yet. */
   const waiting = new Map<string, ExitRecord>();
   let isRefused = false;
+  let since = Date.now();
 
   attempt(() => {
     makePrivate(folder);
@@ -67,9 +71,11 @@ export function openExitStore({ folder: stateFolder, maxBytes, log }: ExitStoreO
       if (UNFINISHED.test(name)) rmSync(join(folder, name), { force: true });
       else if (name.endsWith('.jsonl')) fileNamed(name);
     }
+    since = noteTime(join(folder, 'since'));
   });
 
   return {
+    since,
     put(record) {
       waiting.delete(record.id);
       waiting.set(record.id, bounded(record));
@@ -188,6 +194,20 @@ function fileNameOf(app: App): string {
   const [, name] = JSON.parse(app) as [string, string];
   const hash = createHash('sha256').update(app).digest('hex').slice(0, 16);
   return `${name.replaceAll(/[^\w-]/g, '_').slice(0, 40)}-${hash}.jsonl`;
+}
+
+/** The time that a file holds; the first who comes writes the present one. */
+function noteTime(file: string): number {
+  const fd = openRegularSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    const noted = Number(readFileSync(fd, 'utf8'));
+    if (noted > 0) return noted;
+    const now = Date.now();
+    writeSync(fd, String(now), 0);
+    return now;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** What an unreadable file would tell is nothing. */

@@ -24,6 +24,19 @@ export function padEnd(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
 }
 
+/** The text, cut to `columns` with an ellipsis at the end. */
+export function shorten(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let short = '';
+  let width = 1;
+  for (const { segment } of GRAPHEMES.segment(text)) {
+    width += widthOfOne(segment);
+    if (width > columns) break;
+    short += segment;
+  }
+  return `${short}…`;
+}
+
 function widthOfOne(grapheme: string): number {
   if (NOTHING.test(grapheme)) return 0;
   if (HALF_WIDTH.test(grapheme)) return 1;

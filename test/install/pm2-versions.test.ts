@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Failure } from '../../contract/errors.ts';
+import type { WhyReply } from '../../contract/exits.ts';
 import { ROOT } from '../../testkit/folders.ts';
 import { startLoad } from '../../testkit/load.ts';
 import { packModule } from '../../testkit/package.ts';
@@ -35,6 +37,15 @@ for (const version of ['5', '6', '7'] satisfies Pm2Version[]) {
       const replaced = await untilAttached(pm2, 'web');
       assert.equal(replaced.length, workers.length);
       assert.ok(replaced.every(({ pid }) => !workers.some((worker) => worker.pid === pid)));
+    });
+
+    it('the module answers pm2 trigger pm2-ops why, with a name as with JSON', async () => {
+      for (const param of ['web', { target: 'web', last: 3 }]) {
+        const reply = await pm2.triggerOne<WhyReply>('pm2-ops', 'why', param);
+        assert.deepEqual([reply.ok, reply.target, Array.isArray(reply.exits)], [true, 'web', true]);
+      }
+      const refused = await pm2.triggerOne<Failure>('pm2-ops', 'why', 'web last=none');
+      assert.equal(refused.code, 'E_PARAMS');
     });
   });
 }

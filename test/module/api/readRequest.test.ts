@@ -43,7 +43,7 @@ describe('a request to the module', () => {
     assert.ok('code' in unknown);
     assert.deepEqual(
       [unknown.message, unknown.hint],
-      ['there is no action "atach"', 'there are status, attach, detach, stack, doctor, rules, reload'],
+      ['there is no action "atach"', 'there are status, attach, detach, stack, why, doctor, rules, reload'],
     );
   });
 
@@ -54,6 +54,16 @@ describe('a request to the module', () => {
     const byCommand = command('reload', { app: 'web' });
     assert.ok(!('code' in byCommand) && byCommand.command === 'reload' && byCommand.params.by === 'command');
     assert.equal(codeOf(trigger('reload', 'web nonsense=1')), 'E_PARAMS');
+  });
+
+  it('for exits has a target, a number and a time, and says who asks', () => {
+    const asked = trigger('why', '{"target":"web","last":3}');
+    assert.deepEqual(asked, { command: 'why', params: { target: 'web', last: 3, by: 'trigger' } });
+    const byCommand = command('why', { target: 'web', since: 5 });
+    assert.deepEqual(byCommand, { command: 'why', params: { target: 'web', since: 5, by: 'command' } });
+    const bad = trigger('why', 'web last=none');
+    assert.ok('code' in bad && bad.code === 'E_PARAMS');
+    assert.match(bad.hint, /pm2 trigger pm2-ops why/);
   });
 
   it('for an action of processes or a REPL comes from the command alone', () => {

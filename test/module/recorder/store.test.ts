@@ -35,7 +35,10 @@ describe('the records of exits', () => {
 
   const open = (maxBytes = 64 * MIB) => openExitStore({ folder, maxBytes, log: (line) => logged.push(line) });
   const exits = () => join(folder, 'exits');
-  const files = () => readdirSync(exits()).map((name) => join(exits(), name));
+  const files = () =>
+    readdirSync(exits())
+      .filter((name) => name !== 'since')
+      .map((name) => join(exits(), name));
   const bytes = () => files().reduce((sum, file) => sum + statSync(file).size, 0);
   const idsOf = (records: readonly ExitRecord[]) => records.map(({ id }) => id);
 
@@ -49,6 +52,14 @@ describe('the records of exits', () => {
     for (const each of [store, open()]) assert.deepEqual(each.read({}), { exits: [second, first], more: 0 });
     assert.deepEqual(open().last(WEB), second);
     assert.deepEqual(logged, []);
+  });
+
+  it('tell since when there are any, which the first module has noted', () => {
+    const { since } = open();
+    assert.ok(Math.abs(Date.now() - since) < 60_000);
+    assert.equal(open().since, since);
+    writeFileSync(join(exits(), 'since'), '1700000000000');
+    assert.equal(open().since, 1_700_000_000_000);
   });
 
   it('are for their user only', () => {
