@@ -28,7 +28,7 @@ export interface RulesParts extends Omit<PerformParts, 'heapUsedBytes'>, Pick<Ev
   events: Events;
   settings: Pick<Settings, 'include' | 'exclude'>;
   isDumping(pid: number): boolean;
-  /** The last sign of life of a process, fresher than its last `figures`. */
+  /** The last sign of life of a process, read anew. */
   freshBeat(member: Member): Beat | undefined;
   log(line: string): void;
 }
@@ -54,7 +54,7 @@ export function openRules(parts: RulesParts): Rules {
     rules: () => watch.rules().rules,
     standstill: createStandstill(),
     isDumping: parts.isDumping,
-    beatOf: (member) => parts.freshBeat(member) ?? beats.get(member.process.pid),
+    beatOf,
     isOver: (firing) => {
       log(`rule ${firing.rule.name}: ${firing.subject.title}: over: ${firing.what}`);
       alert(firing, 'resolved');
@@ -100,6 +100,13 @@ export function openRules(parts: RulesParts): Rules {
       for (const end of subscriptions) end();
     },
   };
+
+  /** The figures that were heard last may not be the last that there are, so the module looks again where they are late. */
+  function beatOf(member: Member): Beat | undefined {
+    const known = beats.get(member.process.pid);
+    if (known && Date.now() <= known.at + known.nextWithinMs) return known;
+    return parts.freshBeat(member) ?? known;
+  }
 
   function heard(pmId: Member['process']['pmId'], pid: number, sample: FigureSample): void {
     beats.set(pid, { at: sample.at, nextWithinMs: sample.nextWithinMs });

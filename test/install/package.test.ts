@@ -49,13 +49,20 @@ describe('the package', () => {
       (file) =>
         file !== 'package.json' &&
         !DOCS.test(file) &&
+        file !== 'docs/rules.schema.json' &&
         !template.includes(file) &&
         !/^dist\/[\w.-]+\.([cm]js|d\.[cm]ts|txt)$/.test(file),
     );
     assert.deepEqual(unexpected, []);
     for (const file of ['dist/main.mjs', 'dist/agent.cjs', 'dist/cli.mjs', 'dist/guard.cjs'])
       assert.ok(files.includes(file), `${file} is in the package`);
-    for (const file of ['README.md', 'docs/reference.md', 'docs/guides/reload.md', 'docs/pictures/demo.svg'])
+    for (const file of [
+      'README.md',
+      'docs/reference.md',
+      'docs/guides/reload.md',
+      'docs/pictures/demo.svg',
+      'docs/rules.schema.json',
+    ])
       assert.ok(files.includes(file), `${file} is in the package`);
     for (const file of template) assert.ok(files.includes(file), `${file} is in the package`);
     assert.ok(statSync(tarball).size < 2 * 2 ** 20, 'smaller than 2 MiB');

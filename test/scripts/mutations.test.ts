@@ -33,7 +33,9 @@ describe('the changes that tests have to notice', () => {
       'maintenance',
       'messages',
       'module',
+      'rules',
       'template',
+      'why',
     ]);
     const made = all.map(({ file, find, replace }) => JSON.stringify([file, find, replace]));
     assert.equal(new Set(made).size, made.length);
