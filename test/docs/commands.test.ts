@@ -40,6 +40,12 @@ const TABLE: Row[] = [
   { command: /^pm2-ops status$/, runs: 'test/cli/cli.test.ts', says: ["'status'"] },
   { command: /^pm2-ops stack \d$/, runs: 'test/module/operations/stack.test.ts', says: ["'stack'"] },
   { command: /^pm2-ops doctor$/, runs: 'test/module/operations/doctor/doctor.test.ts', says: ["'doctor'"] },
+  { command: /^pm2-ops rules$/, runs: 'test/module/rules/rules.test.ts', says: ["'rules'"] },
+  {
+    command: /^pm2-ops rules --check rules\.json$/,
+    runs: 'test/module/rules/rules.test.ts',
+    says: ["'rules', '--check'"],
+  },
   { command: /^pm2-ops repl web:0$/, runs: 'test/agent/repl/repl.test.ts', says: ["'repl'"] },
   {
     command: /^pm2-ops reload web --health \S+$/,

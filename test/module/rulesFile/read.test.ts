@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { RuleSet } from '../../../contract/rules.ts';
 import { problemLine, readRules } from '../../../module/rulesFile/read.ts';
 import { SCHEMA_FILE, schemaText } from '../../../scripts/rulesSchema.ts';
+import { ROOT } from '../../../testkit/folders.ts';
 
 /** A file with one rule, each field in a line of its own. */
 function fileWith(rule: object, rest: object = {}): string {
@@ -109,6 +111,15 @@ describe('a file of rules', () => {
     assert.match(problemsOf(fileWith({ when: { is: 'restarts', times: 3 }, do: ['reload'] })).join('\n'), /"reload"/);
     assert.match(problemsOf(fileWith({ when: { is: 'disk', below: '1GB' }, do: ['report'] })).join('\n'), /the host/);
     assert.match(problemsOf(fileWith({ do: ['heapdump'] })).join('\n'), /a blocked process does not answer "heapdump"/);
+  });
+
+  it('as the guide shows it is right', () => {
+    const guide = readFileSync(join(ROOT, 'docs/guides/rules.md'), 'utf8');
+    const example = /```json\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+    assert.deepEqual(
+      rulesOf(example).rules.flatMap(({ name, builtIn, on }) => (builtIn || !on ? [] : [name])),
+      ['slow', 'full', 'out-of-heap'],
+    );
   });
 
   it('has a JSON schema that says the same as what is checked', () => {
