@@ -66,7 +66,7 @@ export interface Rule {
 
 /** What all rules together may do on this host. */
 export interface HostLimit extends Limit {
-  /** So many actions at the same time. */
+  /** So many stacks at the same time, and so many other actions. */
   atOnce: number;
 }
 

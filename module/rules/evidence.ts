@@ -1,4 +1,5 @@
-// Takes evidence for rules: never in the way of a person's command, one action of an app at a time, few on a host.
+// Takes evidence for rules: never in the way of a person's command, one action of an app at a time, few on a host. Stacks have a
+// lane of their own, because a process that stands still does not wait for the end of a leak report elsewhere.
 import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { Evidence, HostLimit, Rule, RuleAction } from '../../contract/rules.ts';
 import type { Events } from '../events/events.ts';
@@ -44,14 +45,13 @@ interface Job {
 export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
   const { fleet, events, host, hostTimes, reloading, dumping, perform, taken, now } = parts;
   let waiting: Job[] = [];
-  const running = new Set<App>();
+  /** What runs, by pid. */
+  const running = new Map<number, Job>();
   /** By pid: how many actions of it run that no rule has begun. */
   const others = new Map<number, number>();
-  /** The pid of the process in which a rule's action begins just now. */
-  const ours = new Set<number>();
 
   events.on('action-started', ({ process: { pid } }) => {
-    if (!ours.has(pid)) others.set(pid, (others.get(pid) ?? 0) + 1);
+    if (!running.has(pid)) others.set(pid, (others.get(pid) ?? 0) + 1);
   });
   events.on('action-finished', ({ process: { pid } }) => {
     const left = (others.get(pid) ?? 0) - 1;
@@ -73,8 +73,8 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
   };
 
   function next(): void {
-    while (running.size < host().atOnce) {
-      const job = waiting.find(({ member }) => !running.has(appOf(member.process)));
+    for (;;) {
+      const job = waiting.find(hasItsTurn);
       if (!job) return;
       waiting = waiting.filter((each) => each !== job);
       const reason = whyNot(job);
@@ -83,14 +83,17 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
     }
   }
 
+  function hasItsTurn({ action, member, pid }: Job): boolean {
+    const inLane = [...running.values()].filter((other) => laneOf(other.action) === laneOf(action));
+    const isApps = inLane.some((other) => appOf(other.member.process) === appOf(member.process));
+    return inLane.length < host().atOnce && !isApps && !running.has(pid);
+  }
+
   async function run(job: Job): Promise<void> {
-    const app = appOf(job.member.process);
-    running.add(app);
-    ours.add(job.pid);
+    running.set(job.pid, job);
     hostTimes.set([...forgetOld(hostTimes.get(), now(), host()), now()]);
     const outcome = await perform(job.action, job.member);
-    ours.delete(job.pid);
-    running.delete(app);
+    running.delete(job.pid);
     tell(job, outcome);
     next();
   }
@@ -116,6 +119,10 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
     const about = { rule: rule.name, action: action.action, at: now(), app: titleOf(listed), pmId: listed.pmId, pid };
     taken({ ...about, ...outcome });
   }
+}
+
+function laneOf({ action }: RuleAction): 'stack' | 'other' {
+  return action === 'stack' ? 'stack' : 'other';
 }
 
 function no(code: string, what: string): Outcome {

@@ -123,7 +123,9 @@ export const rulesFile = z.strictObject({
     z
       .strictObject({
         atOnce: z.optional(
-          z.int().check(z.minimum(1), z.maximum(16), about('actions at the same time; 2 unless told')),
+          z
+            .int()
+            .check(z.minimum(1), z.maximum(16), about('stacks at the same time, and other actions; 2 unless told')),
         ),
         times: z.optional(count(10_000, 'actions of all rules; 30 unless told')),
         in: z.optional(duration('in any time of that length; 1h unless told')),

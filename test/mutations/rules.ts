@@ -133,15 +133,15 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a host whose apps all stand still gets a signal into each at the same time',
     file: 'module/rules/evidence.ts',
-    find: 'while (running.size < host().atOnce) {',
-    replace: 'for (;;) {',
+    find: 'inLane.length < host().atOnce && ',
+    replace: '',
     tests: [EVIDENCE],
   },
   {
     harm: 'rules profile several instances of an app at the same time',
     file: 'module/rules/evidence.ts',
-    find: '!running.has(appOf(member.process))',
-    replace: 'member.process.pid > 0',
+    find: ' && !isApps && !running.has(pid)',
+    replace: ' && (!isApps || true) && !running.has(pid)',
     tests: [EVIDENCE],
   },
   {

@@ -130,6 +130,7 @@ describe('the rules at work', () => {
     engine.exited(exit(1e6 + 1, { cause: 'kill-timeout', asked: 'restart' }));
     engine.exited(exit(1e6 + 2, { cause: 'memory-limit' }));
     engine.exited(exit(1e6 + 3, {}));
+    engine.exited(exit(1e6 + 3, { followed: { is: 'stopped' } }));
     engine.exited(exit(1e6 + 4, { name: 'api' }));
     assert.deepEqual(said, []);
     engine.exited(exit(1e6 + 5, { cause: 'signal', headline: 'SIGKILL from outside' }));

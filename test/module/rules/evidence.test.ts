@@ -43,7 +43,8 @@ function takerWith(apps: Given[], parts: Partial<EvidenceParts> = {}) {
       }),
     ...parts,
   });
-  const take = (id: number, isStill = () => true) => taker.take(RULE, STACK, memberOf(fleet, id), isStill);
+  const take = (id: number, isStill = () => true, action = STACK) =>
+    taker.take(RULE, action, memberOf(fleet, id), isStill);
   return { take, fleet, events, running, taken, ids: () => running.map(({ id }) => id) };
 }
 
@@ -72,6 +73,20 @@ describe('evidence that rules take', () => {
     assert.deepEqual(ids(), [1, 3]);
     await running[0]?.end();
     assert.deepEqual(ids(), [3, 2]);
+  });
+
+  it('of a process that stands still does not wait for a long action of a sibling', async () => {
+    const { take, ids, running } = takerWith([
+      { id: 1, name: 'web' },
+      { id: 2, name: 'web' },
+    ]);
+    take(1, () => true, { action: 'cpu-profile', seconds: 60 });
+    take(2);
+    take(1);
+    assert.deepEqual(ids(), [1, 2]);
+    await running[1]?.end();
+    await running[0]?.end();
+    assert.deepEqual(ids(), [1]);
   });
 
   it('is none where the host’s limit in a window is reached, and that is told', async () => {
