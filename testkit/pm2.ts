@@ -1,7 +1,7 @@
 // A real PM2 daemon of our own for a test or the demo: private PM2_HOME and HOME, the real `pm2` command, nothing left.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { killProcessesOf, pidsOf } from './daemonProcesses.ts';
@@ -22,6 +22,8 @@ export interface Pm2Options {
   node?: string;
   /** Folder to use as HOME and for PM2_HOME; a temp folder unless told. It is not removed then. */
   home?: string;
+  /** A folder whose files are in PM2_HOME from the start. */
+  pm2Home?: string;
   /** Beside the cleaned environment of the caller, for the daemon and all that it starts. */
   env?: NodeJS.ProcessEnv;
 }
@@ -58,7 +60,7 @@ export class Pm2 {
 
   /** @param inspectorsBefore what was open on this host before, and stays open */
   constructor(
-    { pm2 = '7', node = process.execPath, home, env = {} }: Pm2Options = {},
+    { pm2 = '7', node = process.execPath, home, pm2Home, env = {} }: Pm2Options = {},
     inspectorsBefore: readonly OpenInspector[] = [],
   ) {
     this.#inspectorsBefore = inspectorsBefore;
@@ -70,6 +72,7 @@ export class Pm2 {
     this.home = join(this.folder, '.pm2');
     this.node = node;
     for (const folder of ['.pm2', 'bin', 'tmp']) mkdirSync(join(this.folder, folder), { recursive: true, mode: 0o700 });
+    if (pm2Home !== undefined) cpSync(pm2Home, this.home, { recursive: true });
     // A file `touch` means "not the first start": no banner, no question to PM2's version server.
     writeFileSync(join(this.home, 'touch'), '0');
     const link = join(this.folder, 'bin', 'node');

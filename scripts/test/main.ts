@@ -3,6 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { provideModule } from '../../testkit/installed.ts';
 import { longestFirst, record } from './durations.ts';
 import { installTemplate, installWorkspace } from './installed.ts';
 import { lanesHere, runInLanes } from './lanes.ts';
@@ -28,11 +29,13 @@ export async function main(args: readonly string[]): Promise<number> {
   if (files.some((file) => /replaced/i.test(file))) installWorkspace('replaced', 'zone.js, New Relic, Sentry, …');
   if (files.some((file) => file.startsWith(join('test', 'app-template')))) installTemplate();
 
+  if (files.some((file) => textOf(file).includes('startWithModule'))) await provideModule();
+
   const began = performance.now();
   const lanes = lanesHere();
   const runs = await runInLanes(files, {
     lanes,
-    online: (file) => readFileSync(join(ROOT, file), 'utf8').includes(NEEDS_NETWORK),
+    online: (file) => textOf(file).includes(NEEDS_NETWORK),
     run: async (file, namespaces) => told(await runFile(file, { namespaces })),
   });
   // In several lanes others ran beside it on the same CPUs: what fails alone, too, is what failed.
@@ -42,6 +45,10 @@ export async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--record')) record(verdict.deciding.filter(({ ok }) => ok));
   console.log(report(verdict, performance.now() - began));
   return verdict.ok ? 0 : 1;
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8');
 }
 
 function testFiles(wanted: readonly string[]): string[] {

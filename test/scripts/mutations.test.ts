@@ -17,26 +17,14 @@ describe('the changes that tests have to notice', () => {
     assert.deepEqual(stale, [], 'the code has moved on: change test/mutations with it');
   });
 
-  it('are sixty at least, each once, in every room of the house', async () => {
+  it('are sixty at least, each once, and no file of them is empty', async () => {
     const rooms = await readRooms(ROOT);
     const all = Object.values(rooms).flat();
     assert.ok(all.length >= 60, `there are ${all.length}`);
-    assert.deepEqual(Object.keys(rooms), [
-      'agent',
-      'attach',
-      'coordinator',
-      'door',
-      'drain',
-      'dump',
-      'files',
-      'lifecycle',
-      'maintenance',
-      'messages',
-      'module',
-      'rules',
-      'template',
-      'why',
-    ]);
+    assert.deepEqual(
+      Object.entries(rooms).filter(([, mutations]) => mutations.length === 0),
+      [],
+    );
     const made = all.map(({ file, find, replace }) => JSON.stringify([file, find, replace]));
     assert.equal(new Set(made).size, made.length);
   });
