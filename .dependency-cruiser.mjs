@@ -15,6 +15,10 @@ const MAY_IMPORT = {
   'module/state': ['contract', 'shared', 'module/pm2'],
   'module/events': ['contract'],
   'module/fleet': ['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
+  'module/figures': [
+    ...['contract', 'shared'],
+    ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet'],
+  ],
   'module/agents': [
     ...['contract', 'shared'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet'],

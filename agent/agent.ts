@@ -14,9 +14,11 @@ import type { ServingState, Standing } from '../contract/standing.ts';
 import { VERSION } from '../contract/version.ts';
 import { createTrendWatch } from '../diagnostics/memoryTrend.ts';
 import { takeEngine } from '../drain/index.ts';
+import { attempt } from '../shared/guard.ts';
 import { openChannel } from './channel.ts';
 import { createDoorClient } from './door/client.ts';
 import { failureOf } from './failure.ts';
+import { startRecorder } from './flight/recorder.ts';
 import { createGraceful } from './graceful.ts';
 import { watchLease } from './lease.ts';
 import { createModuleClient } from './moduleClient.ts';
@@ -86,6 +88,7 @@ export function startAgent(
   // A wrapper such as npm passes signals on to the app, which is its child.
   const graceful = createGraceful(engine, () => (wrapping.real() ? { ...options, graceful: 'off' } : options), tell);
   const memory = createTrendWatch();
+  const recorder = attempt(() => startRecorder(options.stateDir, () => engine.openConnections()), null);
   let told = standing();
   const forgetState = engine.onState(tellStanding);
   // Not at once: some apps add their handlers when they listen.
@@ -179,6 +182,7 @@ export function startAgent(
 
   async function leave(reason: string): Promise<void> {
     stopLease();
+    recorder?.stop();
     doors.leave();
     repls.close(`pm2-ops leaves this process: ${reason}`);
     graceful.dispose();

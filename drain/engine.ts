@@ -81,6 +81,10 @@ class Engine implements DrainEngine {
     };
   }
 
+  openConnections(): number {
+    return this.#finder.openConnections();
+  }
+
   keepAlive(): boolean {
     return this.#keepAlive;
   }

@@ -58,6 +58,8 @@ function shareOf(shared: Shared, forget: () => void): DrainEngine {
     // An engine of 0.1.0 does not tell.
     sockets: () => (engine as Partial<DrainEngine>).sockets?.() ?? [],
     totals: () => engine.totals(),
+    // As above.
+    openConnections: () => (engine as Partial<DrainEngine>).openConnections?.() ?? 0,
     keepAlive: () => engine.keepAlive(),
     disableKeepAlive() {
       keepAliveDisabled = true;

@@ -61,6 +61,13 @@ export class ServerFinder {
     return alive;
   }
 
+  /** How many connections Node counts at the servers that are known. Looks for no others, so that it may be called every second. */
+  openConnections(): number {
+    let open = 0;
+    for (const ref of this.#known) open += ref.deref()?._connections ?? 0;
+    return open;
+  }
+
   /** What the app has passed to `listen`; empty if that was before we came. */
   optionsOf(server: ServerInternals): ListenOptions {
     return this.#options.get(server) ?? {};

@@ -14,6 +14,8 @@ export interface DrainEngine {
   sockets(): OwnSocket[];
   /** The number of open connections and of unanswered requests on them, over all servers. */
   totals(): { connections: number; inFlight: number };
+  /** The number of open connections, cheaply: as Node counts them, over the servers that are known. */
+  openConnections(): number;
   /** Are connections kept open after a response? */
   keepAlive(): boolean;
   /** From now on every response ends its connection; HTTP/2 clients are asked to end their sessions. New connections are still

@@ -22,6 +22,7 @@ import { listTriggers } from './api/triggers.ts';
 import { createAttacher, readScript } from './attach/index.ts';
 import { openDoors } from './door/openDoors.ts';
 import { createEvents } from './events/events.ts';
+import { createFigures } from './figures/figures.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createResponsiveness } from './fleet/responsiveness.ts';
 import { describe, installLastResort, startAnew } from './lastResort.ts';
@@ -99,6 +100,7 @@ async function main(): Promise<void> {
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
 
+  const figures = createFigures({ fleet, events, stateFolder: folder });
   events.on('exited', ({ process: { pid } }) => {
     coordinator.gone(pid);
     compressor.cancel((job) => job.pid === pid);
@@ -188,6 +190,7 @@ async function main(): Promise<void> {
   endInOrder({
     stopTimers() {
       clearInterval(renewal);
+      figures.close();
       listing.stop();
       rules.close();
     },

@@ -13,6 +13,8 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { FIGURES_FOLDER } from '../../contract/figures.ts';
+import { HEAP_REPORTS_FOLDER, LAST_WORDS_FOLDER } from '../../contract/lastWords.ts';
 
 /** A sweep has a deadline, because a file system that the user has mounted there may never answer. */
 const SWEPT_WITHIN_MS = 10_000;
@@ -100,12 +102,18 @@ function isRoots(stats: Stats | undefined): boolean {
 export const PARTIAL = /-(\d+)-\d{8}T\d{9}Z\.[\w.]+\.partial$/;
 /** The socket of a process's REPL. */
 export const SOCKET = /^(\d+)\.sock$/;
-/** The files that a process which dies may leave behind, by folder. */
-export const LEFTOVERS: [folder: string, pattern: RegExp][] = [
-  ['dumps', PARTIAL],
-  ['profiles', PARTIAL],
-  ['reports', PARTIAL],
-  ['repl', SOCKET],
+/** What the flight recorder of a process has written: the module reads it when it has ended, perhaps after a restart of its own. */
+const RECORD = /^(?:report\.\d+\.\d+\.)?(\d+)[-.].*(?:ring|json)$/;
+const RECORD_KEPT_MS = 60 * 60_000;
+/** The files that a process which dies may leave behind, by folder, and for how long they are kept then. */
+export const LEFTOVERS: [folder: string, pattern: RegExp, keptMs: number][] = [
+  ['dumps', PARTIAL, 0],
+  ['profiles', PARTIAL, 0],
+  ['reports', PARTIAL, 0],
+  ['repl', SOCKET, 0],
+  [FIGURES_FOLDER, RECORD, RECORD_KEPT_MS],
+  [LAST_WORDS_FOLDER, RECORD, RECORD_KEPT_MS],
+  [HEAP_REPORTS_FOLDER, RECORD, RECORD_KEPT_MS],
 ];
 
 /** Starts as root, because the user may not be able to run our Node, and drops to that user before it looks at any file. */
@@ -114,12 +122,15 @@ const SWEEPER = `
   process.setgroups([]);
   process.setgid(${NO_GROUP});
   process.setuid(Number(uid));
-  const { existsSync, readdirSync, unlinkSync } = require('node:fs');
-  for (const [kind, pattern] of [${LEFTOVERS.map(([kind, { source }]) => `['${kind}', /${source}/]`)}]) {
+  const { existsSync, lstatSync, readdirSync, unlinkSync } = require('node:fs');
+  const leftovers = [${LEFTOVERS.map(([kind, { source }, keptMs]) => `['${kind}', /${source}/, ${keptMs}]`)}];
+  for (const [kind, pattern, keptMs] of leftovers) {
     try {
       for (const name of readdirSync(folder + '/' + kind)) {
         const pid = pattern.exec(name)?.[1];
-        if (pid !== undefined && !existsSync('/proc/' + pid)) unlinkSync(folder + '/' + kind + '/' + name);
+        if (pid === undefined || existsSync('/proc/' + pid)) continue;
+        const file = folder + '/' + kind + '/' + name;
+        if (keptMs === 0 || Date.now() - lstatSync(file).mtimeMs > keptMs) unlinkSync(file);
       }
     } catch {}
   }

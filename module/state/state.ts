@@ -6,6 +6,7 @@ import {
   fchmodSync,
   fstatSync,
   futimesSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -28,7 +29,7 @@ export interface State {
   leaseFor(uid: number): string;
   /** Renews every lease. */
   renewLease(): void;
-  /** Removes unfinished files and sockets of dead processes. */
+  /** Removes unfinished files and sockets of dead processes, and what the flight recorder of those that died an hour ago wrote. */
   sweep(): void;
   /** Does that process write a heap dump? V8 blocks it for that time, so it answers nothing. */
   isDumping(pid: number): boolean;
@@ -78,9 +79,12 @@ export function openState(pm2Home: string, othersBase = OTHERS_BASE): State {
       }
     },
     sweep() {
-      for (const [kind, pattern] of LEFTOVERS) {
+      for (const [kind, pattern, keptMs] of LEFTOVERS) {
         for (const { name, pid } of filesOf(join(folder, kind), pattern)) {
-          if (!statSync(`/proc/${pid}`, { throwIfNoEntry: false })) rmSync(join(folder, kind, name), { force: true });
+          if (statSync(`/proc/${pid}`, { throwIfNoEntry: false })) continue;
+          const file = join(folder, kind, name);
+          const leftAt = keptMs === 0 ? 0 : (lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+          if (Date.now() - leftAt > keptMs) rmSync(file, { force: true });
         }
       }
       if (own === 0) others.sweep();
