@@ -4,6 +4,7 @@ import { readStat } from '../../shared/linux/proc.ts';
 import { ours } from '../listeners.ts';
 import { watchFaults } from './faults.ts';
 import { createHeapReport } from './heapReport.ts';
+import { createLoopDelay, MEASURED_EVERY_MS } from './loopDelay.ts';
 import { countRequests } from './requests.ts';
 import { openRing, type Ring } from './ring.ts';
 import { createSampler, type Sampler } from './sampler.ts';
@@ -13,8 +14,6 @@ const BUSY_MS = 1_000;
 const IDLE_MS = 5_000;
 /** From this utilization on, a process works. */
 const BUSY = 0.02;
-/** What samples need is loaded after the agent has started, so that the app waits less for each of the two. */
-const PREPARE_MS = 100;
 
 export interface Recorder {
   /** Ends the record and removes its files. */
@@ -39,7 +38,9 @@ export function startRecorder(stateDir: string, connections: () => number): Reco
   let ranDry = false;
   let hasSpoken = false;
   let exiting = false;
-  let timer: NodeJS.Timeout | undefined = setTimeout(prepare, PREPARE_MS).unref();
+  const delay = createLoopDelay(performance.now());
+  let dueMs = performance.now() + BUSY_MS;
+  const timer = setInterval(tick, MEASURED_EVERY_MS).unref();
 
   const onBeforeExit = ours(() => {
     ranDry = true;
@@ -59,46 +60,32 @@ export function startRecorder(stateDir: string, connections: () => number): Reco
 
   return {
     stop() {
-      clearTimeout(timer);
-      timer = undefined;
+      clearInterval(timer);
       process.removeListener('beforeExit', onBeforeExit);
       process.removeListener('exit', onExit);
       faults.stop();
       requests.stop();
-      sampler?.stop();
       heapReport.stop();
       ring?.remove();
       if (hasSpoken) takeBack();
     },
   };
 
-  function prepare(): void {
+  function tick(): void {
+    const nowMs = performance.now();
+    delay.tick(nowMs);
     try {
-      sampler ??= createSampler(requests, faults, connections);
-      goOnAfter(BUSY_MS);
-    } catch {
-      // The app has put something else in the place of what a sample needs.
-    }
-  }
-
-  function sampleAndGoOn(): void {
-    if (timer === undefined) return;
-    try {
-      goOnAfter(sample());
+      sampler ??= createSampler(requests, faults, delay, connections);
+      if (nowMs >= dueMs) dueMs = nowMs + sample();
     } catch {
       // No file can be made or written there: the process goes on without a record.
-      sampler?.stop();
+      clearInterval(timer);
     }
-  }
-
-  function goOnAfter(ms: number): void {
-    // Behind all timers that are due: a delay that ends now is measured by one of them, and forgotten with the sample.
-    timer = setTimeout(() => void setImmediate(sampleAndGoOn), ms).unref();
   }
 
   /** @returns when the next one is due. @throws when there can be no more */
   function sample(): number {
-    sampler ??= createSampler(requests, faults, connections);
+    sampler ??= createSampler(requests, faults, delay, connections);
     ring ??= openRing(stateDir, pid, startTicks!);
     const taken = sampler.take((utilization) => (utilization > BUSY ? BUSY_MS : IDLE_MS));
     heapReport.look(taken.heapUsedBytes, taken.heapLimitBytes);

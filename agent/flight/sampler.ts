@@ -1,11 +1,9 @@
 // Takes a sample of this process: a few calls of Node, tens of microseconds.
-import type { IntervalHistogram } from 'node:perf_hooks';
 import type { FigureSample } from '../../contract/figures.ts';
 import type { Faults } from './faults.ts';
+import type { LoopDelay } from './loopDelay.ts';
 import type { RequestCounter } from './requests.ts';
 
-/** How often the event loop's delay is measured. In an idle process, 10 ms would take 0.7 % of a core, 100 ms takes 0.06 %. */
-const RESOLUTION_MS = 100;
 /** The utilization of a shorter time says nothing: then that of the sample before counts. */
 const LEAST_MS = 50;
 const MB = 1024 * 1024;
@@ -13,25 +11,26 @@ const MB = 1024 * 1024;
 export interface Sampler {
   /** @param nextWithinMs as in contract/figures.ts, from the utilization since the sample before @throws what Node's functions throw */
   take(nextWithinMs: (utilization: number) => number): FigureSample;
-  stop(): void;
 }
 
 /** @param connections how many are open now */
-export function createSampler(requests: RequestCounter, faults: Faults, connections: () => number): Sampler {
+export function createSampler(
+  requests: RequestCounter,
+  faults: Faults,
+  delay: LoopDelay,
+  connections: () => number,
+): Sampler {
   // Node loads them when they are first asked for, and the app would wait for that while the agent starts.
   const hooks = require('node:perf_hooks') as typeof import('node:perf_hooks') & {
     /** Node 25.2 and 24.12. */
     eventLoopUtilization?: typeof import('node:perf_hooks').performance.eventLoopUtilization;
   };
   const { getHeapStatistics } = require('node:v8') as typeof import('node:v8');
-  const delay: IntervalHistogram = hooks.monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
   const utilization = hooks.eventLoopUtilization ?? hooks.performance.eventLoopUtilization;
   const toldLimit = toldHeapLimit();
   let before = utilization();
   let share = 0;
 
-  const delayMs = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   return {
     take(nextWithinMs) {
       const now = utilization();
@@ -41,10 +40,8 @@ export function createSampler(requests: RequestCounter, faults: Faults, connecti
         share = Math.min(1, Math.max(0, since.utilization));
       }
       const heap = getHeapStatistics();
-      // Without a measurement, the longest is a number that none could be.
-      const measured = delay.count > 0;
       const cpu = process.cpuUsage();
-      const sample: FigureSample = {
+      return {
         at: Date.now(),
         nextWithinMs: nextWithinMs(share),
         rssBytes: process.memoryUsage.rss(),
@@ -53,9 +50,7 @@ export function createSampler(requests: RequestCounter, faults: Faults, connecti
         heapLimitBytes: toldLimit ?? heap.heap_size_limit,
         externalBytes: heap.external_memory,
         utilization: share,
-        delayP50Ms: delayMs(delay.percentile(50)),
-        delayP99Ms: delayMs(delay.percentile(99)),
-        delayMaxMs: measured ? delayMs(delay.max) : 0,
+        ...delay.take(),
         ...requests.counts,
         connections: connections(),
         exceptions: faults.exceptions,
@@ -64,10 +59,7 @@ export function createSampler(requests: RequestCounter, faults: Faults, connecti
         cpuSystemMs: cpu.system / 1_000,
         gcMs: 0,
       };
-      delay.reset();
-      return sample;
     },
-    stop: () => void delay.disable(),
   };
 }
 
