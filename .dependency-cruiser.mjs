@@ -28,11 +28,11 @@ const MAY_IMPORT = {
     ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/recorder': [
-    ...['contract', 'shared'],
+    ...['contract', 'shared', 'module/figures'],
     ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/operations': [
-    ...['contract', 'shared', 'diagnostics', 'module/door', 'module/recorder'],
+    ...['contract', 'shared', 'diagnostics', 'module/door', 'module/figures', 'module/recorder'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/rulesFile': ['contract', 'shared'],
@@ -41,7 +41,8 @@ const MAY_IMPORT = {
   ],
   'module/api': [
     ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
-    ...['module/fleet', 'module/agents', 'module/door', 'module/recorder', 'module/operations', 'module/rules'],
+    ...['module/fleet', 'module/figures', 'module/agents', 'module/door', 'module/recorder', 'module/operations'],
+    'module/rules',
   ],
   // main.ts and the few files beside it.
   module: ['contract', 'shared', 'drain', 'diagnostics'],
