@@ -167,7 +167,9 @@ async function main(): Promise<void> {
     },
     isDumping: state.isDumping,
     examined: {
-      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors },
+      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors, exits },
+      daemonPid: process.ppid,
+      newestFigures: figures.newest,
       refusedRules: rules.refused,
       settingsFile: join(pm2Home, 'module_conf.json'),
       pm2: pm2Version(pm2File),

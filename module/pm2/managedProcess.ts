@@ -41,6 +41,8 @@ export interface ManagedProcess {
   treekill?: boolean;
   /** When PM2 restarts it, as a crontab says it. */
   cronRestart?: string;
+  /** Exit codes after which PM2 leaves it stopped. */
+  stopExitCodes?: number[];
   /** The options of Node that PM2 starts it with. */
   nodeArgs?: string[];
   /** What runs its script: `node`, a path of one, or something else. */
@@ -87,10 +89,17 @@ export function readManaged({ pid, pm_id, name, pm2_env }: Pm2Process): ManagedP
     ...(pm2_env.cron_restart && String(pm2_env.cron_restart) !== '0'
       ? { cronRestart: String(pm2_env.cron_restart) }
       : {}),
+    stopExitCodes: codesIn(pm2_env.stop_exit_codes),
     nodeArgs: [pm2_env.node_args ?? []].flat(),
     interpreter: String(pm2_env.exec_interpreter ?? ''),
     ...(typeof standIn === 'string' ? { standIn } : {}),
   };
+}
+
+/** Numbers or texts of them, one or several, as PM2 takes them (lib/God.js, `handleExit`). */
+function codesIn(given: unknown): number[] {
+  const codes = [given ?? []].flat().map((code) => Number.parseInt(String(code), 10));
+  return codes.filter((code) => Number.isInteger(code));
 }
 
 function isVersion(given: unknown): given is string {

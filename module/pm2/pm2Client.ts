@@ -19,6 +19,7 @@ export interface Pm2Process {
     kill_timeout?: number;
     wait_ready?: boolean;
     treekill?: boolean;
+    stop_exit_codes?: unknown;
     cron_restart?: string | number;
     node_args?: string[] | string;
     restart_time?: number;

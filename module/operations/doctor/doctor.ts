@@ -7,11 +7,20 @@ import { printable } from '../../../shared/text/printable.ts';
 import { shellWord } from '../../../shared/text/shell.ts';
 import { APP_CHECKS } from './apps.ts';
 import { CHILDREN_CHECK } from './children.ts';
+import { EXIT_CHECKS } from './exits.ts';
 import type { Check, Found, Host } from './finding.ts';
 import { HOST_CHECKS } from './host.ts';
+import { OOM_POLICY_CHECK } from './oomPolicy.ts';
 import { PROCESS_CHECKS } from './processes.ts';
 
-const CHECKS: Check[] = [...HOST_CHECKS, ...PROCESS_CHECKS, CHILDREN_CHECK, ...APP_CHECKS];
+const CHECKS: Check[] = [
+  ...HOST_CHECKS,
+  OOM_POLICY_CHECK,
+  ...PROCESS_CHECKS,
+  CHILDREN_CHECK,
+  ...APP_CHECKS,
+  ...EXIT_CHECKS,
+];
 /** How many of the apps that a finding is about it names. */
 const SHOWN = 3;
 const ORDER = ['error', 'warning', 'info'] as const;

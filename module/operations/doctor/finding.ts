@@ -1,10 +1,12 @@
 // What doctor's checks look at, and what they find.
 
 import { type App, appOf, titleOf } from '../../../contract/app.ts';
+import type { FigureSample } from '../../../contract/figures.ts';
 import type { Severity } from '../../../contract/finding.ts';
 import type { Settings } from '../../../contract/settings.ts';
 import type { Doors } from '../../door/doors.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
+import type { ExitStore } from '../../recorder/store.ts';
 
 /** What to do about a finding. Tests follow it to the letter and see the finding gone. */
 export interface Remedy {
@@ -51,6 +53,12 @@ export interface Host {
   /** The versions of PM2 and of the Node that runs this module. */
   pm2: string;
   node: string;
+  /** The pid of PM2's daemon. */
+  daemonPid: number;
+  /** The records of exits. */
+  exits: Pick<ExitStore, 'read'>;
+  /** The newest figures of a process. */
+  newestFigures(pid: number): FigureSample | undefined;
   /** By pid: for how many milliseconds its event loop has not answered. */
   blocked: Map<number, number>;
   /** By pid: the status of each process whose agent answers. */

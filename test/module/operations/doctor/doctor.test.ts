@@ -60,13 +60,14 @@ describe('pm2-ops doctor', () => {
         ...{ cron_restart: '0 4 * * *', kill_timeout: 8000 },
       },
       { name: 'one', script: app('http.cjs'), exec_mode: 'cluster', instances: 1, kill_timeout: 8000 },
+      { name: 'stops', script: app('http.cjs'), exec_mode: 'cluster', instances: 2, stop_exit_codes: [0] },
       { name: 'stopped', script: app('http.cjs') },
     );
     await pm2.okWith(
       { cwd: dirname(app('npm-start/server.cjs')), env: { PORT: String(await freePort()) } },
       ...['start', 'npm', '--name', 'wrapped', '--', 'start'],
     );
-    for (const name of ['alone', 'hung', 'own', 'kids', 'thread', 'mute', 'nightly', 'one'])
+    for (const name of ['alone', 'hung', 'own', 'kids', 'thread', 'mute', 'nightly', 'one', 'stops'])
       await untilAttached(pm2, name);
     await untilSkipped(pm2, 'usr1', /SIGUSR1/);
     await untilSkipped(pm2, 'snake', /python/);
@@ -85,6 +86,7 @@ describe('pm2-ops doctor', () => {
       'warning ready mute',
       'warning versions old',
       'warning cron-restart nightly',
+      'warning stop-exit-codes stops',
       'info attached snake',
       'info alone alone',
       'info unprepared alone',
@@ -139,6 +141,7 @@ describe('pm2-ops doctor', () => {
     ['unprepared', 'alone'],
     ['versions', 'old'],
     ['cron-restart', 'nightly'],
+    ['stop-exit-codes', 'stops'],
     ['alone', 'one'],
   ] as const) {
     it(`${check}: its lines are pasted, it is gone, and ${name ?? 'all'} serves`, async () => {
