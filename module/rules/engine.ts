@@ -151,7 +151,7 @@ export function createEngine(parts: EngineParts): Engine {
 }
 
 function isAbout({ apps }: Rule, app: OfApp): boolean {
-  return matches(app.name, apps) || matches(titleOf(app), apps);
+  return apps.includes('*') || matches(app.name, apps) || matches(titleOf(app), apps);
 }
 
 function ofProcess(member: Member): Subject {

@@ -105,7 +105,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a rule for one app fires about all of them',
     file: 'module/rules/engine.ts',
-    find: 'return matches(app.name, apps) || matches(titleOf(app), apps);',
+    find: "return apps.includes('*') || matches(app.name, apps) || matches(titleOf(app), apps);",
     replace: 'return apps.length > 0 || matches(titleOf(app), apps);',
     tests: [ENGINE],
   },
