@@ -89,13 +89,14 @@ async function main(): Promise<void> {
     daemon.send(pmId, { kind: 'verdict', id, verdict: grant }).catch(() => {});
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
-  const extraInstances = createExtraInstances(services);
+  const doors = openDoors({ ...services, settings }, folder);
+  const journal = createReloadJournal(folder);
+  const extraInstances = createExtraInstances({ ...services, doors, journal });
   const turns = createTurns();
   const dumping = (app: App) => turns.current(app)?.taker.pmId;
   const reloading = (app: App) => reloads.runs(app);
   const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
-  const doors = openDoors({ ...services, settings }, folder);
-  const reloads = createRollingReload({ ...services, doors, journal: createReloadJournal(folder), dumping });
+  const reloads = createRollingReload({ ...services, doors, journal, dumping });
   const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);

@@ -37,7 +37,7 @@ export const help: Help<typeof action> = {
     gzip: 'compress the file (.heapsnapshot.gz)',
     force: 'dump even if memory or disk look too small',
     all: 'every instance of the app, one after the other',
-    scale: 'in a cluster: add a sibling for the time of the dump where none serves',
+    scale: 'add a sibling for the time of the dump where none serves; in fork mode after a first pm2-ops reload',
     timeout: 'how long the drain before the dump may take; it cuts nothing: busy connections then stay open',
   },
 };

@@ -29,7 +29,7 @@ export interface CoordinatorParts {
   /** Delivers a grant to the agent that asked; must not throw. */
   answer(pmId: PmId, askId: string, grant: Grant): void;
   /** Adds an instance for the time of a dump, and takes it away. */
-  extraInstances: Pick<ExtraInstances, 'start' | 'end'>;
+  extraInstances: Pick<ExtraInstances, 'whyNot' | 'start' | 'end'>;
   /** Asks an agent how it stands now, which updates the fleet. Settles in any case, within a second or so. */
   askState(member: Member): Promise<void>;
   /** Does a rolling reload of this app run? */

@@ -46,7 +46,7 @@ export interface DumpGrantParts {
   turns: Turns;
   grants: DrainGrants;
   answer(pmId: PmId, askId: string, grant: Grant): void;
-  extraInstances: Pick<ExtraInstances, 'start' | 'end'>;
+  extraInstances: Pick<ExtraInstances, 'whyNot' | 'start' | 'end'>;
   askState(member: Member): Promise<void>;
   /** Does a reload of this app run? */
   reloading(app: App): boolean;
@@ -149,7 +149,7 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
   /** Starts an extra instance if the dump wants one (`scale`) and needs it. @throws why there is none */
   async function addExtra(question: Question): Promise<void> {
     const { member, ask } = question;
-    if (ask.params.scale !== true || member.process.mode === 'fork') return;
+    if (ask.params.scale !== true || extraInstances.whyNot(member) !== undefined) return;
     if (!saysItServes(member)) await askState(member);
     // A process without clients needs no extra instance.
     if (!saysItServes(member)) return;
@@ -184,12 +184,12 @@ export function createDumpGrants(parts: DumpGrantParts): DumpGrants {
   }
 
   function whyInPlace(member: Member, { serving, alone }: Others): string {
-    const { mode } = member.process;
     const name = titleOf(member.process);
     const instances = fleet.siblingsOf(member).length + 1;
     if (serving.length > 0) return `no other instance of ${name} listens on ${list(alone)} (${elsewhere(serving)})`;
     if (instances > 1) return `${name} has ${instances} instances and no other one serves now`;
-    if (mode === 'fork') return `${name} has one instance, which runs in fork mode`;
+    const whyNot = extraInstances.whyNot(member);
+    if (whyNot !== undefined) return `${name} has one instance, which runs in fork mode (${whyNot})`;
     return `${name} has one instance (scale=true adds one for the time of the dump)`;
   }
 

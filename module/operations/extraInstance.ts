@@ -1,10 +1,11 @@
 // Starts an extra instance for the time of a heap dump, if an app has only one. It serves before the app's own instance is drained,
 // and goes when that one serves again. A mark in its environment tells the next module about it, if this one dies.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { titleOf } from '../../contract/app.ts';
+import { type App, appOf, titleOf } from '../../contract/app.ts';
 import type { PmId } from '../../contract/pmId.ts';
 import type { AgentCalls } from '../agents/agentCalls.ts';
 import { serversOf } from '../agents/askOpsStatus.ts';
+import type { Doors } from '../door/doors.ts';
 import { shareable } from '../fleet/cover.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { createReadiness } from '../fleet/readiness.ts';
@@ -25,6 +26,8 @@ const MARGIN_MS = 6_000;
 
 /** The extra instances of all apps. */
 export interface ExtraInstances {
+  /** Why none can serve beside this instance; undefined where one can. */
+  whyNot(member: Member): string | undefined;
   /** Starts one beside this instance. @returns its id once it serves @throws why there is none; then nothing is left behind */
   start(member: Member): Promise<PmId>;
   /** Takes it away again once another instance serves. Always resolves. */
@@ -41,12 +44,42 @@ export interface ExtraInstanceParts {
   /** Reads PM2's list anew. */
   refresh(): Promise<void>;
   askState(member: Member): Promise<void>;
+  /** In fork mode, the extra instance takes over the sockets of the app's own one. */
+  doors: Pick<Doors, 'whyNot' | 'isPrepared' | 'hold' | 'expectBeside' | 'nodeArgs'>;
+  journal: SharingJournal;
   log(line: string): void;
+}
+
+/**
+ * The journal of reloads. With an extra instance in fork mode, an app is as in a reload with a canary: if the module dies, the next
+ * one gets the sockets from it for the app's own instance, and takes it away.
+ */
+export interface SharingJournal {
+  /** @throws when it cannot be written */
+  write(entry: {
+    name: string;
+    namespace: string;
+    sinceMs: number;
+    old: { pmId: PmId; pid: number }[];
+    patient: false;
+    at: string[];
+    canary?: PmId;
+  }): void;
+  clear(app: App): void;
+}
+
+/** How an extra instance comes to listen beside the app's own. */
+interface Sharing {
+  at: string[];
+  nodeArgs?: string[];
+  /** Its id is known. */
+  listed(pmId: PmId): void;
+  end(): void;
 }
 
 /** Knows no extra instance at first; `sweep` finds those of an earlier module. */
 export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances {
-  const { fleet, calls, refresh, askState, log } = parts;
+  const { fleet, calls, refresh, askState, doors, journal, log } = parts;
   const run = `${process.pid}-${Date.now()}`;
   const readiness = createReadiness({
     fleet,
@@ -59,9 +92,18 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
   const ending = new Map<PmId, Promise<void>>();
   /** The marks of extra instances that PM2 does not list yet, or that do not serve yet. */
   const starting = new Set<string>();
+  /** By id: how those share that do. */
+  const sharing = new Map<PmId, Sharing>();
   let started = 0;
 
-  return { start, end, sweep };
+  return { whyNot, start, end, sweep };
+
+  function whyNot(member: Member): string | undefined {
+    if (member.process.mode !== 'fork') return undefined;
+    const why = doors.whyNot(member);
+    if (why !== undefined) return why;
+    return doors.isPrepared(member) ? undefined : 'scale=true can add one after its first pm2-ops reload';
+  }
 
   async function start(member: Member): Promise<PmId> {
     const mark = `${run}-${started++}`;
@@ -74,12 +116,44 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
   }
 
   async function startServing(member: Member, mark: string): Promise<PmId> {
+    const share = await shareWith(member);
+    try {
+      const pmId = await startBeside(member, mark, share);
+      sharing.set(pmId, share);
+      return pmId;
+    } catch (error) {
+      share.end();
+      throw error;
+    }
+  }
+
+  async function shareWith(member: Member): Promise<Sharing> {
+    const { pmId, pid, mode, name, namespace, nodeArgs = [] } = member.process;
+    if (mode !== 'fork') {
+      const at = shareable(member, []).flatMap((each) => (each.anyPort ? [] : [each.at]));
+      return { at, listed() {}, end() {} };
+    }
+    const at = (await doors.hold(member)).map((each) => each.at);
+    const entry = { name, namespace, sinceMs: Date.now(), old: [{ pmId, pid }], patient: false as const, at };
+    journal.write(entry);
+    const expected = doors.expectBeside(pmId);
+    return {
+      at,
+      nodeArgs: doors.nodeArgs(nodeArgs),
+      listed: (canary) => journal.write({ ...entry, canary }),
+      end() {
+        expected();
+        journal.clear(appOf(member.process));
+      },
+    };
+  }
+
+  async function startBeside(member: Member, mark: string, { at, nodeArgs, listed }: Sharing): Promise<PmId> {
     const model = member.process;
-    const at = shareable(member, []).flatMap((each) => (each.anyPort ? [] : [each.at]));
     const startedMs = performance.now();
     const found = await startInstance(parts, {
       model: model.pmId,
-      changes: { env: { [STAND_IN]: mark } },
+      changes: { env: { [STAND_IN]: mark }, ...(nodeArgs ? { nodeArgs } : {}) },
       number: 'same',
       find: () => fleet.members().find(({ process: listed }) => listed.standIn === mark)?.process.pmId,
       withinMs: SERVES_WITHIN_MS,
@@ -88,6 +162,7 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
     if (found.is === 'late') throw new Error(`PM2 started none within ${SERVES_WITHIN_MS} ms`);
     const { pmId } = found;
     needed.add(pmId);
+    listed(pmId);
     log(`id ${pmId} of ${titleOf(model)} stands in for id ${model.pmId} while that one dumps its heap`);
     const endsMs = startedMs + SERVES_WITHIN_MS;
     try {
@@ -104,7 +179,12 @@ export function createExtraInstances(parts: ExtraInstanceParts): ExtraInstances 
     const going =
       ending.get(pmId) ?? endWhenOthersServe(pmId).catch((error: Error) => log(`id ${pmId}: ${error.message}`));
     ending.set(pmId, going);
-    return going.finally(() => ending.delete(pmId));
+    return going.finally(() => {
+      ending.delete(pmId);
+      if (fleet.get(pmId)) return;
+      sharing.get(pmId)?.end();
+      sharing.delete(pmId);
+    });
   }
 
   async function endWhenOthersServe(pmId: PmId): Promise<void> {

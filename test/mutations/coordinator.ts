@@ -218,4 +218,18 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (drain.ok) return false;',
     tests: [EXTRA_INSTANCES],
   },
+  {
+    harm: 'the extra instance of an app in fork mode finds its port taken',
+    file: 'module/operations/extraInstance.ts',
+    find: 'const expected = doors.expectBeside(pmId);',
+    replace: 'const expected = () => {};',
+    tests: [EXTRA_INSTANCES],
+  },
+  {
+    harm: 'the next module does not pass the sockets on from an extra instance in fork mode',
+    file: 'module/operations/extraInstance.ts',
+    find: 'listed: (canary) => journal.write({ ...entry, canary }),',
+    replace: 'listed() { journal.clear(appOf(member.process)); },',
+    tests: [EXTRA_INSTANCES],
+  },
 ];

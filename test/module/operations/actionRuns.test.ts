@@ -139,7 +139,7 @@ function app() {
     answer: (_pmId, id, grant) => {
       if (grant.is === 'go' || grant.is === 'skip') granted.get(id)?.(grant.is);
     },
-    extraInstances: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
+    extraInstances: { whyNot: () => undefined, start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async () => {},
     reloading: () => false,
   });

@@ -263,7 +263,7 @@ function coordinate(name: string, instances: number) {
     fleet,
     turns,
     answer: (pmId, _id, grant) => grants.set(pmId, grant),
-    extraInstances: { start: () => Promise.reject(new Error('no room')), end: async () => {} },
+    extraInstances: { whyNot: () => undefined, start: () => Promise.reject(new Error('no room')), end: async () => {} },
     askState: async (member) => {
       if (blocked.has(member.process.pmId)) await new Promise(() => {});
       member.state = now.get(member.process.pmId) ?? member.state;

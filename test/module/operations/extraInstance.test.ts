@@ -9,6 +9,7 @@ import type { Pm2 } from '../../../testkit/pm2.ts';
 import { untilAttached } from '../../../testkit/status.ts';
 import { freePort, waitFor } from '../../../testkit/wait-for.ts';
 import type { Bus } from '../../../testkit/wire.ts';
+import { isFree, startPrepared } from '../door/prepared.ts';
 
 interface Dump {
   ok: boolean;
@@ -51,7 +52,7 @@ describe('a heap dump of the only instance with scale=true', () => {
       { ok: true, pid: original!.pid, drained: true },
       result.stdout,
     );
-    await untilAlone(pm2, original!.pid);
+    await untilAlone(pm2, { pid: original!.pid });
     const { failures, servedBy } = await load.stop();
     assert.deepEqual(failures, {});
     assert.equal(Object.keys(servedBy).length, 2);
@@ -69,6 +70,33 @@ describe('a heap dump of the only instance with scale=true', () => {
     await killed;
     await untilAlone(pm2);
     assert.deepEqual((await load.stop()).failures, {});
+  });
+
+  it('does the same in fork mode for an app that its next process can take sockets over from', async () => {
+    const port = await startPrepared(pm2, 'alone', { script: app('memory.cjs'), env: { MB: 8 } });
+    await untilAttached(pm2, 'alone', 60_000);
+    const { pid } = await pm2.process('alone');
+    const load = startLoad({ port, clients: 16, pauseMs: [0, 20], timeoutMs: 60_000, keepAlive: false });
+    await waitFor(() => load.counts().requests > 50, { what: 'load' });
+    const result = await command(pm2, 'heapdump', 'alone', '--scale', '--json');
+    const [dump] = replies<Dump>(result);
+    assert.deepEqual([dump!.ok, dump!.pid, dump!.drained], [true, pid, true], result.stdout);
+    await untilAlone(pm2, { pid, name: 'alone' });
+    await untilServing({ port });
+
+    const module = await pm2.process('pm2-ops');
+    const killed = onWriting(pm2, () => {
+      process.kill(module.pid, 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
+    });
+    await command(pm2, 'heapdump', 'alone', '--scale');
+    await killed;
+    await untilAlone(pm2, { name: 'alone' });
+    const { failures, servedBy } = await load.stop();
+    assert.deepEqual(failures, {}, pm2.logs());
+    assert.ok(Object.keys(servedBy).length >= 3, 'the app, an extra instance, and the process after the kill');
+    await pm2.ok('delete', 'alone');
+    assert.equal(await isFree(port), true);
   });
 
   it('without it, or in fork mode, is taken in place, and the reply says why', async () => {
@@ -103,14 +131,14 @@ function onWriting(pm2: Pm2, then: () => void): Promise<void> {
 }
 
 /** One instance is left, attached: that one, if it is given. */
-async function untilAlone(pm2: Pm2, pid?: number): Promise<void> {
+async function untilAlone(pm2: Pm2, { pid, name = 'web' }: { pid?: number; name?: string } = {}): Promise<void> {
   await waitFor(
     async () => {
-      const left = await pm2.processes('web');
+      const left = await pm2.processes(name);
       if (left.length === 1 && (pid === undefined || left[0]!.pid === pid)) return true;
       throw new Error(JSON.stringify(left.map((each) => [each.pm_id, each.pid, each.pm2_env.status])));
     },
-    { what: 'one instance of web', timeoutMs: 60_000, everyMs: 250, context: () => pm2.logs('pm2-ops') },
+    { what: `one instance of ${name}`, timeoutMs: 60_000, everyMs: 250, context: () => pm2.logs('pm2-ops') },
   );
-  await untilAttached(pm2, 'web', 60_000);
+  await untilAttached(pm2, name, 60_000);
 }
