@@ -37,12 +37,14 @@ export async function startAgentProcess(
     flags = [],
     args = [],
     env = {},
-  }: { stateDir: string; node?: string; flags?: string[]; args?: string[]; env?: NodeJS.ProcessEnv },
+    cwd,
+  }: { stateDir: string; node?: string; flags?: string[]; args?: string[]; env?: NodeJS.ProcessEnv; cwd?: string },
 ): Promise<AgentProcess> {
   const child = fork(script, args, {
     execPath: node,
     execArgv: [...flags, '--require', join(ROOT, 'dist/agent-preload.cjs')],
     env: cleanEnvironment({ pm_id: '0', ...env }),
+    ...(cwd === undefined ? {} : { cwd }),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   running.add(child);

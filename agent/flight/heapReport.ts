@@ -8,8 +8,8 @@ import { HEAP_REPORTS_FOLDER } from '../../contract/lastWords.ts';
 const NEARLY_FULL = 0.7;
 
 export interface HeapReport {
-  /** To be called with each sample. Never throws. */
-  look(usedBytes: number, limitBytes: number): void;
+  /** To be called often: a heap may fill up within a second. Never throws. */
+  look(heap: { usedBytes: number; limitBytes: number }): void;
   /** Takes back what was set. */
   stop(): void;
 }
@@ -30,9 +30,9 @@ export function createHeapReport(stateDir: string): HeapReport {
   let undo: (() => void) | undefined;
 
   return {
-    look(used, limit) {
+    look({ usedBytes, limitBytes }) {
       try {
-        if (used > NEARLY_FULL * limit) undo ??= arm();
+        if (usedBytes > NEARLY_FULL * limitBytes) undo ??= arm();
         else disarm();
       } catch {
         // Then there is no report.

@@ -76,6 +76,7 @@ export function startRecorder(stateDir: string, connections: () => number): Reco
     delay.tick(nowMs);
     try {
       sampler ??= createSampler(requests, faults, delay, connections);
+      heapReport.look(sampler.heap());
       if (nowMs >= dueMs) dueMs = nowMs + sample();
     } catch {
       // No file can be made or written there: the process goes on without a record.
@@ -88,7 +89,6 @@ export function startRecorder(stateDir: string, connections: () => number): Reco
     sampler ??= createSampler(requests, faults, delay, connections);
     ring ??= openRing(stateDir, pid, startTicks!);
     const taken = sampler.take((utilization) => (utilization > BUSY ? BUSY_MS : IDLE_MS));
-    heapReport.look(taken.heapUsedBytes, taken.heapLimitBytes);
     ring.put(taken);
     return taken.nextWithinMs;
   }

@@ -9,6 +9,8 @@ const LEAST_MS = 50;
 const MB = 1024 * 1024;
 
 export interface Sampler {
+  /** Takes a few microseconds. @throws what Node's functions throw */
+  heap(): { usedBytes: number; limitBytes: number };
   /** @param nextWithinMs as in contract/figures.ts, from the utilization since the sample before @throws what Node's functions throw */
   take(nextWithinMs: (utilization: number) => number): FigureSample;
 }
@@ -32,6 +34,10 @@ export function createSampler(
   let share = 0;
 
   return {
+    heap() {
+      const heap = getHeapStatistics();
+      return { usedBytes: heap.used_heap_size, limitBytes: toldLimit ?? heap.heap_size_limit };
+    },
     take(nextWithinMs) {
       const now = utilization();
       const since = utilization(now, before);

@@ -7,7 +7,7 @@ import {
   ftruncateSync,
   readdirSync,
   readFileSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { HEAP_REPORTS_FOLDER } from '../../contract/lastWords.ts';
@@ -57,11 +57,16 @@ export function stripReport(file: string): HeapReportSummary | null {
     // A part of a report may hold the environment, so nothing of it stays.
     if (report === undefined) return null;
     const kept = withoutSecrets(report);
-    writeFileSync(fd, JSON.stringify(kept, null, 2));
+    writeAll(fd, Buffer.from(JSON.stringify(kept, null, 2)));
     return summaryOf(kept);
   } finally {
     closeSync(fd);
   }
+}
+
+/** From the beginning of the file, wherever reading has ended. */
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
 }
 
 interface Report {
