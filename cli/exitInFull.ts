@@ -1,5 +1,5 @@
 // One exit on a terminal with all that is known: evidence, exception, last minutes, last lines.
-import type { ExitRecord } from '../contract/exits.ts';
+import type { ExitException, ExitRecord } from '../contract/exits.ts';
 import type { FigureSample } from '../contract/figures.ts';
 import { ago, dateAndTime, duration } from '../shared/text/duration.ts';
 import { byWhom, codeOrSignal, whatFollowed } from '../shared/text/exitWords.ts';
@@ -16,30 +16,34 @@ const MIB = 2 ** 20;
 
 /** @param record without control characters @param columns of the terminal */
 export function exitInFull(record: ExitRecord, columns: number): string {
-  const { at, pid, mode, exception, requests, deploy, pm2Said } = record;
+  const { at, pid, mode, exception, requests, deploy } = record;
+  const trace = new Set(exception?.stack);
   const width = Math.max(20, columns - LABEL);
   const row = (label: string, texts: readonly string[]) =>
     texts.map((text, index) => `${paint('grey', (index === 0 ? label : '').padEnd(LABEL))}${shorten(text, width)}`);
-  const said = pm2Said ? ` (PM2 says code ${pm2Said.code}, ${pm2Said.signal})` : '';
   const when = [dateAndTime(at), ago(Date.now() - at), `pid ${pid}`, `${mode} mode`, `up ${duration(record.uptimeMs)}`];
   return [
     `${nameOf(record)}  ${causeOf(record, columns - nameOf(record).length - 2)}`,
     ...row('when', [when.join(', ')]),
-    ...row('ended by', [
-      `${byWhom(record.by)}${codeOrSignal(record) === '-' ? '' : `, ${codeOrSignal(record)}`}${said}`,
-    ]),
+    ...row('ended by', [`${byWhom(record.by)}${codeOrSignal(record) === '-' ? '' : `, ${codeOrSignal(record)}`}`]),
     ...row('then', [whatFollowed(record.followed)]),
     ...row('evidence', record.evidence),
-    ...row('exception', exception ? [exception.message, ...firstOf(exception.stack, SHOWN.stack)] : []),
+    ...row('exception', exception ? firstOf(withMessage(exception), SHOWN.stack) : []),
     ...row('rejections', record.unhandledRejections ? [`${record.unhandledRejections} that nothing handled`] : []),
     ...row('requests', requests ? [`${requests.finished} finished, ${requests.cut} cut`] : []),
     ...figureRows(record.figures).flatMap(([label, text]) => row(label, [text])),
     ...row('stdout', record.stdout.slice(-SHOWN.lines)),
-    ...row('stderr', record.stderr.slice(-SHOWN.lines)),
+    ...row('stderr', record.stderr.filter((line) => !trace.has(line)).slice(-SHOWN.lines)),
     ...row('deploy', deploy ? [[deploy.version, deploy.branch, deploy.revision].filter(Boolean).join(' ')] : []),
     ...row('report', record.report === undefined ? [] : [record.report]),
     ...row('missing', record.missing),
   ].join('\n');
+}
+
+/** Node's stack begins with the message. */
+function withMessage({ message, stack }: ExitException): string[] {
+  const lines = stack.map((line) => line.trim());
+  return lines[0] === message ? lines : [message, ...lines];
 }
 
 /** The last minutes, a row for each figure that says something. */

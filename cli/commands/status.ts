@@ -10,7 +10,7 @@ import { say, sayJson } from '../output.ts';
 import { paint, table } from '../table.ts';
 
 /** Columns of a last exit. */
-const LAST_EXIT_COLUMNS = 40;
+const LAST_EXIT_COLUMNS = 50;
 
 export const status: Command = {
   name: 'status',

@@ -7,9 +7,10 @@ const UNITS = [
   ['s', 1_000],
 ] as const;
 
-/** `0.1 s`, `45 s`, `3 min 20 s`, `2 h 3 min`, `5 d 2 h`: the two largest units. @param ms milliseconds */
+/** `44 ms`, `1.2 s`, `45 s`, `3 min 20 s`, `2 h 3 min`, `5 d 2 h`: the two largest units. @param ms milliseconds */
 export function duration(ms: number): string {
-  if (ms < 10_000) return `${(Math.max(0, ms) / 1_000).toFixed(1)} s`;
+  if (ms < 1_000) return `${Math.round(Math.max(0, ms))} ms`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   let left = Math.round(ms / 1_000) * 1_000;
   const at = UNITS.findIndex(([, size]) => left >= size);
   const parts: string[] = [];

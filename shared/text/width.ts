@@ -34,7 +34,7 @@ export function shorten(text: string, columns: number): string {
     if (width > columns) break;
     short += segment;
   }
-  return `${short}…`;
+  return `${short.trimEnd()}…`;
 }
 
 function widthOfOne(grapheme: string): number {

@@ -3,6 +3,9 @@
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
 const STORE = 'test/module/recorder/store.test.ts';
+const WHY = 'test/module/recorder/why.test.ts';
+const PARAMS = 'test/module/recorder/whyParams.test.ts';
+const DOCTOR = 'test/module/operations/doctor/exits.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -60,5 +63,61 @@ export const mutations: readonly Mutation[] = [
     find: 'const fd = openRegularSync(file, constants.O_RDWR',
     replace: "const fd = require('node:fs').openSync(file, constants.O_RDWR",
     tests: [STORE],
+  },
+  {
+    harm: 'an app that is gone is not found by its name',
+    file: 'module/recorder/why.ts',
+    find: 'exits.apps().map((each): Known',
+    replace: 'exits.apps().slice(Number.MAX_SAFE_INTEGER).map((each): Known',
+    tests: [WHY],
+  },
+  {
+    harm: 'the id of a process shows exits of another app that had it before',
+    file: 'module/recorder/why.ts',
+    find: 'return { apps: [owner.app], pmId: id };',
+    replace: 'return { pmId: id };',
+    tests: [WHY],
+  },
+  {
+    harm: 'a trigger prints the figures of every exit',
+    file: 'module/recorder/why.ts',
+    find: 'at < inFull ? record : inShort(record)',
+    replace: 'at < inFull ? record : record',
+    tests: [WHY],
+  },
+  {
+    harm: 'a line to raise the heap drops the other options of Node',
+    file: 'module/recorder/nextSteps.ts',
+    find: 'const args = [...others, `',
+    replace: 'const args = [...others.slice(others.length), `',
+    tests: [WHY],
+  },
+  {
+    harm: 'a mistyped parameter of why is ignored',
+    file: 'module/recorder/whyParams.ts',
+    find: 'if (surplus !== undefined)',
+    replace: 'if (surplus === undefined && unknown === undefined)',
+    tests: [PARAMS],
+  },
+  {
+    harm: 'doctor takes reloads that somebody asked for as a restart loop',
+    file: 'module/operations/doctor/exits.ts',
+    find: "return by.who === 'itself' ||",
+    replace: "return by.who !== 'unknown' ||",
+    tests: [DOCTOR],
+  },
+  {
+    harm: 'a restart loop that is repaired stays a finding',
+    file: 'module/operations/doctor/exits.ts',
+    find: 'recent.slice(0, asked < 0 ? undefined : asked)',
+    replace: 'recent.slice(0, asked < 0 ? undefined : undefined)',
+    tests: [DOCTOR],
+  },
+  {
+    harm: "doctor tells a person to change a unit of systemd that is not the system's",
+    file: 'module/operations/doctor/oomPolicy.ts',
+    find: "unit.endsWith('.service') && !path.includes('/user@')",
+    replace: "unit.endsWith('.service')",
+    tests: [DOCTOR],
   },
 ];

@@ -7,9 +7,10 @@ const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
 describe('a time in words', () => {
   it('has the two largest units', () => {
     for (const [ms, words] of [
-      [0, '0.0 s'],
-      [-5, '0.0 s'],
-      [90, '0.1 s'],
+      [0, '0 ms'],
+      [-5, '0 ms'],
+      [90, '90 ms'],
+      [1_234, '1.2 s'],
       [45 * SECOND, '45 s'],
       [59_999, '1 min'],
       [3 * MINUTE + 20 * SECOND, '3 min 20 s'],
