@@ -58,6 +58,10 @@ describe('what doctor says of exits', () => {
       const asked: Partial<ExitRecord> = { cause: 'reload', by: { who: 'somebody' } };
       exits.put(exitRecord({ ...asked, at: Date.now() - at * MINUTE }));
     }
+    for (const at of [0.9, 0.8, 0.7]) {
+      const watched: Partial<ExitRecord> = { cause: 'watch', by: { who: 'pm2' } };
+      exits.put(exitRecord({ ...watched, at: Date.now() - at * MINUTE }));
+    }
     assert.deepEqual(await look('restart-loop'), []);
     crashes(0.5, 0.4, 0.3);
     assert.equal((await look('restart-loop')).length, 1);
