@@ -8,6 +8,9 @@ import type { Fleet, Member } from '../fleet/fleet.ts';
 import { forgetOld, limitedUntil } from './limits.ts';
 import type { Outcome } from './perform.ts';
 
+/** An action that was refused because something else runs is tried again after this time, and so often. */
+const AGAIN_AFTER_MS = 5 * 60_000;
+const MOST_TRIES = 3;
 /** Actions that wait for their turn; more of them at once are refused. */
 const MOST_WAITING = 50;
 
@@ -26,6 +29,8 @@ export interface EvidenceParts {
   /** Hears what came of each. */
   taken(evidence: Evidence): void;
   now(): number;
+  /** Calls it after that time. */
+  later(ms: number, call: () => void): void;
 }
 
 export interface EvidenceTaker {
@@ -40,10 +45,12 @@ interface Job {
   /** The process that it is about: its id may get another one meanwhile. */
   pid: number;
   isStill(): boolean;
+  /** How often it was refused. */
+  tries: number;
 }
 
 export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
-  const { fleet, events, host, hostTimes, reloading, dumping, perform, taken, now } = parts;
+  const { fleet, events, host, hostTimes, reloading, dumping, perform, taken, now, later } = parts;
   let waiting: Job[] = [];
   /** What runs, by pid. */
   const running = new Map<number, Job>();
@@ -62,15 +69,19 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
 
   return {
     take(rule, action, member, isStill) {
-      const job: Job = { rule, action, member, pid: member.process.pid, isStill };
-      if (waiting.length >= MOST_WAITING) {
-        tell(job, no('E_BUSY', `${waiting.length} actions of rules wait already`));
-        return;
-      }
-      waiting.push(job);
-      next();
+      const job: Job = { rule, action, member, pid: member.process.pid, isStill, tries: 0 };
+      enter(job);
     },
   };
+
+  function enter(job: Job): void {
+    if (waiting.length >= MOST_WAITING) {
+      refuse(job, no('E_BUSY', `${waiting.length} actions of rules wait already`));
+      return;
+    }
+    waiting.push(job);
+    next();
+  }
 
   function next(): void {
     for (;;) {
@@ -78,7 +89,7 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
       if (!job) return;
       waiting = waiting.filter((each) => each !== job);
       const reason = whyNot(job);
-      if (reason) tell(job, reason);
+      if (reason) refuse(job, reason);
       else void run(job);
     }
   }
@@ -94,8 +105,18 @@ export function createEvidenceTaker(parts: EvidenceParts): EvidenceTaker {
     hostTimes.set([...forgetOld(hostTimes.get(), now(), host()), now()]);
     const outcome = await perform(job.action, job.member);
     running.delete(job.pid);
-    tell(job, outcome);
+    if (outcome.ok) tell(job, outcome);
+    else refuse(job, outcome);
     next();
+  }
+
+  /** What lasts, such as a leak, gets its evidence when the app is no longer busy; what was over meanwhile is no news. */
+  function refuse(job: Job, outcome: Outcome): void {
+    if (job.tries > 0 && !job.isStill()) return;
+    job.tries += 1;
+    const isLast = outcome.code !== 'E_BUSY' || job.tries >= MOST_TRIES;
+    tell(job, isLast ? outcome : { ...outcome, what: `${outcome.what}; again in ${AGAIN_AFTER_MS / 60_000} minutes` });
+    if (!isLast) later(AGAIN_AFTER_MS, () => enter(job));
   }
 
   function whyNot({ member, pid, isStill }: Job): Outcome | undefined {

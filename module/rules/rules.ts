@@ -69,6 +69,7 @@ export function openRules(parts: RulesParts): Rules {
     perform: createPerform({ ...parts, heapUsedBytes: engine.heapUsedBytes }),
     taken,
     now: Date.now,
+    later: (ms, call) => void setTimeout(call, ms).unref(),
   });
 
   const subscriptions = [

@@ -152,6 +152,13 @@ export const mutations: readonly Mutation[] = [
     tests: [EVIDENCE],
   },
   {
+    harm: 'a rule that is refused asks for ever',
+    file: 'module/rules/evidence.ts',
+    find: ' || job.tries >= MOST_TRIES',
+    replace: '',
+    tests: [EVIDENCE],
+  },
+  {
     harm: 'a rule acts in the middle of a reload',
     file: 'module/rules/evidence.ts',
     find: "if (reloading(app)) return no('E_BUSY', 'a reload of the app runs');",

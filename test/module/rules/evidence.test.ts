@@ -20,9 +20,15 @@ function takerWith(apps: Given[], parts: Partial<EvidenceParts> = {}) {
   const running: { id: unknown; end(outcome?: Outcome): Promise<void> }[] = [];
   const taken: Evidence[] = [];
   let times: number[] = [];
+  const later: (() => void)[] = [];
   const taker = createEvidenceTaker({
     ...{ fleet, events, host: () => ({ atOnce: 2, times: 100, inMs: 1_000 }), reloading: () => false },
-    ...{ dumping: () => false, now: () => 1e6, taken: (evidence) => taken.push(evidence) },
+    ...{
+      dumping: () => false,
+      now: () => 1e6,
+      later: (_ms, call) => void later.push(call),
+      taken: (evidence) => taken.push(evidence),
+    },
     hostTimes: {
       get: () => times,
       set(next) {
@@ -45,7 +51,7 @@ function takerWith(apps: Given[], parts: Partial<EvidenceParts> = {}) {
   });
   const take = (id: number, isStill = () => true, action = STACK) =>
     taker.take(RULE, action, memberOf(fleet, id), isStill);
-  return { take, fleet, events, running, taken, ids: () => running.map(({ id }) => id) };
+  return { take, fleet, events, running, taken, later, ids: () => running.map(({ id }) => id) };
 }
 
 describe('evidence that rules take', () => {
@@ -130,11 +136,32 @@ describe('evidence that rules take', () => {
     const subject = subjectOf(memberOf(fleet, 1).process);
     events.emit('action-started', { process: subject, action: 'cpu-profile' });
     take(1);
-    assert.equal(taken[0]?.what, 'another action runs there');
+    assert.match(taken[0]?.what ?? '', /^another action runs there; again in 5 minutes$/);
     const reply = { ok: true, action: 'cpu-profile', pid: 1, ms: 1 } as const;
     events.emit('action-finished', { process: subject, action: 'cpu-profile', reply, ms: 1 });
     take(1);
     assert.deepEqual(ids(), [1]);
+  });
+
+  it('that was refused is tried again twice, while there is still a reason, and not in a storm', () => {
+    let busy = true;
+    let isStill = true;
+    const { take, taken, later, ids } = takerWith([{ id: 1, name: 'web' }], { reloading: () => busy });
+    const again = () => later.shift()?.();
+    take(1, () => isStill);
+    again();
+    again();
+    assert.deepEqual([taken.length, later.length], [3, 0]);
+    take(1, () => isStill);
+    busy = false;
+    again();
+    assert.deepEqual(ids(), [1]);
+    busy = true;
+    const other = takerWith([{ id: 1, name: 'web' }], { reloading: () => busy });
+    other.take(1, () => isStill);
+    isStill = false;
+    other.later.shift()?.();
+    assert.deepEqual([other.taken.length, other.later.length], [1, 0]);
   });
 
   it('is none of a process that has restarted, exits, is being attached, or is well again', () => {
