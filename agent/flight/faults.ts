@@ -52,8 +52,6 @@ export function watchFaults(onException: (isNew: boolean) => void): Faults {
   const onRejection = ours((reason: unknown) => {
     try {
       rejections += 1;
-      // A listener that was added with `once` is gone before it runs: then Node has counted it, and ends nothing.
-      if (!isHandledByOthers()) leaveRejections();
       if (performance.now() - describedMs.rejection < DESCRIBED_EVERY_MS) return;
       describedMs = { ...describedMs, rejection: performance.now() };
       lastRejection = described(reason);

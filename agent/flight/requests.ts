@@ -3,6 +3,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { ServerResponse } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
+import { listenUnseen } from '../realm/emitter.ts';
 
 /** Totals since the start, as in contract/figures.ts. */
 export interface RequestCounts {
@@ -69,7 +70,7 @@ export function countRequests(): RequestCounter {
     try {
       const { response } = message as { response: Begun<ServerResponse> };
       begin(response);
-      response.on('close', onClose);
+      listenUnseen(response, 'close', onClose);
     } catch {
       // As above.
     }

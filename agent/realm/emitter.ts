@@ -9,6 +9,20 @@ interface Emitter {
   _eventsCount: number;
 }
 
+/** Adds a listener to an emitter of the app by its own list: cheap, and nothing of the app hears of it. */
+export function listenUnseen(target: NodeJS.EventEmitter, event: string, listener: (this: never) => void): void {
+  const emitter = target as unknown as Emitter;
+  const lists = emitter._events as Lists | undefined;
+  if (typeof lists !== 'object') {
+    target.on(event, listener);
+    return;
+  }
+  const before = lists[event];
+  if (before === undefined) emitter._eventsCount++;
+  lists[event] =
+    before === undefined ? listener : typeof before === 'function' ? [before, listener] : [...before, listener];
+}
+
 /**
  * The methods that read or change the list, for one emitter; each returns what Node's does.
  * @param itself returns what a method returns for which Node's own returns the emitter

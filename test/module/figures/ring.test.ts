@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, linkSync, mkdirSync, openSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openRing } from '../../../agent/flight/ring.ts';
@@ -57,6 +67,20 @@ describe('the ring file of a process', () => {
       readRing(file).map(({ at }) => at),
       [1],
     );
+  });
+
+  it('is written no more when the app has closed its descriptor, and opened a file of its own under that number', () => {
+    const { put } = ring();
+    put({ at: 1 });
+    // The newest descriptor is the ring's.
+    const free = openSync('/dev/null', 'r');
+    closeSync(free);
+    closeSync(free - 1);
+    const file = join(tempFolder(), 'of-the-app');
+    assert.equal(openSync(file, 'w'), free - 1);
+    assert.throws(() => put({ at: 2 }));
+    assert.equal(readFileSync(file, 'utf8'), '');
+    closeSync(free - 1);
   });
 
   it('says nothing where it is none: of another version, too short, a link, a second name, a FIFO, a folder', () => {

@@ -141,8 +141,16 @@ describe("a root daemon's apps of other users", { skip: noOtherUsers() }, () => 
     const { file } = await pm2.triggerOne<{ file: string }>('alice', 'heapdump');
     const partial = join(dirname(file), leftover(DEAD_PID));
     as(alice, "fs.writeFileSync(process.argv[1], '')", partial);
+    // What the flight recorder of such a process has written is read first.
+    const [old, young] = ['1', '2'].map((ticks) =>
+      join(dirname(dirname(partial)), 'figures', `${DEAD_PID}-${ticks}.ring`),
+    );
+    for (const record of [old, young]) as(alice, "fs.writeFileSync(process.argv[1], '')", record!);
+    as(alice, 'fs.utimesSync(process.argv[1], 0, 0)', old!);
     await pm2.ok('delete', 'root');
     await waitFor(() => !existsSync(partial), { what: 'the half of a dump to go', timeoutMs: 15_000 });
+    await waitFor(() => !existsSync(old!), { what: 'the old record to go' });
+    assert.ok(existsSync(young!));
     assert.ok(existsSync(file));
   });
 

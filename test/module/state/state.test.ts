@@ -10,9 +10,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { openState } from '../../../module/state/state.ts';
 import { releaseFolder, tempFolder } from '../../../testkit/folders.ts';
@@ -79,6 +80,27 @@ describe("the module's folder", () => {
     writeFileSync(left, '');
     state.sweep();
     assert.equal(existsSync(left), false);
+  });
+
+  it('loses the flight record of a process that has been gone for an hour, and no sooner', () => {
+    const state = openState(home);
+    const names = [
+      'figures/4194303-1.ring',
+      'last-words/4194303-1.json',
+      'heap-reports/report.20260101.000000.4194303.0.001.json',
+      `figures/${process.pid}-1.ring`,
+    ];
+    const records = names.map((name) => join(folder, name));
+    for (const record of records) {
+      mkdirSync(dirname(record), { recursive: true });
+      writeFileSync(record, '');
+    }
+    state.sweep();
+    assert.deepEqual(records.map(existsSync), [true, true, true, true]);
+    const before = new Date(Date.now() - 61 * 60_000);
+    for (const record of records) utimesSync(record, before, before);
+    state.sweep();
+    assert.deepEqual(records.map(existsSync), [false, false, false, true]);
   });
 
   it('has nothing for other users unless its daemon is root', {
