@@ -31,8 +31,9 @@ const MAY_IMPORT = {
     ...['contract', 'shared', 'module/figures'],
     ...['module/pm2', 'module/state', 'module/events', 'module/fleet', 'module/agents'],
   ],
+  'module/alerts': ['contract', 'shared', 'module/pm2', 'module/state', 'module/events', 'module/fleet'],
   'module/operations': [
-    ...['contract', 'shared', 'diagnostics', 'module/door', 'module/figures', 'module/recorder'],
+    ...['contract', 'shared', 'diagnostics', 'module/door', 'module/figures', 'module/recorder', 'module/alerts'],
     ...['module/pm2', 'module/state', 'module/attach', 'module/events', 'module/fleet', 'module/agents'],
   ],
   'module/rulesFile': ['contract', 'shared'],
@@ -41,7 +42,8 @@ const MAY_IMPORT = {
   ],
   'module/api': [
     ...['contract', 'shared', 'module/pm2', 'module/state', 'module/attach', 'module/events'],
-    ...['module/fleet', 'module/figures', 'module/agents', 'module/door', 'module/recorder', 'module/operations'],
+    ...['module/fleet', 'module/figures', 'module/agents', 'module/door', 'module/recorder', 'module/alerts'],
+    'module/operations',
     'module/rules',
   ],
   // main.ts and the few files beside it.

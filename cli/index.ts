@@ -4,6 +4,7 @@ import { ACTION_NAMES } from '../contract/actions/index.ts';
 import { VERSION } from '../contract/version.ts';
 import { agentCommand } from './agentCommand.ts';
 import { type Command, UsageError } from './command.ts';
+import { alerts } from './commands/alerts.ts';
 import { attach } from './commands/attach.ts';
 import { detach } from './commands/detach.ts';
 import { doctor } from './commands/doctor.ts';
@@ -29,6 +30,7 @@ const commands: Command[] = [
   detach,
   doctor,
   rules,
+  alerts,
   init,
 ];
 

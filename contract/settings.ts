@@ -1,4 +1,5 @@
 // The module's settings: `pm2 set pm2-ops:KEY VALUE`.
+import type { Incident } from './alerts.ts';
 
 /** The settings in force. */
 export interface Settings {
@@ -20,4 +21,13 @@ export interface Settings {
   record_max_bytes: number;
   http_dumps: 'on' | 'off';
   repl: 'on' | 'off';
+  /** Where alerts go, as `https://HOST/…`: the rest of the URL may be a secret, and `readSettings` returns it apart. Empty: nowhere. */
+  alert_url: string;
+  alert_format: 'json' | 'slack';
+  /** The program that alerts are given to. Empty: none. */
+  alert_exec: string;
+  /** Less severe incidents are not told. */
+  alert_severity: Incident['severity'];
+  /** How long an incident lasts before it is told again. */
+  alert_repeat_minutes: number;
 }

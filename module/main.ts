@@ -16,6 +16,7 @@ import { createAttaching } from './agents/attaching.ts';
 import { createBadMessages } from './agents/badMessages.ts';
 import { createAgentEars } from './agents/hearAgents.ts';
 import type { Services } from './agents/services.ts';
+import { openAlerts } from './alerts/alerts.ts';
 import { answerCommands } from './api/commandBus.ts';
 import { createExecute } from './api/execute.ts';
 import { listTriggers } from './api/triggers.ts';
@@ -57,7 +58,7 @@ const log = (line: string) => console.log(`pm2-ops: ${printable(redact(line))}`)
 async function main(): Promise<void> {
   const pm2Home = process.env.PM2_HOME ?? join(process.env.HOME ?? '/root', '.pm2');
   const leaseMs = Number(process.env.PM2_OPS_LEASE_MS) || LEASE_MS;
-  const { settings, refused } = readSettings(pm2Home);
+  const { settings, refused, alertUrl } = readSettings(pm2Home);
   for (const line of refused) log(line);
 
   const state = openState(pm2Home);
@@ -100,6 +101,8 @@ async function main(): Promise<void> {
   const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
+  const speed = Number(process.env.PM2_OPS_ALERT_SPEED) || 1;
+  const alerts = openAlerts({ settings, alertUrl, folder, events, fleet, log, speed });
 
   const figures = createFigures({ fleet, events, stateFolder: folder });
   events.on('exited', ({ process: { pid } }) => {
@@ -139,6 +142,7 @@ async function main(): Promise<void> {
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);
   listing.start();
   await refresh();
+  alerts.start();
 
   const runs = createActionRuns({ ...services, turns, folder, sweep: state.sweep });
   const rules = openRules({
@@ -151,24 +155,11 @@ async function main(): Promise<void> {
     reload: (app) => execute({ command: 'reload', params: { ...reloadParamsOf(app), by: 'command' } }),
   });
   const execute = createExecute({
-    ...{
-      fleet,
-      attacher,
-      attachLoop,
-      responsiveness,
-      settings,
-      reloads,
-      events,
-      refresh,
-      bad,
-      doors,
-      exits,
-      rules,
-      runs,
-    },
+    ...{ fleet, attacher, attachLoop, responsiveness, settings, reloads, events, refresh, bad, doors },
+    ...{ exits, rules, runs, alerts },
     isDumping: state.isDumping,
     examined: {
-      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors, exits },
+      ...{ fleet, settings, refused, folder, agentFile, calls, responsiveness, doors, exits, alerts },
       daemonPid: process.ppid,
       newestFigures: figures.newest,
       refusedRules: rules.refused,
@@ -197,6 +188,7 @@ async function main(): Promise<void> {
       listing.stop();
       rules.close();
     },
+    closeAlerts: alerts.close,
     endReloads: reloads.close,
     closeDoors: doors.close,
     endAttaching: attachLoop.close,

@@ -7,6 +7,8 @@ const PUTS_BACK_WITHIN_MS = 3_000;
 interface Parts {
   /** Stops everything that runs by a timer. */
   stopTimers(): void;
+  /** Ends the tries to deliver alerts; what is not delivered is on the disk. */
+  closeAlerts(): void;
   /** Ends the reloads; resolves when each has undone what it had begun. */
   endReloads(): Promise<void>;
   /** Lets go of the sockets that the module holds. A reload may need them until it is undone. */
@@ -16,7 +18,7 @@ interface Parts {
 }
 
 /** Ends the process in order on a signal, on PM2's `shutdown` message, and when the daemon is gone. */
-export function endInOrder({ stopTimers, endReloads, closeDoors, endAttaching }: Parts): void {
+export function endInOrder({ stopTimers, closeAlerts, endReloads, closeDoors, endAttaching }: Parts): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void end());
   process.once('disconnect', () => void end());
   process.on('message', (message) => {
@@ -25,6 +27,7 @@ export function endInOrder({ stopTimers, endReloads, closeDoors, endAttaching }:
 
   async function end(): Promise<void> {
     stopTimers();
+    closeAlerts();
     await Promise.race([endReloads(), sleep(PUTS_BACK_WITHIN_MS)]);
     closeDoors();
     await endAttaching();

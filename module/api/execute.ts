@@ -1,5 +1,6 @@
 // The one door for commands: trigger and command line ask the module here, and always get a typed reply.
 import { NAME } from '../../contract/names.ts';
+import { type AlertsCommandParts, alerts } from './commands/alerts.ts';
 import { type AttachParts, attach, detach } from './commands/attachments.ts';
 import { type DoctorCommandParts, doctor } from './commands/doctor.ts';
 import { type ReloadCommandParts, reload } from './commands/reload.ts';
@@ -29,7 +30,8 @@ export type ExecuteParts = StatusParts &
   ReloadCommandParts &
   RunCommandParts &
   ReplCommandParts &
-  RulesCommandParts;
+  RulesCommandParts &
+  AlertsCommandParts;
 
 export function createExecute(parts: ExecuteParts): Execute {
   return (async (request: Request, onProgress: (progress: AnyProgress) => void = () => {}): Promise<AnyReply> => {
@@ -63,6 +65,8 @@ export function createExecute(parts: ExecuteParts): Execute {
         return run(parts, request.params, onProgress);
       case 'repl':
         return repl(parts, request.params);
+      case 'alerts':
+        return alerts(parts, request.params, onProgress);
     }
   }
 }

@@ -11,10 +11,11 @@ import { parseWhyParams } from '../recorder/whyParams.ts';
 import type { Request } from './request.ts';
 
 /** The commands that PM2 lists as actions of the module. */
-export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'why', 'doctor', 'rules', 'reload'] as const;
+export const TRIGGERED = ['status', 'attach', 'detach', 'stack', 'why', 'doctor', 'rules', 'alerts', 'reload'] as const;
 
 const short = z.string().check(z.maxLength(1_000));
 const runs = z.object({ action: short, target: short, params: z.record(z.string(), z.unknown()) });
+const tests = z.strictObject({ test: z.optional(z.boolean()) });
 const replQuestions = z.object({ target: short, user: short, uid: z.int() });
 
 /** Who asks. It decides which requests are allowed and how hints are worded. */
@@ -46,6 +47,15 @@ export function readRequest(action: string, raw: unknown, { by, isName }: Asker)
     if (typeof params !== 'string') return { command, params: { ...params, by } };
     return wrong(command, params, `for example: pm2 trigger ${NAME} why '{"target":"web","last":3}'`);
   }
+  if (command === 'alerts') {
+    const test = readTest(raw);
+    if (test !== undefined) return { command, params: { test } };
+    return wrong(
+      command,
+      `not understood: ${JSON.stringify(raw)}`,
+      `for example: pm2 trigger ${NAME} alerts test=true`,
+    );
+  }
   const target = readTarget(raw, isName);
   if (target === undefined) {
     const hint = `name one app or id: pm2 trigger ${NAME} ${command} app=web`;
@@ -54,6 +64,14 @@ export function readRequest(action: string, raw: unknown, { by, isName }: Asker)
   return command === 'status' || command === 'doctor' || command === 'rules'
     ? { command, params: {} }
     : { command, params: { target } };
+}
+
+/** Whether `alerts` is to send a test: `test=true`, or `{ test: true }`. @returns undefined if it is neither that nor nothing */
+function readTest(raw: unknown): boolean | undefined {
+  if (raw === undefined || raw === null || raw === '') return false;
+  if (raw === 'test=true') return true;
+  const given = tests.safeParse(raw).data;
+  return given && given.test === true;
 }
 
 function notUnderstood(action: string): Failure {

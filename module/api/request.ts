@@ -1,5 +1,6 @@
 // The commands of the module: parameters, progress and reply of each. PM2's trigger, the command line and later adapters translate
 // into these requests and get these replies.
+import type { AlertsProgress, AlertsReply, AlertsRequest, AlertsTestReply } from '../../contract/alerts.ts';
 import type {
   DoctorReply,
   ProcessStatus,
@@ -55,6 +56,7 @@ export interface Commands {
   /** An action of managed processes. */
   run: Command<RunRequest, RunReply, RunProgress>;
   repl: Command<ReplQuestion, ReplOpened>;
+  alerts: Command<AlertsRequest, AlertsReply | AlertsTestReply, AlertsProgress>;
 }
 
 export type CommandName = keyof Commands;

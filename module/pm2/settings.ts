@@ -2,7 +2,7 @@
 // stays in the environment. The defaults are here, because PM2 copies those of a package.json once and never updates them.
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import * as z from 'zod/mini';
 import { NAME } from '../../contract/names.ts';
 import type { Settings } from '../../contract/settings.ts';
@@ -39,6 +39,9 @@ const wholeNumber = (min: number, max: number) =>
   );
 /** An exit with its lines and figures has some 20 KiB. */
 const LEAST_RECORD_BYTES = 4 * 2 ** 20;
+/** An absolute URL of a web server; empty for none. */
+const webUrl = z.string().check(z.refine((text) => text === '' || urlOf(text) !== undefined));
+const absolutePath = z.string().check(z.refine((text) => text === '' || (isAbsolute(text) && !text.includes('\0'))));
 const host = z.string().check(z.refine((text) => text === 'localhost' || isIP(text) !== 0));
 
 /** Every setting: how to read it, its form in words, and the default. */
@@ -60,16 +63,33 @@ const SETTINGS = {
   },
   http_dumps: { schema: onOff, form: 'on or off', standard: 'off' },
   repl: { schema: onOff, form: 'on or off', standard: 'off' },
+  alert_url: { schema: webUrl, form: 'a URL that begins with https:// or http://', standard: '', isSecret: true },
+  alert_format: { schema: z.enum(['json', 'slack']), form: 'json or slack', standard: 'json' },
+  alert_exec: { schema: absolutePath, form: 'the absolute path of a program', standard: '' },
+  alert_severity: {
+    schema: z.enum(['info', 'warning', 'critical']),
+    form: 'info, warning or critical',
+    standard: 'warning',
+  },
+  alert_repeat_minutes: { schema: wholeNumber(1, 10_080), form: 'a whole number from 1 to 10080', standard: '240' },
 } as const satisfies {
-  [Key in keyof Settings]: { schema: z.ZodMiniType<Settings[Key]>; form: string; standard: string };
+  [Key in keyof Settings]: { schema: z.ZodMiniType<Settings[Key]>; form: string; standard: string; isSecret?: true };
 };
+
+export interface ReadSettings {
+  /** The settings in force, to be shown to anybody who asks. */
+  settings: Settings;
+  /** For each that was refused a line with the value, the allowed form and the default in its place. */
+  refused: string[];
+  /** The whole of `alert_url`, a secret; absent if it is not set. */
+  alertUrl?: URL;
+}
 
 /**
  * Reads the settings in force.
  * @param pm2Home the daemon's PM2_HOME
- * @returns the settings, and for each that was refused a line with the value, the allowed form and the default in its place
  */
-export function readSettings(pm2Home: string): { settings: Settings; refused: string[] } {
+export function readSettings(pm2Home: string): ReadSettings {
   const file = join(pm2Home, 'module_conf.json');
   let given: unknown;
   try {
@@ -87,10 +107,10 @@ export function readSettings(pm2Home: string): { settings: Settings; refused: st
 }
 
 /** Validates settings as PM2 stores them (strings, or what `JSON.parse` made of them). */
-export function validate(given: Record<string, unknown>): { settings: Settings; refused: string[] } {
+export function validate(given: Record<string, unknown>): ReadSettings {
   const refused: string[] = [];
   const settings: Record<string, unknown> = {};
-  for (const [key, { schema, form, standard }] of Object.entries(SETTINGS)) {
+  for (const [key, { schema, form, standard, ...rest }] of Object.entries(SETTINGS)) {
     settings[key] = schema.parse(standard);
     const value = given[key];
     if (value === undefined || value === null) continue;
@@ -98,7 +118,7 @@ export function validate(given: Record<string, unknown>): { settings: Settings; 
     if (result.success) settings[key] = result.data;
     else
       refused.push(
-        `setting ${NAME}:${key} refused: ${JSON.stringify(value)} is not ${form}; the default is used: ${standard || '(none)'}`,
+        `setting ${NAME}:${key} refused: ${'isSecret' in rest ? 'its value' : JSON.stringify(value)} is not ${form}; the default is used: ${standard || '(none)'}`,
       );
   }
   const unknown = Object.keys(given).filter((key) => !Object.hasOwn(SETTINGS, key));
@@ -107,7 +127,22 @@ export function validate(given: Record<string, unknown>): { settings: Settings; 
       `setting ${NAME}:${key} refused: there is no such setting; there are ${Object.keys(SETTINGS).join(', ')}`,
     );
   }
-  return { settings: settings as unknown as Settings, refused };
+  const alertUrl = urlOf(String(settings.alert_url));
+  return {
+    settings: { ...(settings as unknown as Settings), alert_url: alertUrl ? shownUrl(alertUrl) : '' },
+    refused,
+    ...(alertUrl ? { alertUrl } : {}),
+  };
+}
+
+function urlOf(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'https:' || url?.protocol === 'http:' ? url : undefined;
+}
+
+/** A URL without what may be a secret: a password, the path of a webhook, its query. */
+function shownUrl({ protocol, host: where }: URL): string {
+  return `${protocol}//${where}/…`;
 }
 
 /** Does a name match one of the globs? `*` stands for any characters, `?` for any one. */

@@ -46,6 +46,12 @@ const TABLE: Row[] = [
     runs: 'test/module/rules/rules.test.ts',
     says: ["'rules', '--check'"],
   },
+  { command: /^pm2-ops alerts( --test)?$/, runs: 'test/module/alerts/command.test.ts', says: ["'alerts', '--test'"] },
+  {
+    command: /^pm2 set pm2-ops:alert_(url|format|exec) \S+$/,
+    runs: 'test/module/alerts/command.test.ts',
+    says: ["set('alert_url'", "set('alert_format', 'slack')", "set('alert_exec'"],
+  },
   { command: /^pm2-ops repl web:0$/, runs: 'test/agent/repl/repl.test.ts', says: ["'repl'"] },
   {
     command: /^pm2-ops reload web --health \S+$/,

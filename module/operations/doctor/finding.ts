@@ -4,6 +4,7 @@ import { type App, appOf, titleOf } from '../../../contract/app.ts';
 import type { FigureSample } from '../../../contract/figures.ts';
 import type { Severity } from '../../../contract/finding.ts';
 import type { Settings } from '../../../contract/settings.ts';
+import type { Alerts } from '../../alerts/alerts.ts';
 import type { Doors } from '../../door/doors.ts';
 import type { Fleet, Member } from '../../fleet/fleet.ts';
 import type { ExitStore } from '../../recorder/store.ts';
@@ -39,6 +40,7 @@ export interface Host {
   fleet: Fleet;
   members: Member[];
   doors: Pick<Doors, 'isPrepared' | 'whyNot'>;
+  alerts: Pick<Alerts, 'troubles'>;
   settings: Settings;
   /** Lines about the settings that the module has refused. */
   refused: string[];

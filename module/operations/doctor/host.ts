@@ -120,6 +120,11 @@ export const HOST_CHECKS: Check[] = [
       ];
     },
   },
+  {
+    name: 'alerts',
+    look: ({ alerts }) =>
+      alerts.troubles().map((trouble): Found => ({ ...trouble, type: [`pm2 trigger ${NAME} alerts test=true`] })),
+  },
   { name: 'inspector-port', look: lookForInspectors },
   {
     name: 'kernel',

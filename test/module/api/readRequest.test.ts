@@ -43,7 +43,7 @@ describe('a request to the module', () => {
     assert.ok('code' in unknown);
     assert.deepEqual(
       [unknown.message, unknown.hint],
-      ['there is no action "atach"', 'there are status, attach, detach, stack, why, doctor, rules, reload'],
+      ['there is no action "atach"', 'there are status, attach, detach, stack, why, doctor, rules, alerts, reload'],
     );
   });
 
@@ -64,6 +64,15 @@ describe('a request to the module', () => {
     const bad = trigger('why', 'web last=none');
     assert.ok('code' in bad && bad.code === 'E_PARAMS');
     assert.match(bad.hint, /pm2 trigger pm2-ops why/);
+  });
+
+  it('for alerts is a look, or a test where it says so', () => {
+    for (const raw of [undefined, '', {}, { test: false }])
+      assert.deepEqual(trigger('alerts', raw), { command: 'alerts', params: { test: false } });
+    for (const raw of ['test=true', { test: true }])
+      assert.deepEqual(command('alerts', raw), { command: 'alerts', params: { test: true } });
+    for (const raw of ['web', { tset: true }, { test: 'yes' }, 3])
+      assert.equal(codeOf(trigger('alerts', raw)), 'E_PARAMS');
   });
 
   it('for an action of processes or a REPL comes from the command alone', () => {

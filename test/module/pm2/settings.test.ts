@@ -22,9 +22,27 @@ describe('settings', () => {
         record_max_bytes: 64 * 2 ** 20,
         http_dumps: 'off',
         repl: 'off',
+        alert_url: '',
+        alert_format: 'json',
+        alert_exec: '',
+        alert_severity: 'warning',
+        alert_repeat_minutes: 240,
       },
       refused: [],
     });
+  });
+
+  it('show of alert_url only its server, and nothing of one that is refused', () => {
+    const given = 'https://ops:hunter22@hooks.example.org:8443/services/T0/xyzzy?key=sesame';
+    const { settings, alertUrl, refused } = validate({ alert_url: given });
+    assert.equal(settings.alert_url, 'https://hooks.example.org:8443/…');
+    assert.deepEqual([alertUrl?.href, refused], [given, []]);
+    for (const bad of ['ftp://ops:hunter22@example.org/xyzzy', 'hooks.example.org/services/xyzzy', 'file:///xyzzy']) {
+      const { settings: rest, alertUrl: none, refused: lines } = validate({ alert_url: bad });
+      assert.deepEqual([rest.alert_url, none], ['', undefined]);
+      assert.match(String(lines), /pm2-ops:alert_url refused: its value is not a URL that begins with https/);
+      assert.doesNotMatch(String(lines), /xyzzy|hunter22/);
+    }
   });
 
   it('take what pm2 set stores: strings, and what looks like JSON as its value', () => {
@@ -53,6 +71,10 @@ describe('settings', () => {
     ['record_max_bytes', '1MB', /is not bytes, at least 4MiB/],
     ['http_dumps', true, /true is not on or off/],
     ['repl', { a: 1 }, /is not on or off/],
+    ['alert_exec', 'notify.sh', /"notify.sh" is not the absolute path of a program/],
+    ['alert_format', 'xml', /is not json or slack/],
+    ['alert_severity', 'bad', /is not info, warning or critical/],
+    ['alert_repeat_minutes', 0, /is not a whole number from 1 to 10080/],
   ];
   for (const [key, value, line] of bad) {
     it(`${key}=${JSON.stringify(value)} is refused with value, form and default`, () => {
