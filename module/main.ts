@@ -149,6 +149,7 @@ async function main(): Promise<void> {
     ...{ fleet, events, settings, folder, reloading, log },
     dumping: (app) => dumping(app) !== undefined,
     isDumping: state.isDumping,
+    whyNotScaled: extraInstances.whyNot,
     freshBeat: ({ process: { pid } }) => figures.history(pid).at(-1),
     stackOf: (target) => lookInto(fleet, attacher, target),
     run: (action, target, params) => runs.run({ action, target, params }, () => {}),

@@ -24,13 +24,15 @@ export interface PerformParts {
   stackOf(target: string): Promise<StackReply | Failure>;
   run(action: string, target: string, params: Record<string, unknown>): Promise<RunReply | Failure>;
   reload(app: OfApp): Promise<ReloadReply | ReloadRefused>;
+  /** Why no instance can be added beside this one for the time of a dump; undefined if it can. */
+  whyNotScaled(member: Member): string | undefined;
   /** The used heap of a process, by its last figures. */
   heapUsedBytes(pid: number): number;
 }
 
 /** @returns performs an action; never rejects */
 export function createPerform(parts: PerformParts): (action: RuleAction, member: Member) => Promise<Outcome> {
-  const { fleet, folder, stackOf, run, reload, heapUsedBytes } = parts;
+  const { fleet, folder, stackOf, run, reload, whyNotScaled, heapUsedBytes } = parts;
   return async (action, member) => {
     try {
       return await perform(action, member);
@@ -48,7 +50,7 @@ export function createPerform(parts: PerformParts): (action: RuleAction, member:
         return ofReload(await reload(member.process));
       case 'heapdump': {
         const { action, inPlace, scale, gzip } = asked;
-        const alone = inPlace || scale ? undefined : whyAlone(member);
+        const alone = inPlace ? undefined : whyAlone(member, scale);
         if (alone !== undefined) return { ok: false, code: 'E_LAST', what: alone };
         return ofRun(await run(action, target, { gzip, scale }));
       }
@@ -71,15 +73,20 @@ export function createPerform(parts: PerformParts): (action: RuleAction, member:
   }
 
   /** Why a dump would keep clients waiting. */
-  function whyAlone(member: Member): string | undefined {
+  function whyAlone(member: Member, scale: boolean): string | undefined {
     const serving = fleet.siblingsOf(member).filter(({ state }) => state === 'serving');
     const { covered, alone } = coverOf(member, serving);
     if (covered.length > 0 && alone.length === 0) return undefined;
+    const whyNot = scale && alone.length > 0 ? whyNotScaled(member) : undefined;
+    if (scale && alone.length > 0 && whyNot === undefined) return undefined;
     const where =
       alone.length > 0
         ? `no sibling serves ${alone.map(({ at }) => at).join(', ')} meanwhile`
         : 'it serves no address that a sibling serves, too';
-    return `not dumped, because V8 would stop it while nobody stands in: ${where}; "scale": true or "inPlace": true in the rule dumps anyway`;
+    const otherwise = scale
+      ? `none can be added${whyNot === undefined ? '' : ` (${whyNot})`}; "inPlace": true in the rule dumps anyway`
+      : '"scale": true in the rule adds one for that time, "inPlace": true dumps anyway';
+    return `not dumped, because V8 would stop it while nobody stands in: ${where}; ${otherwise}`;
   }
 
   function ofStack(reply: StackReply | Failure, member: Member): Outcome {

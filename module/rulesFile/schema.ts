@@ -90,7 +90,7 @@ const detailed = z.discriminatedUnion('action', [
   z.strictObject({
     action: z.literal('heapdump'),
     gzip: flag('compress the file'),
-    scale: flag('in a cluster: add a sibling for the time of the dump where none serves'),
+    scale: flag('add a sibling for the time of the dump where none serves, and one can be added'),
     inPlace: flag('dump even where no sibling serves meanwhile: clients wait'),
   }),
 ]);

@@ -196,8 +196,15 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a heap dump by a rule stops an app that nobody stands in for',
     file: 'module/rules/perform.ts',
-    find: 'const alone = inPlace || scale ? undefined : whyAlone(member);',
-    replace: 'const alone = inPlace || scale || whyAlone(member) ? undefined : undefined;',
+    find: 'const alone = inPlace ? undefined : whyAlone(member, scale);',
+    replace: 'const alone = inPlace || whyAlone(member, scale) ? undefined : undefined;',
+    tests: [EVIDENCE],
+  },
+  {
+    harm: 'a heap dump by a rule stops an app that no instance can be added to',
+    file: 'module/rules/perform.ts',
+    find: 'if (scale && alone.length > 0 && whyNot === undefined) return undefined;',
+    replace: 'if (scale) return undefined;',
     tests: [EVIDENCE],
   },
   {

@@ -210,7 +210,15 @@ describe('an action of a rule', () => {
     };
     const never = () => Promise.reject(new Error('not asked'));
     const done = createPerform({
-      ...{ fleet, folder: tempFolder(), run, stackOf: never, reload: never, heapUsedBytes: () => 0 },
+      ...{
+        fleet,
+        folder: tempFolder(),
+        run,
+        stackOf: never,
+        reload: never,
+        heapUsedBytes: () => 0,
+        whyNotScaled: () => undefined,
+      },
       ...parts,
     });
     return (action: RuleAction) => done(action, memberOf(fleet, 1));
@@ -246,6 +254,16 @@ describe('an action of a rule', () => {
       assert.deepEqual([outcome.ok, outcome.code, asked], [false, 'E_LAST', []]);
     }
     assert.equal((await perform([{ id: 1, name: 'web', at }])({ ...DUMP, inPlace: true })).ok, true);
+  });
+
+  it('a heap dump with scale is made only where an instance can be added, and for addresses that need one', async () => {
+    const at = ['0.0.0.0:80'];
+    const scaled = { ...DUMP, scale: true };
+    assert.equal((await perform([{ id: 1, name: 'web', at }])(scaled)).ok, true);
+    const outcome = await perform([{ id: 1, name: 'web', at }], { whyNotScaled: () => 'it runs in fork mode' })(scaled);
+    assert.deepEqual([outcome.ok, asked], [false, []]);
+    assert.match(outcome.what, /none can be added \(it runs in fork mode\)/);
+    assert.equal((await perform([{ id: 1, name: 'worker' }])(scaled)).ok, false);
   });
 
   it('a leak report is not made of a heap whose collections would stop the app for long', async () => {

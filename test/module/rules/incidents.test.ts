@@ -29,7 +29,7 @@ describe('an alert of a rule', () => {
   const rules = openRules({
     ...{ fleet, events, folder, settings: { include: ['*'], exclude: [] }, log: () => {} },
     ...{ reloading: () => false, dumping: () => false, isDumping: () => false, freshBeat: () => undefined },
-    ...{ stackOf: never, reload: never },
+    ...{ stackOf: never, reload: never, whyNotScaled: () => undefined },
     run: async (action, target) => {
       asked.push(`${action} ${target}`);
       return { ok: true, action, target, results: [] };
