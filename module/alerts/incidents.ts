@@ -7,6 +7,8 @@ import type { PmId } from '../../contract/pmId.ts';
 import { incidentOfExit } from './exitIncident.ts';
 import { safeIncident } from './safeText.ts';
 
+/** The built-in rule that counts the same exits. */
+const CRASH_LOOP = 'rule:crash-loop:';
 const RANKS = { info: 0, warning: 1, critical: 2 } as const;
 /** Open incidents and counted exits that are kept; the oldest are forgotten first. */
 const MOST_OPEN = 500;
@@ -85,7 +87,7 @@ export function createIncidents(
         if (known) end(known, incident.at, incident.details, incident.title);
         return;
       }
-      count(incident);
+      if (!incident.key.startsWith(CRASH_LOOP) || !tellsExitsOf(incident.app)) count(incident);
     },
     exited(record) {
       const found = incidentOfExit(record);
@@ -134,6 +136,18 @@ export function createIncidents(
     return kept;
   }
 
+  /** Is an incident of that app's exits open, and told? */
+  function tellsExitsOf(app: OfApp | undefined): boolean {
+    return [...open.values()].some(
+      (each) =>
+        each.exits && isTold(each.severity) && each.app?.name === app?.name && each.app?.namespace === app?.namespace,
+    );
+  }
+
+  function isTold(severity: Incident['severity']): boolean {
+    return least !== undefined && RANKS[severity] >= RANKS[least];
+  }
+
   /** Takes over the newest texts of an open incident, which never becomes less severe. */
   function update(incident: Incident): KeptIncident {
     const known = open.get(incident.key) as KeptIncident;
@@ -173,7 +187,7 @@ export function createIncidents(
   }
 
   function isDue({ severity, toldAt, toldAs, since, exits }: KeptIncident, now: number): boolean {
-    if (least === undefined || RANKS[severity] < RANKS[least]) return false;
+    if (!isTold(severity)) return false;
     if (toldAt === undefined) return !exits || severity === 'critical' || now - since >= times.waitMs;
     return now - toldAt >= times.repeatMs || (toldAs !== undefined && RANKS[severity] > RANKS[toldAs]);
   }

@@ -33,6 +33,20 @@ export const mutations: readonly Mutation[] = [
     tests: [INCIDENTS],
   },
   {
+    harm: 'a crash loop is told twice: as crashes, and as a crash loop',
+    file: 'module/alerts/incidents.ts',
+    find: 'if (!incident.key.startsWith(CRASH_LOOP) || !tellsExitsOf(incident.app)) count(incident);',
+    replace: 'count(incident);',
+    tests: [INCIDENTS],
+  },
+  {
+    harm: 'nobody hears of a crash that the module was killed with',
+    file: 'module/alerts/incidents.ts',
+    find: 'if (incident.toldAt !== undefined || !isDue(incident, now)) lookForEnd',
+    replace: 'lookForEnd',
+    tests: [INCIDENTS],
+  },
+  {
     harm: 'a secret in a crash’s message leaves the host',
     file: 'module/alerts/safeText.ts',
     find: 'return shortened(printable(redact(text)));',

@@ -162,6 +162,21 @@ describe('incidents', () => {
     assert.deepEqual(incidents.told(3_000), []);
   });
 
+  it('a crash loop that is told already is not told once more by the rule that finds crash loops', () => {
+    const loop = { key: 'rule:crash-loop:default:web', app: { namespace: 'default', name: 'web' } };
+    const incidents = begin();
+    incidents.exits(exitAt(0));
+    incidents.told(5_000);
+    incidents.found(found(6_000, { ...loop, severity: 'critical' }));
+    assert.deepEqual(incidents.told(6_000), []);
+    incidents.found(found(8_000, { ...loop, state: 'resolved' }));
+    assert.deepEqual(incidents.told(8_000), []);
+    const strict = begin(undefined, 'critical');
+    strict.exits(exitAt(0));
+    strict.found(found(1, { ...loop, severity: 'critical' }));
+    assert.deepEqual(strict.told(6_000), ['firing critical 1 web is blocked']);
+  });
+
   it('what a rule has found and nobody has told of for a day counts as over', () => {
     const incidents = begin();
     incidents.found(found(0));
