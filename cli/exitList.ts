@@ -37,7 +37,8 @@ export function nameOf(record: ExitRecord): string {
 
 /** The cause in words, coloured by whether something has failed. */
 export function causeOf({ cause, certainty, headline }: ExitRecord, columns: number): string {
-  const text = shorten(`${certainty === 'probable' ? 'probably: ' : ''}${headline}`, columns);
+  const doubt = certainty === 'probable' && !headline.startsWith('probably') ? 'probably: ' : '';
+  const text = shorten(`${doubt}${headline}`, columns);
   return paint(ASKED.has(cause) ? 'grey' : cause === 'unknown' ? 'yellow' : 'red', text);
 }
 

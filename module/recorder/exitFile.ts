@@ -13,17 +13,11 @@ import {
   writeSync,
 } from 'node:fs';
 import type { ExitRecord } from '../../contract/exits.ts';
-import type { PmId } from '../../contract/pmId.ts';
 import { openRegularSync } from '../../shared/files/regularFile.ts';
-import { fromLine } from './storedRecord.ts';
+import { fromLine, HEAD_BYTES, headOf, type LineHead } from './storedRecord.ts';
 
 /** Where a record stands in the file, in bytes, and what is asked for. */
-export interface Entry {
-  id: string;
-  at: number;
-  pmId: PmId;
-  namespace: string;
-  name: string;
+export interface Entry extends LineHead {
   start: number;
   length: number;
 }
@@ -130,11 +124,12 @@ export function openExitFile(file: string): ExitFile {
     for (let start = 0; start < read; ) {
       const end = bytes.indexOf(LINE_BREAK, start);
       const length = (end < 0 ? read : end) - start;
-      const record = fromLine(bytes.toString('utf8', start, start + length));
-      if (record) {
-        const { id, at, pmId, namespace, name } = record;
-        found.set(id, { id, at, pmId, namespace, name, start, length });
-      }
+      const stop = start + length;
+      const head = headOf(
+        bytes.toString('utf8', start, Math.min(stop, start + HEAD_BYTES)),
+        bytes.toString('utf8', Math.max(start, stop - 20), stop),
+      );
+      if (head) found.set(head.id, { ...head, start, length });
       start += length + 1;
     }
     entries = [...found.values()].sort((a, b) => a.at - b.at);

@@ -7,6 +7,13 @@ import { redact, redactLines } from '../../shared/text/redact.ts';
 
 /** Characters of one text, and how many texts there are of each kind. */
 const LONGEST = { line: 1_000, text: 2_000 };
+/** Every line ends with this: one that does not was torn. */
+const END = ',"whole":true}';
+const TEXT = String.raw`"(?:[^"\\]|\\.)*"`;
+const NUMBER = String.raw`-?\d+(?:\.\d+)?`;
+const HEAD = new RegExp(
+  `^(\\{"id":${TEXT},"at":${NUMBER},"pmId":(?:${NUMBER}|${TEXT}),"namespace":${TEXT},"name":${TEXT}),`,
+);
 /** Characters that `redactLines` takes at once. */
 const BLOCK = 10_000;
 const MOST = { lines: 100, stack: 50, evidence: 20 };
@@ -31,7 +38,7 @@ const stored = z.looseObject({
   signal: z.nullable(z.string()),
   stdout: texts,
   stderr: texts,
-  figures: z.array(z.array(z.number())),
+  figures: z.array(z.array(z.unknown())),
   missing: texts,
   exception: z.optional(z.looseObject({ message: z.string(), stack: texts })),
   followed: z.optional(z.looseObject({ is: z.string() })),
@@ -45,8 +52,30 @@ const stored = z.looseObject({
 export function toLine(record: ExitRecord, maxBytes: number): string {
   const kept = { ...record };
   for (;;) {
-    const line = JSON.stringify({ ...kept, figures: kept.figures.map(rowOf) });
+    const { id, at, pmId, namespace, name, ...rest } = kept;
+    const line = `${JSON.stringify({ id, at, pmId, namespace, name, ...rest, figures: kept.figures.map(rowOf) }).slice(0, -1)}${END}`;
     if (Buffer.byteLength(line) <= maxBytes || !halve(kept)) return line;
+  }
+}
+
+/** What tells a line from others, and the bytes in which that stands. */
+export type LineHead = Pick<ExitRecord, 'id' | 'at' | 'pmId' | 'namespace' | 'name'>;
+export const HEAD_BYTES = 8_192;
+
+/**
+ * Reads the head of a line without the rest of it, which is some hundred times as long.
+ * @param head the first bytes of the line
+ * @param end its last bytes
+ * @returns undefined if the line is torn, or no record
+ */
+export function headOf(head: string, end: string): LineHead | undefined {
+  const [, text] = (end.endsWith(END) && HEAD.exec(head)) || [];
+  if (text === undefined) return undefined;
+  try {
+    const found = JSON.parse(`${text}}`) as LineHead;
+    return found.id === '' ? undefined : found;
+  } catch {
+    return undefined;
   }
 }
 
@@ -58,8 +87,10 @@ export function fromLine(line: string): ExitRecord | undefined {
   } catch {
     return undefined;
   }
-  const record = stored.safeParse(value).data;
-  return record && ({ ...record, figures: record.figures.map(sampleOf) } as unknown as ExitRecord);
+  const found = stored.safeParse(value).data;
+  if (!found) return undefined;
+  const { whole: _end, ...record } = found;
+  return { ...record, figures: record.figures.map(sampleOf) } as unknown as ExitRecord;
 }
 
 /** A copy whose texts have a limited length and number, and no secrets. */
@@ -129,6 +160,6 @@ function rowOf(sample: FigureSample): number[] {
 }
 
 /** An older version has fewer fields, which stand at the front. */
-function sampleOf(row: readonly number[]): FigureSample {
-  return Object.fromEntries(FIGURES.map((field, at) => [field, row[at] ?? 0])) as FigureSample;
+function sampleOf(row: readonly unknown[]): FigureSample {
+  return Object.fromEntries(FIGURES.map((field, at) => [field, Number(row[at]) || 0])) as FigureSample;
 }
