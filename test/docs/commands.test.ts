@@ -38,6 +38,7 @@ const TABLE: Row[] = [
   { command: /^pm2-ops cpu-profile web$/, runs: 'test/cli/profileCommands.test.ts', says: ['cpu-profile'] },
   // The module's commands
   { command: /^pm2-ops status$/, runs: 'test/cli/cli.test.ts', says: ["'status'"] },
+  { command: /^pm2-ops why web$/, runs: 'test/cli/why.test.ts', says: ["'why', 'web'"] },
   { command: /^pm2-ops stack \d$/, runs: 'test/module/operations/stack.test.ts', says: ["'stack'"] },
   { command: /^pm2-ops doctor$/, runs: 'test/module/operations/doctor/doctor.test.ts', says: ["'doctor'"] },
   { command: /^pm2-ops rules$/, runs: 'test/module/rules/rules.test.ts', says: ["'rules'"] },
