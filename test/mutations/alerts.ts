@@ -78,7 +78,7 @@ export const mutations: readonly Mutation[] = [
     harm: 'the environment turns the check of certificates off',
     file: 'module/alerts/webhook.ts',
     find: 'rejectUnauthorized: true,',
-    replace: 'rejectUnauthorized: undefined as never,',
+    replace: '',
     tests: [WEBHOOK],
   },
   {
