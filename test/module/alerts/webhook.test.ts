@@ -84,7 +84,7 @@ describe('a webhook', () => {
     assert.equal((await asking('soon')).retryAfterMs, undefined);
   });
 
-  it('that does not answer, or not to the end, is given up after its time', async () => {
+  it('that does not answer, or not to the end, is given up after its time', { timeout: 20_000 }, async () => {
     const silent = await send(url('/'), () => {}, 100);
     assert.match(silent.said, /no answer within 100 ms/);
     const half = (_request: IncomingMessage, response: ServerResponse) => response.writeHead(500).write('half');
