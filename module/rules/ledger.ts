@@ -1,7 +1,7 @@
 // Keeps the books of the rules: who has fired when, whose limit is reached, and what evidence there is, over restarts of the module.
 import type { Evidence, Rule } from '../../contract/rules.ts';
 import { forgetOld, limitedUntil } from './limits.ts';
-import { EVIDENCE_KEPT, recall, remember, windowOf } from './memory.ts';
+import { EVIDENCE_KEPT, type KeptAlert, recall, remember, windowOf } from './memory.ts';
 
 /** Rules times apps whose windows are kept. */
 const WINDOWS_KEPT = 2_000;
@@ -20,6 +20,8 @@ export interface Ledger {
   /** Oldest first. */
   evidence(): Evidence[];
   hostTimes: { get(): number[]; set(times: number[]): void };
+  /** Alerts that are told and not over. */
+  alerts: { get(): Map<string, KeptAlert>; save(): void };
 }
 
 /**
@@ -60,6 +62,7 @@ export function createLedger(folder: string, log: (line: string) => void): Ledge
       write();
     },
     evidence: () => memory.evidence,
+    alerts: { get: () => memory.alerts, save: write },
     hostTimes: {
       get: () => memory.host,
       set(times) {

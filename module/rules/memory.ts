@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import type { Incident } from '../../contract/alerts.ts';
 import type { Evidence } from '../../contract/rules.ts';
 
 const FILE = 'rules-state.json';
@@ -23,12 +24,27 @@ const evidence = z.object({
   file: z.exactOptional(z.string()),
   code: z.exactOptional(z.string()),
 });
+/** The module has written it itself, and an alert is only told as over. */
+const alert = z.object({
+  rule: z.string(),
+  toldAt: z.number(),
+  incident: z.looseObject({ key: z.string(), title: z.string(), severity: z.enum(['critical', 'warning', 'info']) }),
+});
 const memory = z.object({
   fired: z.record(z.string(), z.object({ count: z.number(), last: z.number() })),
   windows: z.record(z.string(), times),
   host: times,
   evidence: z.array(evidence),
+  alerts: z.record(z.string(), alert),
 });
+
+/** An alert that was told and is not over. */
+export interface KeptAlert {
+  rule: string;
+  /** By Date.now(). */
+  toldAt: number;
+  incident: Incident;
+}
 
 export interface Memory {
   /** By the name of a rule. */
@@ -39,6 +55,8 @@ export interface Memory {
   host: number[];
   /** Oldest first. */
   evidence: Evidence[];
+  /** By the key of its incident. */
+  alerts: Map<string, KeptAlert>;
 }
 
 /** @returns nothing remembered where there is no such file, or it cannot be read */
@@ -46,8 +64,12 @@ export function recall(folder: string): Memory {
   try {
     const text = readFileSync(join(folder, FILE), 'utf8');
     if (text.length > LARGEST_BYTES) return nothing();
-    const { fired, ...rest } = memory.parse(JSON.parse(text));
-    return { ...(rest as Omit<Memory, 'fired'>), fired: new Map(Object.entries(fired)) };
+    const { fired, alerts, ...rest } = memory.parse(JSON.parse(text));
+    return {
+      ...(rest as Omit<Memory, 'fired' | 'alerts'>),
+      fired: new Map(Object.entries(fired)),
+      alerts: new Map(Object.entries(alerts as unknown as Record<string, KeptAlert>)),
+    };
   } catch {
     return nothing();
   }
@@ -57,7 +79,11 @@ export function recall(folder: string): Memory {
 export function remember(folder: string, what: Memory): void {
   const file = join(folder, FILE);
   const fresh = `${file}.${process.pid}`;
-  writeFileSync(fresh, JSON.stringify({ ...what, fired: Object.fromEntries(what.fired) }), { mode: 0o600 });
+  writeFileSync(
+    fresh,
+    JSON.stringify({ ...what, fired: Object.fromEntries(what.fired), alerts: Object.fromEntries(what.alerts) }),
+    { mode: 0o600 },
+  );
   renameSync(fresh, file);
 }
 
@@ -67,5 +93,5 @@ export function windowOf(rule: string, app: string): string {
 }
 
 function nothing(): Memory {
-  return { fired: new Map(), windows: {}, host: [], evidence: [] };
+  return { fired: new Map(), windows: {}, host: [], evidence: [], alerts: new Map() };
 }

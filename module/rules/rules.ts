@@ -1,14 +1,13 @@
 // The rules of the module: hears what happens, takes evidence within limits, and tells how the rules stand.
 import { statfsSync } from 'node:fs';
-import type { Incident } from '../../contract/alerts.ts';
 import { titleOf } from '../../contract/app.ts';
 import type { FigureSample } from '../../contract/figures.ts';
 import type { Evidence, RulesReply } from '../../contract/rules.ts';
 import type { Settings } from '../../contract/settings.ts';
-import { shellLine } from '../../shared/text/shell.ts';
 import type { Events } from '../events/events.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { isExcluded, matches } from '../pm2/settings.ts';
+import { createAlerting } from './alerting.ts';
 import { createEngine } from './engine.ts';
 import { createEvidenceTaker, type EvidenceParts } from './evidence.ts';
 import { createLedger } from './ledger.ts';
@@ -57,8 +56,13 @@ export function openRules(parts: RulesParts): Rules {
     beatOf,
     isOver: (firing) => {
       log(`rule ${firing.rule.name}: ${firing.subject.title}: over: ${firing.what}`);
-      alert(firing, 'resolved');
+      alerting.isOver(firing, Date.now());
     },
+  });
+  const alerting = createAlerting({
+    ...{ events, kept: ledger.alerts, startedAt: Date.now() },
+    rules: () => watch.rules().rules,
+    firing: engine.firing,
   });
   const taker = createEvidenceTaker({
     ...{ fleet, events },
@@ -82,6 +86,7 @@ export function openRules(parts: RulesParts): Rules {
   const timer = setInterval(() => {
     watch.look();
     engine.tick(Date.now());
+    alerting.look(Date.now());
   }, TICK_MS);
 
   return {
@@ -119,7 +124,7 @@ export function openRules(parts: RulesParts): Rules {
     const { member } = subject;
     const now = Date.now();
     ledger.fired(rule.name, now);
-    alert(firing, 'firing');
+    alerting.begins(firing, now);
     const actions = rule.do.filter(({ action }) => action !== 'alert');
     const until = actions.length > 0 && member ? ledger.takes(rule, titleOf(member.process), now) : undefined;
     const limited = until === undefined ? '' : `; no evidence until ${new Date(until).toISOString()}, by its limit`;
@@ -133,31 +138,6 @@ export function openRules(parts: RulesParts): Rules {
     const { rule, action, app, pmId, ok, what, file, code } = evidence;
     const outcome = ok ? `${what}${file ? `: ${file}` : ''}` : `nothing taken (${code}): ${what}`;
     log(`rule ${rule}: ${action} of ${app}:${pmId}: ${outcome}`);
-  }
-
-  function alert({ rule, subject, what, since }: Firing, state: Incident['state']): void {
-    if (!rule.do.some(({ action }) => action === 'alert')) return;
-    const { title, app, member } = subject;
-    // The app's incident is over when the last of its processes is well.
-    const others = engine.firing().filter((each) => each.rule.name === rule.name && isSameApp(each, app));
-    if (state === 'resolved' && others.length > 0) return;
-    events.emit('incident', {
-      incident: {
-        key: ['rule', rule.name, ...(app ? [app.namespace, app.name] : [])].join(':'),
-        state,
-        severity: rule.severity,
-        title: `${title}: ${what}`,
-        details: [`rule ${rule.name}`, `since ${new Date(since).toISOString()}`],
-        at: Date.now(),
-        ...(app ? { app: { namespace: app.namespace, name: app.name } } : {}),
-        ...(member ? { process: { pmId: member.process.pmId, pid: member.process.pid } } : {}),
-        next: app && !member ? shellLine('pm2-ops', 'why', titleOf(app)) : 'pm2-ops rules',
-      },
-    });
-  }
-
-  function isSameApp({ subject }: Firing, app: Firing['subject']['app']): boolean {
-    return subject.app?.namespace === app?.namespace && subject.app?.name === app?.name;
   }
 
   function isLeftAlone(app: { namespace: string; name: string }): boolean {

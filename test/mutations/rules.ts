@@ -2,6 +2,8 @@
 
 import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
+const ALERTING = 'test/module/rules/alerting.test.ts';
+const INCIDENTS = 'test/module/rules/incidents.test.ts';
 const CONDITIONS = 'test/module/rules/conditions.test.ts';
 const ENGINE = 'test/module/rules/engine.test.ts';
 const EVIDENCE = 'test/module/rules/evidence.test.ts';
@@ -269,6 +271,34 @@ export const mutations: readonly Mutation[] = [
     find: '.slice(-EVIDENCE_KEPT)',
     replace: '',
     tests: [WATCH],
+  },
+  {
+    harm: 'an alert is over while another process of the app still stands still',
+    file: 'module/rules/alerting.ts',
+    find: ' || firing().some((each) => keyOf(each) === keyOf(over))',
+    replace: '',
+    tests: [INCIDENTS],
+  },
+  {
+    harm: 'a rule that only takes evidence wakes somebody up',
+    file: 'module/rules/alerting.ts',
+    find: 'if (!alerts(begun.rule)) return;',
+    replace: '',
+    tests: [INCIDENTS],
+  },
+  {
+    harm: 'each restart of the module tells that everything is over',
+    file: 'module/rules/alerting.ts',
+    find: 'if (rule && now - startedAt < graceMsOf(rule)) continue;',
+    replace: '',
+    tests: [ALERTING],
+  },
+  {
+    harm: 'what was over while the module was away is open for a day',
+    file: 'module/rules/alerting.ts',
+    find: 'if (lasting || toldAt >= startedAt) continue;',
+    replace: 'if (lasting || toldAt >= 0) continue;',
+    tests: [ALERTING],
   },
   {
     harm: 'a mistyped field is ignored, and the rule does something else',
