@@ -6,18 +6,17 @@ import type { Incident } from '../../../contract/alerts.ts';
 import { createEvents, subjectOf } from '../../../module/events/events.ts';
 import { openRules } from '../../../module/rules/rules.ts';
 import { tempFolder } from '../../../testkit/folders.ts';
+import { exitRecord } from '../../support/exits.ts';
 import { fleetOf, memberOf, sample } from './harness.ts';
 
 describe('an alert of a rule', () => {
   const folder = tempFolder();
   const rule = { name: 'slow', when: { is: 'delay-p99', above: 100, for: '0s' }, severity: 'info' };
+  const killed = { name: 'killed', when: { is: 'exit', causes: ['signal'] }, do: ['alert'] };
   writeFileSync(
     join(folder, 'rules.json'),
     JSON.stringify({
-      rules: [
-        { ...rule, do: ['alert'] },
-        { ...rule, name: 'silent', do: ['report'] },
-      ],
+      rules: [killed, { ...rule, do: ['alert'] }, { ...rule, name: 'silent', do: ['report'] }],
     }),
   );
   const fleet = fleetOf({ id: 1, name: 'web' }, { id: 2, name: 'web' });
@@ -70,6 +69,14 @@ describe('an alert of a rule', () => {
       incidents.map(({ state }) => state),
       ['firing', 'firing', 'resolved'],
     );
+  });
+
+  it('of an exit by one of its causes says which line to type', () => {
+    const before = incidents.length;
+    events.emit('exit-recorded', { record: exitRecord({ at: Date.now(), name: 'gone', cause: 'signal' }) });
+    const [{ key, next, title } = {} as Incident] = incidents.splice(before);
+    assert.deepEqual([key, next], ['rule:killed:default:gone', 'pm2-ops why gone']);
+    assert.match(title, /^gone: ended: /);
   });
 
   it('is sent only by rules that say so; their evidence is taken of one process, by their limit', () => {
