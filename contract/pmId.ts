@@ -9,6 +9,11 @@ export function slotOf(pmId: PmId): PmId {
   return old === undefined ? pmId : Number(old);
 }
 
+/** Is it the id of a process that a reload is about to end? */
+export function isParkedId(pmId: PmId): boolean {
+  return slotOf(pmId) !== pmId;
+}
+
 /** Are these ids of the same process? It may be asked under one and answer under the other, if a reload begins meanwhile. */
 export function isSameSlot(a: PmId, b: PmId): boolean {
   return slotOf(a) === slotOf(b);

@@ -40,8 +40,13 @@ import { lookInto } from './operations/stack.ts';
 import { createTurns } from './operations/turns.ts';
 import { becomeActive } from './pm2/active.ts';
 import { connectDaemon } from './pm2/daemon.ts';
+import { watchOwnCalls } from './pm2/ownCalls.ts';
 import { loadPm2 } from './pm2/pm2Client.ts';
+import { scheduleReader } from './pm2/schedule.ts';
 import { readSettings } from './pm2/settings.ts';
+import { openDaemonLogFile } from './recorder/daemonLogFile.ts';
+import { readLeftBehind } from './recorder/leftBehind.ts';
+import { createRecorder } from './recorder/recorder.ts';
 import { openExitStore } from './recorder/store.ts';
 import { openRules } from './rules/rules.ts';
 import { endInOrder } from './shutdown.ts';
@@ -90,14 +95,18 @@ async function main(): Promise<void> {
     daemon.send(pmId, { kind: 'verdict', id, verdict: grant }).catch(() => {});
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
+  const own = watchOwnCalls(daemon);
   const doors = openDoors({ ...services, settings }, folder);
   const journal = createReloadJournal(folder);
-  const extraInstances = createExtraInstances({ ...services, doors, journal });
+  const extraInstances = createExtraInstances({
+    ...{ ...services, daemon: own.as('heapdump scale=true') },
+    ...{ doors, journal },
+  });
   const turns = createTurns();
   const dumping = (app: App) => turns.current(app)?.taker.pmId;
   const reloading = (app: App) => reloads.runs(app);
   const coordinator = createCoordinator({ ...services, turns, extraInstances, answer, reloading });
-  const reloads = createRollingReload({ ...services, doors, journal, dumping });
+  const reloads = createRollingReload({ ...services, daemon: own.as('reload'), doors, journal, dumping });
   const lastServing = createLastServing({ ...services, reloading, dumping });
   const responsiveness = createResponsiveness(fleet, handshake.answers, events);
   const bad = createBadMessages(fleet, log);
@@ -105,6 +114,12 @@ async function main(): Promise<void> {
   const alerts = openAlerts({ settings, alertUrl, folder, events, fleet, log, speed });
 
   const figures = createFigures({ fleet, events, stateFolder: folder });
+  const recorder = createRecorder({
+    ...{ daemon, fleet, events, own, refresh, folder, log },
+    ...{ store: exits, left: readLeftBehind(figures, folder), isScheduled: scheduleReader(pm2File) },
+    daemonLog: openDaemonLogFile(process.env.PM2_LOG_FILE_PATH ?? join(pm2Home, 'pm2.log')),
+  });
+
   events.on('exited', ({ process: { pid } }) => {
     coordinator.gone(pid);
     compressor.cancel((job) => job.pid === pid);
@@ -181,6 +196,7 @@ async function main(): Promise<void> {
   answerCommands(execute, fleet);
   log(`version ${VERSION} watches ${fleet.members().length} processes (attach ${settings.attach})`);
   void reloads.recover();
+  void recorder.recover();
 
   endInOrder({
     stopTimers() {

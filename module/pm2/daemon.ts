@@ -5,6 +5,7 @@ import type { PmId } from '../../contract/pmId.ts';
 import { type ExitEvent, readExit } from './exitEvent.ts';
 import { type ManagedProcess, readManaged } from './managedProcess.ts';
 import type { Pm2Bus, Pm2Client, Pm2Process } from './pm2Client.ts';
+import { type ProcessEvent, readProcessEvent } from './processEvent.ts';
 
 /** The daemon answers within tens of milliseconds; a daemon that takes this long hangs. */
 const DAEMON_ANSWERS_WITHIN_MS = 10_000;
@@ -31,6 +32,14 @@ export interface Daemon {
   onProcessEvent(listener: (event: string, pmId: PmId, restarts: number) => void): void;
   /** Hears that a process has ended. If PM2 ends it itself, PM2 reports that twice. */
   onExit(listener: (exit: ExitEvent) => void): void;
+  /** Hears the same, and what was done by a command, with all that PM2 says of the process and the app's secrets left out. */
+  onProcess(listener: (event: ProcessEvent) => void): void;
+  /** Hears what processes write, and the lines of PM2's own log. `at` is in milliseconds of Date.now(). */
+  onLog(stream: 'out' | 'err' | 'PM2', listener: (pmId: PmId, text: string, at: number) => void): void;
+  /** Hears of exceptions that nothing has caught, and in cluster mode of rejections; `thrown` is what the process says of it. */
+  onException(listener: (pmId: PmId, thrown: unknown, at: number) => void): void;
+  /** Hears that PM2 is being killed. */
+  onKill(listener: () => void): void;
   /** Hears what processes send to the bus under that type. An app chooses `data` freely; the daemon fills in `pmId`. */
   onBusEvent(type: string, listener: (pmId: PmId, data: unknown) => void): void;
   /** Sends a packet to any process, under a topic. */
@@ -57,6 +66,8 @@ interface BusPacket {
   /** The daemon fills this in; the process cannot. */
   process: { pm_id: PmId; restart_time?: unknown; [option: string]: unknown };
   event?: unknown;
+  manually?: unknown;
+  at?: unknown;
   data?: unknown;
   raw?: unknown;
 }
@@ -105,6 +116,24 @@ export async function connectDaemon(client: Pm2Client, onError: (error: unknown)
         if (event === 'exit') listener(readExit(sender.pm_id, sender));
       });
     },
+    onProcess(listener) {
+      hear('process:event', ({ event, manually, at, process: sender }) => {
+        if (typeof event === 'string') listener(readProcessEvent(event, manually, at, sender));
+      });
+    },
+    onLog(stream, listener) {
+      hear(`log:${stream}`, ({ at, data, process: { pm_id: pmId } }) => {
+        // Only the daemon itself can send under the id PM2.
+        if (typeof data !== 'string' || (pmId === 'PM2') !== (stream === 'PM2')) return;
+        listener(pmId, data, Number(at) || Date.now());
+      });
+    },
+    onException(listener) {
+      hear('process:exception', ({ at, data, process: sender }) =>
+        listener(sender.pm_id, data, Number(at) || Date.now()),
+      );
+    },
+    onKill: (listener) => bus.on('pm2:kill', listener),
     onBusEvent,
     sendPacket: (pmId, topic, data) => pass({ id: pmId, type: 'process:msg', topic, data }),
     onReady(listener) {

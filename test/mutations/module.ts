@@ -227,8 +227,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'the password of a database stands on the terminal of whoever deploys',
     file: 'module/operations/reload/lastLines.ts',
-    find: 'redactLines(lines.map(stripVTControlCharacters))',
-    replace: 'lines.map(stripVTControlCharacters)',
+    find: 'return redactLines(lines);',
+    replace: 'return lines;',
     tests: ['test/module/operations/reload/lastLines.test.ts'],
   },
   {

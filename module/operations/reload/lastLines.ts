@@ -1,7 +1,7 @@
 // The last lines that a process wrote before it ended: the reason why it did not come up. They are heard on PM2's bus, because
 // the trace of an uncaught exception does not always reach the log file before PM2 ends the process (lib/ProcessContainer.js).
-import { stripVTControlCharacters } from 'node:util';
 import type { PmId } from '../../../contract/pmId.ts';
+import { appLines } from '../../../shared/text/appLines.ts';
 import { redactLines } from '../../../shared/text/redact.ts';
 
 /** Lines kept of each life of a process. */
@@ -9,10 +9,6 @@ const LINES = 15;
 
 /** Of a single write only so many characters count. */
 const LONGEST = 100_000;
-
-/** Node writes these when an agent is attached; they are not the app's. */
-const NOT_THE_APPS =
-  /^(Debugger (listening on|attached|ending)|For help, see: https:\/\/nodejs\.org|Waiting for the debugger)/;
 
 /** The last lines of every process, by its id. */
 export class LastLines {
@@ -23,9 +19,7 @@ export class LastLines {
   /** A process wrote something. */
   heard(pmId: PmId, text: unknown): void {
     // An app can put anything on the bus under that name.
-    const lines = (typeof text === 'string' ? text.slice(-LONGEST) : '')
-      .split('\n')
-      .filter((line) => line.trim() !== '' && !NOT_THE_APPS.test(line));
+    const lines = appLines(typeof text === 'string' ? text.slice(-LONGEST) : '');
     if (lines.length > 0) this.#current.set(pmId, [...(this.#current.get(pmId) ?? []), ...lines].slice(-LINES));
   }
 
@@ -49,6 +43,6 @@ export class LastLines {
   of(pmId: PmId, died: boolean): string[] {
     const lives = [this.#current.get(pmId), this.#ended.get(pmId)];
     const lines = (died ? lives.reverse() : lives).find((each) => each !== undefined) ?? [];
-    return redactLines(lines.map(stripVTControlCharacters)).filter((line) => line.trim() !== '');
+    return redactLines(lines);
   }
 }

@@ -1,0 +1,4 @@
+// Every way in which a process ends is told as what it was, with PM2 6.
+import { recordsEveryExit } from '../../support/recordsEveryExit.ts';
+
+recordsEveryExit('6');
