@@ -130,6 +130,20 @@ describe('pm2-ops rules', () => {
     }
   });
 
+  it('an exit by one of its causes fires, and says which app to look at', async () => {
+    const killed = { name: 'killed', apps: ['web'], when: { is: 'exit', causes: ['signal'] }, do: ['alert'] };
+    await put(JSON.stringify({ rules: [killed] }), 'in-force');
+    process.kill((await pm2.process('web')).pid, 'SIGKILL');
+    const status = await waitFor(
+      async () => {
+        const found = (await rules()).rules.find(({ name }) => name === 'killed');
+        return found?.fired === 1 && found;
+      },
+      { what: 'the rule to fire', timeoutMs: 20_000, everyMs: 250, context: () => pm2.logs('pm2-ops') },
+    );
+    assert.deepEqual([status.state, status.firing.map(({ subject }) => subject)], ['firing', ['web']]);
+  });
+
   it('a bad file is refused with its line, by log, status and doctor, and the last good one stays in force', async () => {
     const limit = { times: 1, in: '1d' };
     const when = { is: 'heap', above: 0.0001, for: '0s' };
