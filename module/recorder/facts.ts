@@ -108,11 +108,12 @@ function askedFacts({ event, own }: Ended, { notes, changed }: LifeSeen, sources
 function heapWordsOf(
   { event, life }: Ended,
   signal: string | undefined,
-  { stderr }: LifeSeen,
+  { stderr, stderrOfAll }: LifeSeen,
   daemonLog: DaemonLogFile,
 ): string | undefined {
   if (signal === undefined || signal === 'SIGINT' || signal === 'SIGKILL' || signal === 'SIGTERM') return undefined;
-  if (event.mode === 'fork') return heapWords(stderr.join('\n'));
+  // What comes through a pipe may come when the next process runs, but names the one that wrote it.
+  if (event.mode === 'fork') return heapWords(stderr.join('\n')) ?? (life && heapWords(stderrOfAll, life.pid));
   return life && heapWords(daemonLog.since(Math.max(0, daemonLog.size() - HEAP_WORDS_WITHIN_BYTES)), life.pid);
 }
 

@@ -37,6 +37,8 @@ export interface LifeSeen {
   thrown: Thrown[];
   stdout: string[];
   stderr: string[];
+  /** All that is kept of stderr under its id, that of the next life included: for what names the process that wrote it. */
+  stderrOfAll: string;
 }
 
 export interface Life {
@@ -126,6 +128,7 @@ export function createObservations(mostLines: number): Observations {
       thrown: own.flatMap(([each, before]) => each?.thrown.filter(({ at }) => at >= from && at < before) ?? []),
       stdout: lines('stdout'),
       stderr: lines('stderr'),
+      stderrOfAll: own.map(([each]) => each?.stderr.text() ?? '').join(''),
     };
   }
 

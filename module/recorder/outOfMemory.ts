@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const BELONGS_MS = 10_000;
 
 export interface OutOfMemory {
-  /** Learns the cgroup of a running process. Cheap enough for every reading of PM2's list. */
+  /** Learns the cgroup of a running process; a wrapper may move it into another one as it starts. */
   learn(pid: number): void;
   /** Counts anew. */
   look(): void;
@@ -32,7 +32,6 @@ export function watchOutOfMemory(root = '/'): OutOfMemory {
 
   return {
     learn(pid) {
-      if (fileOf.has(pid)) return;
       const file = eventsFile(root, pid) ?? vmstat;
       fileOf.set(pid, file);
       if (!counters.has(file)) count(file);

@@ -102,6 +102,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     for (const record of deletedLately.values()) store.put(asDaemonsEnd(record, 'PM2 was killed right after it'));
   });
   events.on('exit-report', ({ process: { pid }, report }) => void reports.set(pid, report));
+  events.on('attached', ({ process: { pid } }) => outOfMemory.learn(pid));
   events.on('listed', () => {
     for (const life of known.learn(fleet.members())) outOfMemory.learn(life.pid);
     outOfMemory.look();

@@ -77,7 +77,7 @@ async function recordFor(
         ...{ autorestart: true, isModule: false, unstableRestarts: 0 },
       },
       life,
-      seen: { notes: [], thrown: [], stdout: [], stderr: [] },
+      seen: { notes: [], thrown: [], stdout: [], stderr: [], stderrOfAll: '' },
       facts: {
         pmId,
         mode,

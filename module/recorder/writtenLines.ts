@@ -25,6 +25,10 @@ export class WrittenLines {
     return appLines(texts.join('').slice(-MOST_CHARACTERS)).slice(-most);
   }
 
+  text(): string {
+    return this.#writes.map(({ text }) => text).join('');
+  }
+
   /** The last write before a moment. */
   lastBefore(at: number): string {
     return this.#writes.findLast((each) => each.at <= at)?.text ?? '';

@@ -1,7 +1,7 @@
 // Every way in which a process ends, provoked for real, and what is recorded of it.
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ExitRecord } from '../../contract/exits.ts';
 import { openExitStore } from '../../module/recorder/store.ts';
@@ -54,7 +54,8 @@ const OUTSIDE = { who: 'outside' } as const;
 const SOMEBODY = { who: 'somebody' } as const;
 const PM2 = { who: 'pm2' } as const;
 
-export function plans(): Record<string, LanePlan> {
+/** @param group file that a process joins a small memory cgroup by; undefined where there is none */
+function plans(group: string | undefined): Record<string, LanePlan> {
   return {
     itself: {
       steps: [
@@ -77,6 +78,11 @@ export function plans(): Record<string, LanePlan> {
           provoked: 'an exception with secrets',
           act: by('secret'),
           told: { cause: 'uncaught-exception', headlineHas: /no route to postgres/, followedBy: 'started' },
+        },
+        {
+          provoked: 'a rejection that PM2 swallows, and process.exit(0)',
+          act: by('reject'),
+          told: { cause: 'exit-call', by: ITSELF, code: 0, unhandledRejections: 1 },
         },
         { provoked: 'nothing left to do', act: by('dry'), told: { cause: 'ran-dry', by: ITSELF }, only: 'fork' },
       ],
@@ -201,6 +207,21 @@ export function plans(): Record<string, LanePlan> {
         },
       ],
     },
+    ...(group
+      ? {
+          kernel: {
+            only: 'fork',
+            config: { interpreter: 'bash', autorestart: false, joins: group },
+            steps: [
+              {
+                provoked: "the cgroup's memory used up",
+                act: by('memory'),
+                told: { cause: 'kernel-out-of-memory', certainty: 'probable', by: OUTSIDE, signal: 'SIGKILL' },
+              },
+            ],
+          } satisfies LanePlan,
+        }
+      : {}),
     noRestart: {
       config: { autorestart: false },
       steps: [
@@ -222,25 +243,38 @@ export interface Row {
 }
 
 /** Provokes all of it, all apps at the same time. */
-export async function provokeAll(pm2: Pm2, modes: readonly Mode[]): Promise<{ rows: Row[]; failed: Error[] }> {
+export async function provokeAll(
+  pm2: Pm2,
+  modes: readonly Mode[],
+  group?: string,
+): Promise<{ rows: Row[]; failed: Error[] }> {
   const folder = tempFolder();
   const script = await compileEnds(folder);
   const lanes = modes.flatMap((mode) =>
-    Object.entries(plans())
+    Object.entries(plans(group))
       .filter(([, { only = mode }]) => only === mode)
       .map(([kind, plan]) => ({ plan, lane: { name: `${kind}-${mode}`, mode, pm2, folder } })),
   );
   const apps = lanes.map(({ plan: { config = {} }, lane }) => {
     const cwd = join(folder, `watched-${lane.name}`);
     mkdirSync(cwd);
+    const { joins, ...options } = config;
     const env = { DB_PASSWORD: SECRET, ENDS_FOLDER: folder, ...(config.env as object) };
-    return { script, name: lane.name, exec_mode: lane.mode, kill_timeout: 5_000, cwd, ...config, env };
+    const file = joins === undefined ? script : inGroup(String(joins), script);
+    return { script: file, name: lane.name, exec_mode: lane.mode, kill_timeout: 5_000, cwd, ...options, env };
   });
   await pm2.startApp(apps);
   const rows: Row[] = [];
   const ended = await Promise.allSettled(lanes.map(({ plan, lane }) => runLane(plan, lane, rows)));
   const failed = ended.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
   return { rows, failed };
+}
+
+/** A script that joins a cgroup and becomes the app. */
+function inGroup(group: string, script: string): string {
+  const file = join(dirname(script), 'in-group.sh');
+  writeFileSync(file, `echo $$ > ${group}\nexec node ${script}\n`);
+  return file;
 }
 
 /** Has the app of that name end in one of its ways. */

@@ -36,6 +36,30 @@ export function limitMemory(pid: number, bytes: number): (() => void) | undefine
   return undefined;
 }
 
+/**
+ * Makes a memory cgroup with so many bytes, v2 or v1, that a process joins by writing its pid into `join`.
+ * @returns undefined where this machine allows none
+ */
+export function memoryGroup(name: string, bytes: number): { join: string; remove(): void } | undefined {
+  for (const [root, limit] of [
+    ['/sys/fs/cgroup', 'memory.max'],
+    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes'],
+  ] as const) {
+    const group = join(root, `pm2-ops-test-${name}`);
+    try {
+      mkdirSync(group);
+      if (existsSync(join(group, limit))) {
+        writeFileSync(join(group, limit), String(bytes));
+        return { join: join(group, 'cgroup.procs'), remove: () => rmdirSync(group) };
+      }
+      rmdirSync(group);
+    } catch {
+      // This version is not here, or not ours to use.
+    }
+  }
+  return undefined;
+}
+
 /** `ulimit -v` of a running process: what it has mapped now, and so many bytes more. @returns takes it back */
 export function limitAddressSpace(pid: number, moreBytes: number): () => void {
   const sizeKb = Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

@@ -23,7 +23,10 @@ const ways: Record<string, () => void> = {
   exit3: () => process.exit(3),
   exit0: () => process.exit(0),
   dry: () => clearInterval(looks),
-  reject: () => void Promise.reject(new Error('nobody handles this')),
+  reject: () => {
+    void Promise.reject(new Error('nobody handles this'));
+    setTimeout(() => process.exit(0), 100);
+  },
   heap: () => {
     for (;;) held.push({ at: held.length, text: `${held.length} is never let go` });
   },
