@@ -34,6 +34,8 @@ export interface FactSources {
   /** The daemon is being killed. */
   isKilled: boolean;
   isGone: boolean;
+  /** Another process has taken its place. */
+  isReplaced: boolean;
   killedAfterMs: number | undefined;
 }
 
@@ -86,7 +88,8 @@ function askedFacts({ event, own }: Ended, { notes, changed }: LifeSeen, sources
   const asksFrom = stopping?.at ?? event.at;
   const isReset =
     commands.includes('restart') ||
-    (event.createdMs > event.startedAt && Math.abs(asksFrom - event.createdMs) < RESET_BEFORE_MS);
+    (event.createdMs > event.startedAt &&
+      (sources.isReplaced || Math.abs(asksFrom - event.createdMs) < RESET_BEFORE_MS));
   const { cronRestart } = event;
   return {
     pmId: event.pmId,

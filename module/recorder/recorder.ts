@@ -187,6 +187,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
       isScheduled,
       isKilled,
       isGone: !isParkedId(event.pmId) && fleet.get(event.pmId) === undefined,
+      isReplaced: startedAfter(event) !== undefined,
       killedAfterMs: ended.life && observations.killedAfterMs(ended.life.pid, event.startedAt),
     });
     return { ...exit, followed: followedBy(exit, startedAfter(event)) };
