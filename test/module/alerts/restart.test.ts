@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Alert, AlertsReply } from '../../../contract/alerts.ts';
 import type { ExitRecord } from '../../../contract/exits.ts';
@@ -40,10 +40,11 @@ describe('alerts over restarts of the module', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
   after(() => {
-    child?.kill('SIGKILL');
     server.closeAllConnections();
     server.close();
   });
+  // A test that fails leaves its process running, which would keep this one alive.
+  afterEach(() => void child?.kill('SIGKILL'));
   beforeEach(() => {
     got.length = 0;
     answers = [];
@@ -121,7 +122,7 @@ describe('alerts over restarts of the module', () => {
     await waitFor(() => got.length === 1, { what: 'the first try' });
     await kill(first);
     const second = await start();
-    await waitFor(() => got.length === 2, { what: 'the second try' });
+    await waitFor(() => got.length >= 2, { what: 'the second try' });
     assert.equal(got[0]?.id, got[1]?.id);
     await kill(second);
   });
@@ -135,7 +136,7 @@ describe('alerts over restarts of the module', () => {
       process,
       exitAt(Date.now(), { headline: `cannot reach ${secret}`, evidence: [`url=${secret}`], stderr: [secret] }),
     );
-    await waitFor(() => got.length === 2, { what: 'a failed try, and one that is taken' });
+    await waitFor(() => got.length >= 2, { what: 'a failed try, and one that is taken' });
     const files = readdirSync(folder).map((name) => join(folder, name));
     const everything = JSON.stringify(got) + output + files.map((file) => readFileSync(file, 'utf8')).join('');
     assert.match(everything, /cannot reach postgres:\/\/app:\[redacted\]@db\/shop/);
