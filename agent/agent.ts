@@ -17,6 +17,7 @@ import { takeEngine } from '../drain/index.ts';
 import { attempt } from '../shared/guard.ts';
 import { openChannel } from './channel.ts';
 import { createDoorClient } from './door/client.ts';
+import { doorOfProcess } from './door/seat.ts';
 import { failureOf } from './failure.ts';
 import { startRecorder } from './flight/recorder.ts';
 import { createGraceful } from './graceful.ts';
@@ -42,6 +43,8 @@ export interface Agent {
   unseen: true;
   /** Answers a nonce: the proof that this process is attached. */
   hello(nonce?: string): void;
+  /** Asks the module for a welcome. */
+  knock(): void;
   /** Takes new options from a module that has come back. */
   update(options: AgentOptions): void;
   /** Removes listeners, timers and hooks, and has the app serve. Resolves when the servers are the app's own again. */
@@ -100,7 +103,7 @@ export function startAgent(
   const lookTwice = () => void looks.push(setTimeout(leaveIfDeaf, 1).unref());
   looks.push(setTimeout(lookTwice, CALLED_BACK_MS).unref());
 
-  const agent: Agent = { version: VERSION, unseen: true, hello, update, dispose };
+  const agent: Agent = { version: VERSION, unseen: true, hello, knock, update, dispose };
   return agent;
 
   function hello(nonce?: string): void {
@@ -112,7 +115,12 @@ export function startAgent(
       ...standing(),
       kept,
       wrapper: wrapping.real()?.is === 'wrapper',
+      ...(doorOfProcess()?.itself === options.stateDir ? { loadsDoor: true } : {}),
     });
+  }
+
+  function knock(): void {
+    tell({ kind: 'knock', version: VERSION, pid: process.pid });
   }
 
   function update(next: AgentOptions): void {

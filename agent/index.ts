@@ -68,10 +68,24 @@ export function knock(): void {
   const seat = takeSeat();
   if (seat.agent || seat.rest) return;
   leaveStub(seat, new Set(['ops-status'] as const), 'the pm2-ops module does not run');
-  if (seat.rest) knockAt(seat.rest);
+  if (!seat.rest) return;
+  knockAt(seat.rest);
+  const { openDoorItself } = require('./door/lazy.ts') as typeof import('./door/lazy.ts');
+  openDoorItself((options) => {
+    if (!seat.agent) startLater(seat, { options });
+  });
 }
 
-function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: string }): boolean {
+/** For a process that has the module's options before its app's code runs: starts the agent, which asks for its welcome then. */
+export function begin(options: AgentOptions): void {
+  const seat = takeSeat();
+  if (seat.agent || seat.rest) return;
+  start(seat, { options });
+  takeSeat().agent?.knock();
+}
+
+/** @param load without a nonce, no module waits for the agent's answer */
+function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce?: string }): boolean {
   try {
     seat.rest?.close();
     seat.rest = null;
@@ -82,7 +96,7 @@ function start(seat: Seat, { options, nonce }: { options: AgentOptions; nonce: s
       leaveStub(seat, answered, reason);
     });
     seat.agent = agent;
-    agent?.hello(nonce);
+    if (nonce !== undefined) agent?.hello(nonce);
     return agent !== null;
   } catch (error) {
     throw new Error(`the agent could not start: ${(error as Error).message}`);

@@ -57,8 +57,10 @@ export type AgentMessage =
       pid: number;
       kept: string[];
       wrapper: boolean;
+      /** The app's own code loads the door at each start, so that its next process can take over what is held. */
+      loadsDoor?: true;
     } & Standing)
-  /** An agent that the app has loaded itself waits for its options. */
+  /** An agent that the module has not loaded by itself waits for its options. */
   | { kind: 'knock'; version: string; pid: number }
   | ({ kind: 'state'; pid: number } & Standing)
   /** The process exits now, after its drain. */

@@ -59,7 +59,7 @@ export interface ProcessStatus {
 export interface DoorStatus {
   /** The module holds these, so that clients wait and are not refused. */
   held: string[];
-  /** PM2 starts it with the door, so that it can take over what is held. */
+  /** PM2 starts it with the door, or its app loads that itself, so that its next process takes over what is held. */
   prepared: boolean;
   /** Why nothing can be held for it. */
   whyNot?: string;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AGENT_MESSAGE, type Grant, LEASE_MS } from '../contract/agentMessages.ts';
 import type { App } from '../contract/app.ts';
-import { DOOR_FILE } from '../contract/door.ts';
+import { DOOR_AGENT_FILE, DOOR_FILE } from '../contract/door.ts';
 import { MODULE_FILE } from '../contract/names.ts';
 import type { PmId } from '../contract/pmId.ts';
 import { VERSION } from '../contract/version.ts';
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
     ...{ daemon, fleet, events, refresh, log },
     ...{ attacher, settings, state, script, leaseMs },
   });
-  const { attachLoop, handshake, successors } = attaching;
+  const { attachLoop, handshake, successors, optionsAtStart } = attaching;
   const services: Services = { fleet, daemon, calls, events, refresh, askState: handshake.askState, log };
 
   const answer = (pmId: PmId, id: string, grant: Grant) => {
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   };
   const compressor = createCompressor(folder, (pid) => uidOf(pid) === process.geteuid?.(), answer);
   const own = watchOwnCalls(daemon);
-  const doors = openDoors({ ...services, settings }, folder);
+  const doors = openDoors({ ...services, settings, optionsAtStart }, folder);
   const journal = createReloadJournal(folder);
   const extraInstances = createExtraInstances({
     ...{ ...services, daemon: own.as('heapdump scale=true') },
@@ -151,7 +151,7 @@ async function main(): Promise<void> {
     mode: 0o600,
   });
   const agentFile = keepFile(folder, beside('agent-preload.cjs'));
-  keepFile(folder, beside(DOOR_FILE));
+  for (const each of [DOOR_AGENT_FILE, DOOR_FILE]) keepFile(folder, beside(each));
   await attacher.recover();
   state.sweep();
   const renewal = setInterval(() => state.renewLease(), leaseMs / 6);

@@ -1,4 +1,5 @@
 // Asks the module for listening sockets, or hands it some. Each question is a connection of its own, so that nothing stays open.
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import { DOOR_ANSWERS_WITHIN_MS, type DoorReply, type DoorRequest } from '../../contract/door.ts';
 import type { Bindings, SocketHandle } from '../../shared/ipc/bindings.ts';
 import { type Lines, speakOver } from '../../shared/ipc/lines.ts';
@@ -11,6 +12,8 @@ export interface Answer {
   limitMs: number;
   refused?: string;
   off: boolean;
+  /** For the agent of a process that starts. */
+  agent?: AgentOptions;
 }
 
 /** A question of this process, without the part that says who asks. */
@@ -65,8 +68,12 @@ export function createAsk({ bindings, path, pmId, keepsAlive }: AskParts): Ask {
         const reply = message as DoorReply;
         if (reply.is === 'held' && came) held.set(reply.at, came);
         else if (reply.is === 'end') {
-          const { refused, off, limitMs = 0 } = reply;
-          settle({ held, limitMs, off: off === true, ...(refused === undefined ? {} : { refused }) });
+          const { refused, off, limitMs = 0, agent } = reply;
+          settle({
+            ...{ held, limitMs, off: off === true },
+            ...(refused === undefined ? {} : { refused }),
+            ...(agent === undefined ? {} : { agent }),
+          });
         } else came?.close();
       }
 

@@ -1,13 +1,15 @@
 // Hands the listening sockets of this process to the module, when it asks. Compiled on first use: most apps never are asked.
-import net from 'node:net';
 import { dirname } from 'node:path';
 import { Refusal } from '../../contract/errors.ts';
 import type { OwnSocket } from '../../drain/index.ts';
 import { type Bindings, nodeBindings, type SocketHandle } from '../../shared/ipc/bindings.ts';
 import { UV_TCP_REUSEPORT } from './addresses.ts';
 import { createAsk } from './ask.ts';
-import { wrapListening } from './listen.ts';
+import { type Door, wrapListening } from './listen.ts';
+import { bindError } from './probe.ts';
 import { doorOfProcess, setDoor } from './seat.ts';
+
+export { openDoorItself } from './itself.ts';
 
 /** @returns the addresses that the module holds now @throws {Refusal} why it holds none, or not all */
 export async function handOver(path: string, sockets: readonly OwnSocket[]): Promise<string[]> {
@@ -21,9 +23,10 @@ export async function handOver(path: string, sockets: readonly OwnSocket[]): Pro
     );
   }
   const ask = createAsk({ bindings, path, pmId, keepsAlive: false });
-  const door = doorOfProcess() ?? ownDoor(bindings, path, pmId);
+  const door = doorAt(dirname(path)) ?? ownDoor(bindings, path, pmId);
   for (const { at, handle } of sockets) {
-    if (canBeShared(at)) throw new Refusal('E_STATE', `${at} shares its port by itself (reusePort)`, 'nothing to do');
+    if (canBeShared(at, handle))
+      throw new Refusal('E_STATE', `${at} shares its port by itself (reusePort)`, 'nothing to do');
     const answer = await ask({ ask: 'put', at, handle: true }, handle as SocketHandle);
     const why = typeof answer === 'string' ? 'the module does not answer' : answer.refused;
     if (why !== undefined) throw new Refusal('E_STATE', `${at} is not held: ${why}`, 'look at: pm2 logs pm2-ops');
@@ -39,9 +42,17 @@ export function leaveDoor(): void {
   mine = undefined;
 }
 
-let mine: ReturnType<typeof wrapListening> | undefined;
+let mine: Door | undefined;
 
-function ownDoor(bindings: Bindings, path: string, pmId: number): ReturnType<typeof wrapListening> {
+/** The door of this process, unless it asks another module: the app's environment names another PM2_HOME. */
+function doorAt(folder: string): Door | undefined {
+  const door = doorOfProcess();
+  if (door?.itself === undefined || door.itself === folder) return door;
+  door.remove();
+  return undefined;
+}
+
+function ownDoor(bindings: Bindings, path: string, pmId: number): Door {
   const ask = createAsk({ bindings, path, pmId, keepsAlive: true });
   mine = wrapListening({ ask, folder: dirname(path), prepared: false, isUnsure: false });
   setDoor(mine);
@@ -49,23 +60,17 @@ function ownDoor(bindings: Bindings, path: string, pmId: number): ReturnType<typ
 }
 
 /** Could another socket of this kind be bound beside it? One that is held would get connections that nobody takes. */
-function canBeShared(at: string): boolean {
+function canBeShared(at: string, handle: object): boolean {
   // libuv knows the flag from then on.
   if (Number(process.versions.node.split('.')[0]) < 22) return false;
+  const known = shared.get(handle);
+  if (known !== undefined) return known;
   const [, address = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(at) ?? [];
-  const create = (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle;
-  const probe = create?.(address, Number(port), address.includes(':') ? 6 : 4, -1, UV_TCP_REUSEPORT);
-  if (typeof probe !== 'object') return false;
-  // libuv tells of an address that is taken only when it is asked for it.
-  const isFree = probe.getsockname({}) === 0;
-  probe.close();
-  return isFree;
+  const type = address.includes(':') ? 6 : 4;
+  const isShared = bindError({ address, port: Number(port), type, flags: UV_TCP_REUSEPORT }) === 0;
+  shared.set(handle, isShared);
+  return isShared;
 }
 
-type CreateServerHandle = (
-  address: string,
-  port: number,
-  type: number,
-  fd: number,
-  flags: number,
-) => SocketHandle | number;
+/** A socket stays as it was bound, so it is tried once. */
+const shared = new WeakMap<object, boolean>();

@@ -7,6 +7,7 @@ import { addressOfHandle } from '../../shared/ipc/lines.ts';
 import { addressesOf, type ListenArguments, sharesPort } from './addresses.ts';
 import type { Ask } from './ask.ts';
 import { endModule, hungModule } from './hungModule.ts';
+import { isFree } from './probe.ts';
 import { isReloadUnfinished, isTaken } from './unfinishedReload.ts';
 
 /** Sockets that are not used so long after the first one are given back. */
@@ -24,6 +25,8 @@ interface Server {
 
 /** The door of a process, seen from inside. Its shape is shared by all copies and versions of this code in the process. */
 export interface Door {
+  /** The app's own code has loaded it, and does so in its next process: the state folder where it asks. */
+  itself?: string;
   /**
    * Sockets to listen on.
    * @param limitMs when they are given back, if the process listens on none
@@ -43,22 +46,32 @@ export interface ListenParts {
   prepared: boolean;
   /** The module has not answered: any address may be held. */
   isUnsure: boolean;
+  /** It is being asked; tells whether it has answered. Never rejects. */
+  asking?: Promise<boolean>;
 }
 
 /** Wraps `listen` of this process. Nothing that goes wrong here reaches the app: it listens as it would have. */
-export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts): Door {
+export function wrapListening({ ask, folder, prepared, ...parts }: ListenParts): Door {
   const prototype = net.Server.prototype as unknown as Server;
   const original = prototype._listen2;
   const taken = new Map<string, SocketHandle>();
   const known = new Set<string>();
+  let { isUnsure, asking } = parts;
+  let isOpen = true;
   let timer: NodeJS.Timeout | undefined;
 
   const listen2: Server['_listen2'] = function (this: Server, ...args) {
     const go = (at?: string) => Reflect.apply(original, this, at === undefined ? args : as(at, args));
     let wanted: string[] = [];
+    let inTheWay: string[] = [];
     let later = false;
     try {
       wanted = this._handle ? [] : addressesOf(args);
+      if (asking && wanted.length > 0 && !sharesPort(args) && !isFree(args)) {
+        // Whoever has the port, the answer tells it.
+        void asking.then(() => Reflect.apply(listen2, this, args));
+        return;
+      }
       const at = sharesPort(args) ? undefined : wanted.find((each) => taken.has(each));
       const handle = at === undefined ? undefined : taken.get(at);
       if (at !== undefined && handle) {
@@ -67,16 +80,22 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts):
         giveBackSoon(OTHERS_WITHIN_MS);
         return listened(this, args, () => go(at));
       }
-      later = isUnsure || wanted.some((each) => known.has(each));
+      inTheWay = wanted.length > 0 ? [...taken.keys()].filter((each) => each.endsWith(`:${args[1]}`)) : [];
+      if (inTheWay.length > 0 && isFree(args)) inTheWay = [];
+      later = isUnsure || inTheWay.length > 0 || wanted.some((each) => known.has(each));
     } catch {
       // As without us.
     }
     if (wanted.length === 0) go();
     else if (!later) listened(this, args, go);
-    else void listenLater(this, wanted, args, go);
+    else void listenLater(this, { wanted, inTheWay }, args, go);
   };
 
   prototype._listen2 = listen2;
+  void asking?.then((isAnswered) => {
+    asking = undefined;
+    isUnsure = isOpen && !isAnswered;
+  });
   return {
     take(held, limitMs) {
       for (const [at, handle] of held) {
@@ -91,6 +110,8 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts):
     remove() {
       // Another wrapper around ours keeps it.
       if (prototype._listen2 === listen2) prototype._listen2 = original;
+      isOpen = false;
+      isUnsure = false;
       known.clear();
       giveBack();
     },
@@ -100,7 +121,7 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts):
   function listened(server: Server, args: ListenArguments, go: () => unknown): void {
     go();
     try {
-      const handle = prepared && !sharesPort(args) ? server._handle : null;
+      const handle = isOpen && prepared && !sharesPort(args) ? server._handle : null;
       const at = handle ? addressOfHandle(handle) : undefined;
       if (!handle || at === undefined) return;
       known.add(at);
@@ -111,10 +132,17 @@ export function wrapListening({ ask, folder, prepared, isUnsure }: ListenParts):
   }
 
   /** The address may be free, or held for this process, which has listened there before. */
-  async function listenLater(server: Server, wanted: string[], args: ListenArguments, go: (at?: string) => unknown) {
+  async function listenLater(
+    server: Server,
+    { wanted, inTheWay }: Record<'wanted' | 'inTheWay', string[]>,
+    args: ListenArguments,
+    go: (at?: string) => unknown,
+  ) {
     let at: string | undefined;
     try {
       if (sharesPort(args)) await leave(wanted);
+      // Its address has changed, and the one before keeps it from that port.
+      else if (inTheWay.length > 0) await leave(inTheWay);
       else at = await takeAgain(server, wanted, args[1]);
     } catch {
       // As without us.

@@ -104,6 +104,7 @@ const KINDS: { [Kind in AgentMessage['kind']]: z.ZodMiniType<Of<Kind>> } = {
     ...standing,
     kept: z.array(actions),
     wrapper: z.boolean(),
+    loadsDoor: z.exactOptional(z.literal(true)),
   }),
   knock: fields<Of<'knock'>>({ kind: z.literal('knock'), version: versions, pid: pids }),
   state: fields<Of<'state'>>({ kind: z.literal('state'), pid: pids, ...standing }),

@@ -1,17 +1,17 @@
 // One try to get an agent into a process: may the module attach, is an agent there already, is this a good moment? Then it
 // attaches.
 import { randomUUID } from 'node:crypto';
-import { appOf, titleOf } from '../../contract/app.ts';
+import { appOf } from '../../contract/app.ts';
 import type { Settings } from '../../contract/settings.ts';
 import { type Attacher, qualify, type Script } from '../attach/index.ts';
 import { isAttached, skip, wait } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
 import type { ReloadsOfPm2 } from '../pm2/reloadsOfPm2.ts';
-import { isExcluded, matches } from '../pm2/settings.ts';
 import { type State, uidOf } from '../state/state.ts';
 import type { OptionsFor } from './agentOptions.ts';
 import { type Handshake, HELLO_WITHIN_MS } from './handshake.ts';
 import type { Knocks } from './knocks.ts';
+import { leftAlone } from './leftAlone.ts';
 import type { Services } from './services.ts';
 
 /** The first and the longest pause between two tries: short while a process boots, longer later. */
@@ -56,13 +56,8 @@ export function createAttachAttempt(parts: AttemptParts): (member: Member, tries
 
   /** Do the settings forbid an attach? */
   function whyNever(member: Member): Next | undefined {
-    const called = namesOf(member);
-    if (!called.some((each) => matches(each, settings.include)))
-      return never(member, 'not-included', 'not in pm2-ops:include');
-    const names = fleet.members().flatMap(namesOf);
-    if (called.some((each) => isExcluded(each, settings.exclude, names)))
-      return never(member, 'excluded', 'excluded by pm2-ops:exclude');
-    return undefined;
+    const why = leftAlone(member, settings, fleet);
+    return why && never(member, why.code, why.reason);
   }
 
   function whyNotNow(member: Member): Next | undefined {
@@ -143,11 +138,6 @@ function backoffMs(tries: number): number {
 function never(member: Member, code: string, reason: string): Next {
   skip(member, code, reason);
   return { pauseMs: null };
-}
-
-/** The names by which a setting can name a process. */
-function namesOf(member: Member): string[] {
-  return [member.process.name, titleOf(member.process)];
 }
 
 function hasActionsOfOurs(member: Member): boolean {

@@ -10,6 +10,7 @@ import { createAttachAttempt } from './attachAttempt.ts';
 import { type AttachLoop, createAttachLoop } from './attachLoop.ts';
 import { createHandshake, type Handshake } from './handshake.ts';
 import { createKnocks, type Knocks } from './knocks.ts';
+import { createOptionsAtStart, type OptionsAtStart } from './optionsAtStart.ts';
 import type { Services } from './services.ts';
 import { createSuccessors, type Successors } from './successors.ts';
 
@@ -18,6 +19,7 @@ export interface Attaching {
   knocks: Knocks;
   attachLoop: AttachLoop;
   successors: Successors;
+  optionsAtStart: OptionsAtStart;
 }
 
 export interface AttachingParts extends Pick<Services, 'daemon' | 'fleet' | 'events' | 'refresh' | 'log'> {
@@ -37,5 +39,6 @@ export function createAttaching(parts: AttachingParts): Attaching {
   const attempt = createAttachAttempt({ ...parts, handshake, knocks, reloads, optionsFor });
   const attachLoop = createAttachLoop({ ...parts, handshake, attempt });
   const successors = createSuccessors({ ...parts, reloads, attachLoop });
-  return { handshake, knocks, attachLoop, successors };
+  const optionsAtStart = createOptionsAtStart({ ...parts, optionsFor });
+  return { handshake, knocks, attachLoop, successors, optionsAtStart };
 }

@@ -83,6 +83,7 @@ export function createHandshake({ daemon, fleet, events, optionsFor }: Parts): H
     learn(member, hello);
     member.kept = hello.kept;
     member.wrapper = hello.wrapper;
+    member.loadsDoor = hello.loadsDoor === true;
     if (hello.version === VERSION) {
       member.attachment = { is: 'attached', version: hello.version, since: Date.now() };
     }

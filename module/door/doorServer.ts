@@ -3,6 +3,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import * as z from 'zod/mini';
+import type { AgentOptions } from '../../contract/agentMessages.ts';
 import type { DoorReply, DoorRequest } from '../../contract/door.ts';
 import type { Bindings, PassingPipe, SocketHandle } from '../../shared/ipc/bindings.ts';
 import { speakOver } from '../../shared/ipc/lines.ts';
@@ -13,11 +14,17 @@ const MOST_PEERS = 200;
 /** The kernel takes no longer path for a socket (sockaddr_un). */
 export const LONGEST_PATH_BYTES = 107;
 
+export interface Taken {
+  held: Map<string, SocketHandle>;
+  /** For the agent of a process that starts. */
+  agent?: AgentOptions;
+}
+
 export interface DoorHandlers {
   /** How long a process may keep what it has taken and does not listen on. */
   readonly limitMs: number;
-  /** @returns what is held for it; undefined: the door is not for it */
-  take(pmId: number, pid: number): Map<string, SocketHandle> | undefined;
+  /** @param starts who has loaded the door into a process that starts @returns undefined: the door is not for it */
+  take(pmId: number, pid: number, starts?: 'prepared' | 'itself'): Taken | undefined;
   /** Owns the socket. @returns why it is not held */
   put(put: Extract<DoorRequest, { ask: 'put' }>, handle: SocketHandle): string | undefined;
   leave(pmId: number, pid: number, at: readonly string[]): void;
@@ -26,7 +33,7 @@ export interface DoorHandlers {
 const asker = { pmId: z.int().check(z.minimum(0)), pid: z.int().check(z.positive()) };
 const address = z.string().check(z.maxLength(100));
 const requests = z.discriminatedUnion('ask', [
-  z.object({ ask: z.literal('take'), ...asker }),
+  z.object({ ask: z.literal('take'), ...asker, starts: z.exactOptional(z.enum(['prepared', 'itself'])) }),
   z.object({
     ask: z.literal('put'),
     ...asker,
@@ -98,11 +105,12 @@ export function openDoorServer(
       handlers.leave(pmId, pid, request.at);
       return [[{ is: 'end' }]];
     }
-    const held = handlers.take(pmId, pid);
-    if (!held) return [[{ is: 'end', off: true }]];
+    const taken = request.ask === 'take' ? handlers.take(pmId, pid, request.starts) : undefined;
+    if (!taken) return [[{ is: 'end', off: true }]];
+    const { held, agent } = taken;
     return [
       ...[...held].map(([at, each]): [DoorReply, SocketHandle] => [{ is: 'held', at, handle: true }, each]),
-      [{ is: 'end', limitMs: handlers.limitMs }],
+      [{ is: 'end', limitMs: handlers.limitMs, ...(agent === undefined ? {} : { agent }) }],
     ];
   }
 }

@@ -8,6 +8,7 @@ import type { Settings } from '../../contract/settings.ts';
 import type { ListenAddress } from '../../contract/standing.ts';
 import type { SocketHandle } from '../../shared/ipc/bindings.ts';
 import { addressOfHandle } from '../../shared/ipc/lines.ts';
+import type { OptionsAtStart } from '../agents/optionsAtStart.ts';
 import type { Services } from '../agents/services.ts';
 import { isAttached } from '../fleet/attachment.ts';
 import type { Member } from '../fleet/fleet.ts';
@@ -57,6 +58,7 @@ export interface DoorParts extends Pick<Services, 'fleet' | 'calls' | 'events' |
   file: string;
   /** Why the module can hold nothing at all. */
   broken: string | undefined;
+  optionsAtStart: OptionsAtStart;
 }
 
 export interface OpenDoors extends Doors, DoorHandlers {
@@ -66,7 +68,7 @@ export interface OpenDoors extends Doors, DoorHandlers {
 }
 
 export function createDoors(parts: DoorParts): OpenDoors {
-  const { fleet, calls, events, refresh, log, settings, sockets, path, file, broken } = parts;
+  const { fleet, calls, events, refresh, log, settings, sockets, path, file, broken, optionsAtStart } = parts;
   const limitMs = settings.door_seconds * 1000;
   const starting = createStarting(fleet);
   /** By pid: who is being asked for its sockets, and why one could not hand them over. That one is not asked again. */
@@ -75,10 +77,15 @@ export function createDoors(parts: DoorParts): OpenDoors {
   /** By id, in milliseconds of Date.now(): when a process last came here, and when one last ended. */
   const cameMs = new Map<number, number>();
   const endedMs = new Map<number, number>();
+  /** By id: the pid of the last process whose app has loaded the door itself. */
+  const itself = new Map<number, number>();
   const looking = setInterval(look, Math.min(LOOK_EVERY_MS, limitMs / LOOKS_IN_LIMIT));
   looking.unref();
 
-  events.on('attached', ({ process: { pmId } }) => holdPrepared(pmId));
+  events.on('attached', ({ process: { pmId, pid } }) => {
+    if (fleet.get(pmId)?.loadsDoor) itself.set(Number(pmId), pid);
+    holdPrepared(pmId);
+  });
   events.on('state', ({ process: { pmId, pid }, state }) => {
     if (state === 'drained') drained(Number(pmId), pid);
     else holdPrepared(pmId);
@@ -108,7 +115,7 @@ export function createDoors(parts: DoorParts): OpenDoors {
 
   function whyNot(member: Member): string | undefined {
     if (settings.door === 'off') return `the setting door is off; to have it on: ${TURN_DOOR_ON}`;
-    return broken ?? whyNotHeld(member) ?? refusals.get(member.process.pid);
+    return broken ?? whyNotHeld(member, loadsItself(member)) ?? refusals.get(member.process.pid);
   }
 
   async function hold(member: Member): Promise<ListenAddress[]> {
@@ -141,20 +148,27 @@ export function createDoors(parts: DoorParts): OpenDoors {
     return [...listed.filter((each) => !isDoorImport(each)), doorImport(file)];
   }
 
-  function isPrepared({ process: { nodeArgs: listed = [] } }: Member): boolean {
-    return listed.some(isDoorImport);
+  function isPrepared(member: Member): boolean {
+    return loadsItself(member) || (member.process.nodeArgs ?? []).some(isDoorImport);
+  }
+
+  function loadsItself({ process: { pmId, pid } }: Member): boolean {
+    return itself.get(Number(pmId)) === pid;
   }
 
   function held(pmId: PmId): string[] {
     return [...sockets.of(Number(pmId)).keys()];
   }
 
-  function take(pmId: number, pid: number): Map<string, SocketHandle> | undefined {
+  function take(...[pmId, pid, starts]: Parameters<DoorHandlers['take']>): ReturnType<DoorHandlers['take']> {
     if (settings.door === 'off' || !starting.isOf(pmId, pid)) return undefined;
     cameMs.set(pmId, Date.now());
+    if (starts === 'itself') itself.set(pmId, pid);
+    else if (starts === 'prepared') itself.delete(pmId);
     const slot = held(pmId).length > 0 ? pmId : (starting.modelOf(pmId, pid) ?? pmId);
     sockets.given(slot, pid);
-    return sockets.of(slot);
+    const agent = starts && optionsAtStart(pmId, pid, starts === 'itself');
+    return { held: sockets.of(slot), ...(agent === undefined ? {} : { agent }) };
   }
 
   function put(
@@ -192,7 +206,8 @@ export function createDoors(parts: DoorParts): OpenDoors {
     endedMs.set(id, Date.now());
     const isStopped = status === 'stopping' && known !== undefined && known === createdMs;
     if (isStopped || isFinal) drop(id);
-    else if (!next.some(isDoorImport)) drop(id, undefined, 'PM2 starts it without the door: its options were replaced');
+    else if (!next.some(isDoorImport) && !itself.has(id))
+      drop(id, undefined, 'PM2 starts it without the door: its options were replaced');
     // Something keeps the door out of it, and with the port held it would never start.
     else if ((cameMs.get(id) ?? 0) < startedAt) drop(id, undefined, 'it started without loading the door');
     else setTimeout(() => void refresh(), LIST_LAGS_MS).unref();

@@ -10,13 +10,14 @@ export const TURN_DOOR_ON = 'pm2 set pm2-ops:door auto';
 /** The first Node with `--import`, which everything that loads the door needs. */
 const OLDEST_NODE = [20, 6] as const;
 
-/** @returns undefined where they can */
-export function whyNotHeld({ process: listed, wrapper }: Member): string | undefined {
+/** @param loadsItself its app has loaded the door, whatever PM2 starts it with @returns undefined where they can */
+export function whyNotHeld({ process: listed, wrapper }: Member, loadsItself: boolean): string | undefined {
   const { mode, interpreter = '', nodeVersion, pid } = listed;
   if (mode === 'cluster') return "it runs in PM2's cluster mode, where PM2's daemon holds the sockets";
-  if (basename(interpreter) !== 'node') return `PM2 starts it with ${interpreter || 'no interpreter'}, not with node`;
+  if (basename(interpreter) !== 'node' && !loadsItself)
+    return `PM2 starts it with ${interpreter || 'no interpreter'}, not with node`;
   if (wrapper) return 'PM2 starts a wrapper here, and the app is its child';
-  if (nodeVersion !== undefined && isOlder(nodeVersion))
+  if (nodeVersion !== undefined && !loadsItself && isOlder(nodeVersion))
     return `it runs on Node ${nodeVersion}, and the door needs 20.6`;
   if (pid > 0 && uidOf(pid) !== process.geteuid?.()) return 'it runs as another user than the module';
   return undefined;

@@ -31,6 +31,8 @@ export interface Member {
   kept: string[];
   /** It is a wrapper of the app (a package manager, a loader, …), as its agent last said. */
   wrapper: boolean;
+  /** Its app loads the door itself, as its agent last said. */
+  loadsDoor?: boolean;
 }
 
 export interface Fleet {

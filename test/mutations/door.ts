@@ -4,6 +4,7 @@ import type { Mutation } from '../../scripts/mutations/mutation.ts';
 
 const BROKEN = 'test/module/door/broken.test.ts';
 const CLIENTS = 'test/module/door/clients.test.ts';
+const ITSELF = 'test/module/door/itself.test.ts';
 const FREED = 'test/module/door/freed.test.ts';
 const HAND_OVER = 'test/module/door/handOver.test.ts';
 const RELOAD = 'test/module/operations/reload/forkMode.test.ts';
@@ -34,7 +35,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'a process that PM2 starts without the door is refused its own port',
     file: 'module/door/doors.ts',
-    find: 'else if (!next.some(isDoorImport))',
+    find: 'else if (!next.some(isDoorImport) && !itself.has(id))',
     replace: 'else if (false)',
     tests: [FREED],
   },
@@ -62,8 +63,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'what the next module holds is only what is listened on anew',
     file: 'module/door/doors.ts',
-    find: "events.on('attached', ({ process: { pmId } }) => holdPrepared(pmId));",
-    replace: '',
+    find: 'itself.set(Number(pmId), pid);\n    holdPrepared(pmId);',
+    replace: 'itself.set(Number(pmId), pid);',
     tests: [BROKEN],
   },
   {
@@ -90,8 +91,8 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'an app that closes its server cannot listen there again',
     file: 'agent/door/listen.ts',
-    find: 'later = isUnsure || wanted.some((each) => known.has(each));',
-    replace: 'later = isUnsure;',
+    find: 'inTheWay.length > 0 || wanted.some((each) => known.has(each));',
+    replace: 'inTheWay.length > 0;',
     tests: [HAND_OVER],
   },
   {
@@ -104,9 +105,79 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'the kernel gives connections to a held socket that shares its port, and nobody takes them',
     file: 'agent/door/lazy.ts',
-    find: 'const isFree = probe.getsockname({}) === 0;',
-    replace: 'const isFree = false;',
+    find: 'const isShared = bindError({',
+    replace: 'const isShared = false && bindError({',
     tests: [HAND_OVER],
+  },
+  {
+    harm: 'an app that loads the agent itself refuses its clients while it restarts',
+    file: 'agent/door/itself.ts',
+    find: '} else door.take(answer.held, answer.limitMs);',
+    replace: '}',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'a next module does not hold the sockets of apps that load the agent themselves',
+    file: 'module/door/doors.ts',
+    find: 'if (fleet.get(pmId)?.loadsDoor) itself.set(Number(pmId), pid);',
+    replace: '',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'a listen that comes before the answer of the module is refused the port that is held',
+    file: 'agent/door/listen.ts',
+    find: 'if (asking && wanted.length > 0',
+    replace: 'if (asking && wanted.length < 0',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'each restart of an app that loads the agent after it has listened fails once',
+    file: 'agent/door/itself.ts',
+    find: 'if (doorOfProcess() || listensAlready()) return;',
+    replace: 'if (doorOfProcess()) return;',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'a worker of a cluster asks for sockets that are not its own',
+    file: 'agent/door/itself.ts',
+    find: '!isMainThread || cluster.isWorker ||',
+    replace: '!isMainThread ||',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'an app that loads the agent itself does not start while the module hangs',
+    file: 'agent/door/listen.ts',
+    find: 'isUnsure = isOpen && !isAnswered;',
+    replace: '',
+    tests: [ITSELF],
+  },
+  {
+    harm: 'a process that is restarted as soon as it serves cuts the requests that it is answering',
+    file: 'agent/door/preload.ts',
+    find: 'if (!isUnsure && answer.agent) startAgent(folder, answer.agent);',
+    replace: '',
+    tests: [CLIENTS],
+  },
+  {
+    harm: 'an app that the settings exclude gets an agent at its start',
+    file: 'module/agents/optionsAtStart.ts',
+    find: ' || leftAlone(member, settings, fleet)',
+    replace: '',
+    tests: ['test/module/agents/optionsAtStart.test.ts'],
+  },
+  {
+    harm: 'a prepared app gets an agent although the setting attach is off',
+    file: 'module/agents/optionsAtStart.ts',
+    find: " || (settings.attach === 'off' && !itself)",
+    replace: '',
+    tests: ['test/module/agents/optionsAtStart.test.ts'],
+  },
+  {
+    harm: 'an app that moves to another address of its port is refused that by its own socket',
+    file: 'agent/door/listen.ts',
+    find: 'else if (inTheWay.length > 0) await leave(inTheWay);',
+    replace: '',
+    tests: [FREED],
   },
   {
     harm: 'any user may come to the socket of the door',

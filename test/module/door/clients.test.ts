@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { app, tempFolder } from '../../../testkit/folders.ts';
 import { startWithModule } from '../../../testkit/installed.ts';
-import { startLoad, untilServing } from '../../../testkit/load.ts';
+import { get, startLoad, untilServing } from '../../../testkit/load.ts';
 import type { Pm2 } from '../../../testkit/pm2.ts';
 import { runOk } from '../../../testkit/run.ts';
 import { untilAttached } from '../../../testkit/status.ts';
@@ -95,6 +95,20 @@ describe('Clients of a prepared app', () => {
     // What a process without an agent was answering is cut when it ends.
     const { ECONNRESET: _reset, 'hang up': _ended, ...refused } = failures;
     assert.deepEqual(refused, {});
+  });
+
+  it('are all answered when it is restarted again and again as soon as it serves, and is never idle', async () => {
+    const port = await startPrepared(pm2, 'busy', { env: { MS: 0, WORK_MS: 10 } });
+    await untilAttached(pm2, 'busy');
+    await untilHeld(pm2, 'busy');
+    const load = startLoad({ port, clients: 16, pauseMs: 0, keepAlive: false });
+    for (let round = 0; round < 5; round++) {
+      const before = await pidOf(pm2, 'busy');
+      await pm2.ok('restart', 'busy');
+      await waitFor(async () => (await get({ port })).body !== `pid ${before}\n`, { what: 'the next process' });
+    }
+    assert.deepEqual((await load.stop()).failures, {});
+    assert.doesNotMatch(pm2.logs('busy'), /Debugger/, 'no inspector is needed');
   });
 
   it('are answered, 2 000 at once, though they come while it boots', async () => {

@@ -52,6 +52,18 @@ describe('A port that is held', () => {
     await untilTold(pm2, /id \d+ of mute: .*:\d+ is held no longer: its new process does not listen there/);
   });
 
+  it('is let go when the next process listens on another address of that port, which it is not refused', async () => {
+    const port = await startPrepared(pm2, 'moved', { ...later, env: { HOST: '0.0.0.0' } });
+    assert.deepEqual(await untilHeld(pm2, 'moved'), [`0.0.0.0:${port}`]);
+    await pm2.okWith({ env: { HOST: '127.0.0.1' } }, 'restart', 'moved', '--update-env');
+    await untilServing({ port });
+    await waitFor(async () => (await rowOf(pm2, 'moved')).door.held.join() === `127.0.0.1:${port}`, {
+      what: 'the new one',
+    });
+    const [{ pm2_env } = { pm2_env: { restart_time: -1 } }] = await pm2.processes('moved');
+    assert.equal(pm2_env.restart_time, 1, 'it has not failed to start');
+  });
+
   it('is let go when the app has closed its server and does not listen again', async () => {
     const port = await startPrepared(pm2, 'closes', later);
     await untilHeld(pm2, 'closes');

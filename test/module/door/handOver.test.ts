@@ -31,7 +31,7 @@ describe('An agent that is asked for the sockets of its app', () => {
     assert.ok(bindings);
     sockets = createHeldSockets();
     const handlers = {
-      take: () => sockets.of(ID),
+      take: () => ({ held: sockets.of(ID) }),
       put({ at, pid }: { at: string; pid: number }, handle: Parameters<HeldSockets['put']>[2]) {
         sockets.put(ID, at, handle, pid);
         return undefined;
