@@ -7,6 +7,30 @@ import { staleness } from '../../scripts/mutations/mutation.ts';
 import { ROOT, tempFolder } from '../../testkit/folders.ts';
 import { run } from '../../testkit/run.ts';
 
+const HOUSE = [
+  ...[
+    'agent',
+    'agent/door',
+    'agent/flight',
+    'app-template',
+    'contract',
+    'diagnostics',
+    'drain',
+    'lifecycle',
+    'maintenance',
+  ],
+  ...[
+    'module/agents',
+    'module/alerts',
+    'module/attach',
+    'module/door',
+    'module/figures',
+    'module/fleet',
+    'module/operations',
+  ],
+  ...['module/recorder', 'module/rules', 'module/rulesFile', 'module/state', 'shared'],
+];
+
 describe('the changes that tests have to notice', () => {
   it('can all be made in the code as it is', async () => {
     const all = Object.values(await readRooms(ROOT)).flat();
@@ -17,12 +41,13 @@ describe('the changes that tests have to notice', () => {
     assert.deepEqual(stale, [], 'the code has moved on: change test/mutations with it');
   });
 
-  it('are sixty at least, each once, and no file of them is empty', async () => {
+  it('are sixty at least, each once, in every room of the house that could harm an app', async () => {
     const rooms = await readRooms(ROOT);
     const all = Object.values(rooms).flat();
     assert.ok(all.length >= 60, `there are ${all.length}`);
+    const files = all.map(({ file }) => file);
     assert.deepEqual(
-      Object.entries(rooms).filter(([, mutations]) => mutations.length === 0),
+      HOUSE.filter((room) => !files.some((file) => file.startsWith(`${room}/`))),
       [],
     );
     const made = all.map(({ file, find, replace }) => JSON.stringify([file, find, replace]));
