@@ -24,11 +24,18 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(wanted.length > 0 ? `no test file matches ${wanted.join(', ')}` : `no test file in ${folder}`);
     return 1;
   }
-  installWorkspace('workspace', 'other Node and PM2 versions, a registry');
-  if (files.some((file) => /frameworks/i.test(file))) installWorkspace('frameworks', 'Express, Fastify, Next.js, …');
-  if (files.some((file) => /replaced/i.test(file))) installWorkspace('replaced', 'zone.js, New Relic, Sentry, …');
-  if (files.some((file) => file.startsWith(join('test', 'app-template')))) installTemplate();
-
+  const isAny = (name: RegExp) => files.some((file) => name.test(file));
+  try {
+    await Promise.all([
+      installWorkspace('workspace', 'other Node and PM2 versions, a registry'),
+      isAny(/frameworks/i) && installWorkspace('frameworks', 'Express, Fastify, Next.js, …'),
+      isAny(/replaced/i) && installWorkspace('replaced', 'zone.js, New Relic, Sentry, …'),
+      isAny(/^test.app-template/) && installTemplate(),
+    ]);
+  } catch (error) {
+    console.error((error as Error).message);
+    return 1;
+  }
   if (files.some((file) => textOf(file).includes('startWithModule'))) await provideModule();
 
   const began = performance.now();
