@@ -20,12 +20,9 @@ export function canSeparate(how: readonly string[] = OWN_NETWORK): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-/**
- * How many lanes there can be: `PM2_OPS_LANES`, or one more than CPUs, because tests often wait for a process; a single one where
- * no namespace may be made.
- */
+/** How many lanes there can be: one per CPU or `PM2_OPS_LANES`; a single one where no namespace may be made. */
 export function lanesHere(): number {
-  return canSeparate() ? Math.max(1, Number(process.env.PM2_OPS_LANES) || availableParallelism() + 1) : 1;
+  return canSeparate() ? Math.max(1, Number(process.env.PM2_OPS_LANES) || availableParallelism()) : 1;
 }
 
 /**
