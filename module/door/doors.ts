@@ -227,9 +227,12 @@ export function createDoors(parts: DoorParts): OpenDoors {
     }
   }
 
-  /** The last one is to refuse its clients, and not to have them wait for nobody. One that exits has a successor, or is stopped. */
+  /**
+   * The last one is to refuse its clients, and not to have them wait for nobody. One that exits has a successor, or is stopped; one
+   * that was drained for a canary or an extra instance has to get its socket back, should that die.
+   */
   function drained(id: number, pid: number): void {
-    if (fleet.get(id)?.exits) return;
+    if (fleet.get(id)?.exits || starting.isShared(id)) return;
     drop(
       id,
       held(id).filter((at) => !sockets.isUsed(id, at, pid)),

@@ -14,6 +14,8 @@ export interface Starting {
    * @returns the undo
    */
   expectBeside(model: PmId, pmId?: PmId): () => void;
+  /** Is another process expected to share the sockets of this one? */
+  isShared(model: number): boolean;
   /** Whose sockets a process shares that was expected. */
   modelOf(pmId: number, pid: number): number | undefined;
   /** PM2's `created_at` of an id, which it sets anew when somebody has it restarted. */
@@ -37,6 +39,7 @@ export function createStarting(fleet: Pick<Fleet, 'get'>, daemonPid = process.pp
       expected.add(entry);
       return () => void expected.delete(entry);
     },
+    isShared: (model) => [...expected].some((each) => each.model === model),
     modelOf(pmId, pid) {
       const variables = environmentOf(pid);
       const app = appOf({
