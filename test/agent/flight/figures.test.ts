@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { FIGURES_BYTES, FIGURES_FOLDER, type FigureSample, figuresName } from '../../../contract/figures.ts';
 import { readRing } from '../../../module/figures/ring.ts';
 import { readStat } from '../../../shared/linux/proc.ts';
@@ -28,7 +28,14 @@ interface Running extends AgentProcess {
 }
 
 for (const { path: node, version, major } of nodes()) {
+  /** A process that a failed test has left would keep this one. */
+  const started: AgentProcess[] = [];
+
   describe(`the figures of a process on Node ${version}`, { concurrency: 4 }, () => {
+    after(() => {
+      for (const each of started) each.kill();
+    });
+
     it('count its requests, what became of them, and what is open', async () => {
       const running = await start();
       for (let i = 0; i < 20; i++) await running.ask('/');
@@ -100,7 +107,8 @@ for (const { path: node, version, major } of nodes()) {
       );
       await blocked;
       const after = await running.until('a late sample', ({ delayMaxMs }) => delayMaxMs > 6_000);
-      assert.ok(after.utilization > 0.5, `it worked for ${after.utilization} of the time`);
+      // Up to 5 s of the time since the sample before were idle.
+      assert.ok(after.utilization > 0.3, `it worked for ${after.utilization} of the time`);
       assert.ok(after.cpuUserMs - free.cpuUserMs > 3_000);
       running.kill();
     });
@@ -180,7 +188,9 @@ for (const { path: node, version, major } of nodes()) {
 
   async function startBare(script: string) {
     const stateDir = tempFolder();
-    return { ...(await startAgentProcess(script, { stateDir, node })), stateDir };
+    const agentProcess = await startAgentProcess(script, { stateDir, node });
+    started.push(agentProcess);
+    return { ...agentProcess, stateDir };
   }
 
   async function start({ stateDir = tempFolder(), flags = [] as string[], without = false } = {}): Promise<Running> {
@@ -192,6 +202,7 @@ for (const { path: node, version, major } of nodes()) {
       flags,
       env: { PORT: String(port), H2C: String(h2c) },
     });
+    started.push(agentProcess);
     if (without) agentProcess.detach();
     await untilServing({ port });
     const pid = agentProcess.child.pid!;
