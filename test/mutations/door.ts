@@ -14,7 +14,7 @@ export const mutations: readonly Mutation[] = [
   {
     harm: 'clients are refused while an app restarts, as without the module',
     file: 'module/door/doors.ts',
-    find: 'if (fleet.get(id)?.exits) return;',
+    find: 'if (fleet.get(id)?.exits || starting.isShared(id)) return;',
     replace: '',
     tests: [RESTART],
   },
