@@ -107,9 +107,9 @@ for (const { path: node, version, major } of nodes()) {
       );
       await blocked;
       const after = await running.until('a late sample', ({ delayMaxMs }) => delayMaxMs > 6_000);
-      // Up to 5 s of the time since the sample before were idle.
-      assert.ok(after.utilization > 0.3, `it worked for ${after.utilization} of the time`);
-      assert.ok(after.cpuUserMs - free.cpuUserMs > 3_000);
+      assert.ok(after.utilization > free.utilization, `it worked for ${after.utilization} of the time`);
+      // How much of a CPU it gets for that time is the machine's.
+      assert.ok(after.cpuUserMs - free.cpuUserMs > 500, `${after.cpuUserMs - free.cpuUserMs} ms of CPU`);
       running.kill();
     });
 
